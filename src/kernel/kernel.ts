@@ -1,0 +1,144 @@
+/**
+ * What the reconciler asks of a kernel. `linux/` is the real one, `fake/` keeps the same promises in memory; one
+ * behaviour suite runs on both. Calls are synchronous: a netlink exchange or a bpf(2) call takes microseconds, and a
+ * decision must not be overtaken between looking and writing.
+ */
+
+import type { Addr } from "../net/addr.ts";
+import type { Mac } from "../net/mac.ts";
+import type { InterfaceAddr, Prefix } from "../net/prefix.ts";
+import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow } from "../plan/rows.ts";
+
+/** A refused or failed kernel call. */
+export class KernelError extends Error {
+  /** Stable name of the errno, as `EEXIST`. */
+  readonly code: string;
+  readonly errno: number;
+  /** What was being done to what, as `add route 10.1.0.0/16 on "twill0"`. */
+  readonly op: string;
+
+  constructor(op: string, code: string, errno: number, detail = "", options?: ErrorOptions) {
+    super(`Cannot ${op}: ${code}${detail === "" ? "" : ` (${detail})`}`, options);
+    this.name = "KernelError";
+    this.code = code;
+    this.errno = errno;
+    this.op = op;
+  }
+}
+
+/** A device as the kernel shows it. */
+export interface Link {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly mac: Mac | undefined;
+  readonly mtuBytes: number;
+  readonly isUp: boolean;
+  readonly hasCarrier: boolean;
+  /** `veth`, `vxlan`, … or undefined for a physical device. */
+  readonly kind: string | undefined;
+  /** For a veth: the other end's index, in the namespace that `peerNetnsId` names (undefined: the same). */
+  readonly peerIfindex: number | undefined;
+  readonly peerNetnsId: number | undefined;
+  readonly vxlan: { readonly port: number; readonly isExternal: boolean } | undefined;
+}
+
+/** A route as the kernel shows it. */
+export interface Route {
+  readonly dst: Prefix;
+  readonly link: string;
+  readonly gateway: Addr | undefined;
+  readonly src: Addr | undefined;
+  readonly mtuBytes: number | undefined;
+  readonly table: number;
+  readonly protocol: number;
+}
+
+/** The whole of a pod's own side, created closed (host end down) and opened by {@link Kernel.openPodLink}. */
+export interface PodLinkSpec {
+  /** Path of the pod's network namespace. */
+  readonly netns: string;
+  readonly ifname: string;
+  readonly mac: Mac;
+  readonly hostIfname: string;
+  readonly hostMac: Mac;
+  readonly mtuBytes: number;
+  /** Host addresses, as /32 and /128. */
+  readonly addrs: readonly Addr[];
+  /** Next hops by family: put on link, with a permanent neighbour that has `hostMac`, and made the default route. */
+  readonly gateways: readonly Addr[];
+}
+
+/** What {@link Kernel.createPodLink} made, or {@link Kernel.inspectPodLink} found. */
+export interface PodLink {
+  readonly ifindex: number;
+  readonly hostIfindex: number;
+  readonly mac: Mac;
+  readonly mtuBytes: number;
+  readonly addrs: readonly InterfaceAddr[];
+  readonly routes: readonly Route[];
+  readonly isUp: boolean;
+}
+
+/** Fill of one map. */
+export interface MapInfo {
+  readonly name: string;
+  readonly type: string;
+  readonly keyBytes: number;
+  readonly valueBytes: number;
+  readonly maxEntries: number;
+}
+
+/** The kernel of one node. */
+export interface Kernel extends Disposable {
+  // Devices, addresses, routes, settings of the node's own namespace.
+  links(): readonly Link[];
+  putLink(row: LinkRow): void;
+  deleteLink(name: string): void;
+  addrs(link: string): readonly InterfaceAddr[];
+  putAddr(row: AddrRow): void;
+  deleteAddr(row: AddrRow): void;
+  routes(): readonly Route[];
+  putRoute(row: RouteRow): void;
+  deleteRoute(row: Pick<RouteRow, "link" | "dst">): void;
+  /** undefined: there is no such setting. */
+  sysctl(name: string): string | undefined;
+  setSysctl(name: string, value: string): void;
+
+  // Programs and maps: loaded once, pinned, replaced atomically.
+  /**
+   * Loads the object's programs and maps, adopting pinned maps of the same layout. Attachments that run an older
+   * version are switched over one by one by {@link putAttachment}; until then both versions work on the same maps.
+   * @returns the tag of the loaded object, and whether it was already the pinned one
+   */
+  loadPrograms(object: Uint8Array, options: LoadOptions): { readonly tag: string; readonly isSame: boolean };
+  /** The programs of Twill's that are attached, and whether each is of the version loaded now. */
+  attachments(): readonly (AttachRow & { readonly isCurrent: boolean })[];
+  putAttachment(row: AttachRow): void;
+  deleteAttachment(row: Pick<AttachRow, "link" | "direction">): void;
+  maps(): readonly MapInfo[];
+  mapRows(map: string): readonly MapRow[];
+  mapCount(map: string): number;
+  mapGet(map: string, key: Uint8Array): Uint8Array | undefined;
+  putMapRows(map: string, rows: readonly MapRow[]): void;
+  deleteMapKeys(map: string, keys: readonly Uint8Array[]): void;
+
+  // Pods.
+  /** @throws KernelError EEXIST when the name exists in the pod, ENOENT when the namespace is gone */
+  createPodLink(spec: PodLinkSpec): PodLink;
+  /** Sets the host end up: from here on packets flow, if the maps say so. */
+  openPodLink(hostIfname: string): void;
+  /** undefined: no such interface; throws ENOENT when the namespace itself is gone. */
+  inspectPodLink(netns: string, ifname: string): PodLink | undefined;
+  /** Sets `lo` up in a namespace. */
+  setLoopbackUp(netns: string): void;
+  /** `dev:ino` of the namespace, the same for every path to it; undefined when the path leads to none. */
+  netnsId(netns: string): string | undefined;
+}
+
+/** How {@link Kernel.loadPrograms} makes what is not there yet. */
+export interface LoadOptions {
+  /** Directory on a bpffs; made when missing. */
+  readonly pinDirectory: string;
+  /** Entries by map, instead of the object's own figures. */
+  readonly maxEntries: ReadonlyMap<string, number>;
+}

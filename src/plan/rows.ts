@@ -1,0 +1,77 @@
+/**
+ * The rows of the desired tables: everything that Twill wants to stand in the kernel of one node, as data.
+ *
+ * A plan makes rows from a snapshot of the cluster and the node's ledger; the reconciler compares them with what the
+ * kernel shows and applies the difference. Nothing here knows how.
+ */
+
+import type { Addr } from "../net/addr.ts";
+import type { Mac } from "../net/mac.ts";
+import type { InterfaceAddr, Prefix } from "../net/prefix.ts";
+
+/** The pair `twill0`/`twill1` through which the node's own stack and the pods meet. Both ends in the node's namespace. */
+export interface VethPairRow {
+  readonly kind: "veth";
+  readonly name: string;
+  readonly mac: Mac;
+  readonly peer: string;
+  readonly peerMac: Mac;
+  readonly mtuBytes: number;
+}
+
+/** An external-mode ("collect metadata") VXLAN device: VNI and remote address come from the programs. */
+export interface VxlanRow {
+  readonly kind: "vxlan";
+  readonly name: string;
+  readonly mac: Mac;
+  /** UDP destination port. */
+  readonly port: number;
+  readonly mtuBytes: number;
+}
+
+/** A device that Twill makes; always up, never with ARP or IPv6 autoconfiguration. */
+export type LinkRow = VethPairRow | VxlanRow;
+
+/** An address on a device of Twill's; no duplicate address detection. */
+export interface AddrRow {
+  readonly link: string;
+  readonly address: InterfaceAddr;
+}
+
+/** A route in the main table through a device of Twill's, without gateway. */
+export interface RouteRow {
+  readonly link: string;
+  readonly dst: Prefix;
+  readonly src: Addr;
+  readonly mtuBytes: number;
+}
+
+/** A kernel setting of the node's namespace; `name` as below `/proc/sys`, with slashes. */
+export interface SysctlRow {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** One of Twill's programs on a device. */
+export interface AttachRow {
+  readonly link: string;
+  readonly direction: "ingress" | "egress";
+  /** Name of the program in the object, as `from_pod`. */
+  readonly program: string;
+}
+
+/** An entry of a BPF map; both sides as encoded by the generated codecs. */
+export interface MapRow {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** All that is wanted on one node. Map tables are keyed by the map's name; a map that is not named is not managed. */
+export interface NodeTables {
+  readonly links: readonly LinkRow[];
+  readonly addrs: readonly AddrRow[];
+  readonly routes: readonly RouteRow[];
+  readonly sysctls: readonly SysctlRow[];
+  readonly attachments: readonly AttachRow[];
+  readonly maps: ReadonlyMap<string, readonly MapRow[]>;
+}
