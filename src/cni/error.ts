@@ -1,0 +1,45 @@
+/** CNI errors: the codes of the specification (section 5, "Error") and Twill's own from 100. */
+
+/** Every code that Twill answers with. */
+export const CNI_CODE = {
+  incompatibleVersion: 1,
+  unsupportedField: 2,
+  /** The runtime need not clean up: there is nothing. */
+  containerUnknown: 3,
+  invalidEnvironment: 4,
+  io: 5,
+  decode: 6,
+  invalidConfig: 7,
+  /** Transient: the runtime should try the same again later. */
+  tryAgainLater: 11,
+  /** STATUS: ADD would fail. */
+  notAvailable: 50,
+  /** STATUS: ADD would fail, and attached containers may have limited connectivity. */
+  limitedConnectivity: 51,
+  /** An error that has no code of its own; the kernel refused something. */
+  internal: 100,
+  poolExhausted: 101,
+  addressRefused: 102,
+  interfaceExists: 103,
+  checkFailed: 104,
+  ledgerRefused: 105,
+  /** GC or DEL did what it could, and something is left. */
+  incomplete: 106,
+} as const;
+
+/** One of {@link CNI_CODE}. */
+export type CniCode = (typeof CNI_CODE)[keyof typeof CNI_CODE];
+
+/** A refusal as the runtime gets it, without the version. */
+export interface CniError {
+  readonly code: CniCode;
+  /** One sentence: action, subject, value, what would be right. */
+  readonly msg: string;
+  /** Longer text: all differences, all issues, the cause; may be empty. */
+  readonly details: string;
+}
+
+/** Makes a refusal. */
+export function cniError(code: CniCode, msg: string, details = ""): CniError {
+  return { code, msg, details };
+}
