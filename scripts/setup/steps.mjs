@@ -1,0 +1,77 @@
+// Runs set-up steps: a line when one starts, a line with its seconds when it ends, and on failure the command, its last
+// lines and what to do. Everything goes to standard error, so standard output belongs to the command that was asked for.
+
+import { spawn } from "node:child_process";
+import { createWriteStream, mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { performance } from "node:perf_hooks";
+
+/** A failure that already says what to do. Printed without a stack. */
+export class SetupError extends Error {
+  /** @param {string} message what failed @param {string} remedy what to do about it */
+  constructor(message, remedy, options) {
+    super(message, options);
+    this.remedy = remedy;
+  }
+}
+
+/** One line of progress. */
+export function say(line) {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Runs one step and says how long it took. */
+export async function step(what, work) {
+  say(`  ▸ ${what}`);
+  const start = performance.now();
+  const note = await work();
+  say(`    done in ${((performance.now() - start) / 1000).toFixed(1)} s${note ? ` (${note})` : ""}`);
+}
+
+const keptLines = 20;
+
+/**
+ * Runs a program to its end with its output in a log file.
+ * @returns {Promise<{code: number, tail: string}>} exit status (128 + signal number is not told apart: -1) and last lines
+ */
+export function run(command, args, { cwd, env, log }) {
+  mkdirSync(dirname(log), { recursive: true });
+  return new Promise((resolve, reject) => {
+    const out = createWriteStream(log);
+    out.write(`$ ${[command, ...args].join(" ")}\n`);
+    const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
+    let tail = "";
+    const keep = (chunk) => {
+      out.write(chunk);
+      tail = (tail + chunk.toString("utf8")).slice(-16_384);
+    };
+    child.stdout.on("data", keep);
+    child.stderr.on("data", keep);
+    child.on("error", (cause) => reject(cause));
+    child.on("close", (code) => {
+      out.end();
+      const lines = tail.trimEnd().split("\n").slice(-keptLines);
+      resolve({ code: code ?? -1, tail: lines.map((l) => `    | ${l}`).join("\n") });
+    });
+  });
+}
+
+/**
+ * Runs a program that has to succeed.
+ * @throws SetupError with the command, its last lines, the log's place and the remedy
+ */
+export async function mustRun(command, args, options) {
+  let result;
+  try {
+    result = await run(command, args, options);
+  } catch (cause) {
+    throw new SetupError(`Cannot start "${command}": ${cause.message}`, options.remedy, { cause });
+  }
+  if (result.code !== 0) {
+    const line = [command, ...args].join(" ");
+    throw new SetupError(
+      `"${line}" ended with status ${result.code}; its last lines:\n${result.tail}\n    (all of it: ${options.log})`,
+      options.remedy,
+    );
+  }
+}
