@@ -1,0 +1,119 @@
+/**
+ * Where a node's agent learns of the cluster: a Kubernetes API (`kube/`) or a directory of YAML (`directory/`).
+ *
+ * A source keeps tables of validated objects. Who uses it reads snapshots and is told that something changed; nobody
+ * but the source sees JSON. A lost connection keeps the last state, and says so in {@link SourceHealth}.
+ */
+
+import type { Issue } from "../base/issue.ts";
+import type { Namespace } from "../model/namespace.ts";
+import type { Node } from "../model/node.ts";
+import type { Pod } from "../model/pod.ts";
+import type { Change, Snapshot } from "../store/store.ts";
+
+/** The tables of the cluster. Keys: a node's and a namespace's name, `namespace/name` of a pod. */
+export interface ClusterRows {
+  readonly nodes: Node;
+  readonly pods: Pod;
+  readonly namespaces: Namespace;
+}
+
+/** Names of the tables. */
+export type ClusterTable = keyof ClusterRows;
+
+/** The cluster as known at one revision. */
+export type ClusterSnapshot = Snapshot<ClusterRows>;
+
+/** One row's change. */
+export type ClusterChange = Change<ClusterRows>;
+
+/** An object that could not be read. Its last good version, if any, stays in the table. */
+export interface ObjectProblem {
+  readonly table: ClusterTable | undefined;
+  /** Key in the table; for a directory `path#document`. */
+  readonly subject: string;
+  readonly issues: readonly Issue[];
+}
+
+/** State of one watched table. */
+export interface TableHealth {
+  readonly table: ClusterTable;
+  /** The first list is complete. Stays true when the connection is lost later. */
+  readonly isSynced: boolean;
+  /** Connected and following changes now. */
+  readonly isLive: boolean;
+  /** Unix time in milliseconds of the last answer, event or bookmark; undefined: none yet. */
+  readonly lastHeardMs: number | undefined;
+  /** Full lists taken, the first one included; each further one was forced by a gap. */
+  readonly lists: number;
+  readonly events: number;
+}
+
+/** What a source says about itself. */
+export interface SourceHealth {
+  readonly isSynced: boolean;
+  /** All tables follow changes now. */
+  readonly isLive: boolean;
+  /** Milliseconds for which the stalest table has been without a live connection; 0 when all are live. */
+  readonly lagMs: number;
+  /** The last failure, kept until the source has been live again; undefined: all is well. */
+  readonly lastError: { readonly message: string; readonly atMs: number } | undefined;
+  readonly tables: readonly TableHealth[];
+  /** Objects that could not be read, at most 100. */
+  readonly problems: readonly ObjectProblem[];
+  /** All of them, also those beyond the 100. */
+  readonly problemCount: number;
+}
+
+/** A condition of a node's status, as `NetworkUnavailable`. */
+export interface NodeCondition {
+  readonly type: string;
+  readonly status: "True" | "False" | "Unknown";
+  /** One CamelCase word. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** A failed or refused request to the API. */
+export class ClusterError extends Error {
+  /** `Status.reason` of the API as `Conflict`, `NotFound`, `Forbidden`; `Unreachable`, `Timeout`, `ReadOnly` or `BadAnswer` else. */
+  readonly code: string;
+  /** HTTP status; 0 when there was no answer. */
+  readonly httpStatus: number;
+  /** Wait that the server asks for, milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(message: string, code: string, httpStatus: number, options?: ErrorOptions & { retryAfterMs?: number }) {
+    super(message, options);
+    this.name = "ClusterError";
+    this.code = code;
+    this.httpStatus = httpStatus;
+    this.retryAfterMs = options?.retryAfterMs;
+  }
+}
+
+/** A source of cluster objects and the few things written back to it. */
+export interface ClusterSource {
+  /** For people, as `https://192.168.77.2:6443` or `dir:/etc/twill/objects`. */
+  readonly description: string;
+  /** Follows the cluster until the signal; resolves when all that it started has stopped. Call once. */
+  run(signal: AbortSignal): Promise<void>;
+  snapshot(): ClusterSnapshot;
+  /** See {@link Store.changesSince}. */
+  changesSince(revision: number): readonly ClusterChange[] | undefined;
+  /** Called once for each batch of changes, and when a table becomes synced. Carries nothing. @returns removes the listener */
+  onChange(listener: () => void): () => void;
+  /** Whether every table has had its first complete list. */
+  isSynced(): boolean;
+  /** Resolves when synced. @throws the signal's reason when it is aborted before */
+  whenSynced(signal: AbortSignal): Promise<void>;
+  health(): SourceHealth;
+  /** Sets or, by null, removes annotations of a node. @throws ClusterError */
+  patchNodeAnnotations(
+    node: string,
+    annotations: Readonly<Record<string, string | null>>,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Sets conditions of a node's status, each by its type; others stay. @throws ClusterError */
+  patchNodeConditions(node: string, conditions: readonly NodeCondition[], signal: AbortSignal): Promise<void>;
+}
