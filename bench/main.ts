@@ -1,0 +1,44 @@
+/**
+ * `npm run bench -- cni|path [--json] [--rounds N] [--quick]`: Twill beside its peers, in one run, in turns.
+ * Progress goes to standard error; standard output is the table, or with `--json` one line.
+ */
+
+import { spawnSync } from "node:child_process";
+import { parseArgs } from "node:util";
+import { benchPath } from "./path.ts";
+import { toJson, toText } from "./report.ts";
+import type { RowWithRanges } from "./stats.ts";
+import { NEEDED_PROGRAMS } from "./tools.ts";
+
+const USAGE = "Usage: npm run bench -- cni|path [--json] [--rounds N] [--quick]";
+
+async function main(argv: readonly string[]): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...argv],
+    allowPositionals: true,
+    options: { json: { type: "boolean" }, quick: { type: "boolean" }, rounds: { type: "string" } },
+  });
+  const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
+  const [what] = positionals;
+  if (positionals.length !== 1 || (what !== "cni" && what !== "path")) return refuse(USAGE);
+  if (!Number.isInteger(rounds) || rounds < 1 || rounds > 1000) {
+    return refuse(`Cannot run "${values.rounds}" rounds: a whole number from 1 to 1000 is needed\n${USAGE}`);
+  }
+  if (process.getuid?.() !== 0) return refuse("Cannot make network namespaces: run as root");
+  const missing = NEEDED_PROGRAMS.filter(({ program }) => spawnSync("which", [program]).status !== 0);
+  if (missing.length > 0) {
+    const packages = missing.map(({ debianPackage }) => debianPackage).join(" ");
+    return refuse(`Cannot measure without these programs: run apt-get install ${packages}`);
+  }
+  const options = { rounds, seconds: values.quick ? 1 : 2, log: (line: string) => console.error(line) };
+  const rows: RowWithRanges[] = await benchPath(options);
+  console.log(values.json ? toJson(rows) : toText(rows));
+  return 0;
+}
+
+function refuse(message: string): number {
+  console.error(message);
+  return 2;
+}
+
+process.exitCode = await main(process.argv.slice(2));

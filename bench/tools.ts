@@ -1,0 +1,102 @@
+/**
+ * The measuring tools, the same for Twill and for every peer: sockperf for round trips, iperf3 for bulk, and a loop of
+ * our own for connections (Debian has no tool for those whose figures hold at 70 µs). Servers wait in the background,
+ * blocked, while others are measured.
+ */
+
+import { once } from "node:events";
+import { inNetns, run, type Sandbox, waitFor } from "../test/fixture/sandbox.ts";
+import type { Path } from "./topologies.ts";
+
+const SOCKPERF_PORT = 5001;
+const IPERF_PORT = 5002;
+const RATE_PORT = 5003;
+
+/**
+ * Which CPU each end runs on. Round trips and connections share one: across CPUs a virtual machine's wake-up interrupts
+ * cost three times what is to be measured. Bulk transfer gets both.
+ */
+const CPUS = { client: 0, latencyServer: 0, bulkServer: 1 } as const;
+
+/** Median and 99th percentile of 14-byte TCP ping-pongs. */
+export interface RoundTrip {
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
+/** Starts the servers of a path and waits until each accepts. */
+export async function startServers(box: Sandbox, path: Path): Promise<void> {
+  const at = path.serverAddress;
+  const netns = path.serverNetns;
+  box.start(inNetns(netns, ["sockperf", "sr", "--tcp", "-i", at, "-p", String(SOCKPERF_PORT)], CPUS.latencyServer));
+  box.start(inNetns(netns, ["iperf3", "-s", "-B", at, "-p", String(IPERF_PORT)], CPUS.bulkServer));
+  box.start(inNetns(netns, [...RATE, "server", at, String(RATE_PORT)], CPUS.latencyServer));
+  await waitFor(`servers of ${path.subject}`, () => {
+    const listening = run(inNetns(netns, ["ss", "-Hltn"]));
+    return [SOCKPERF_PORT, IPERF_PORT, RATE_PORT].every((port) => listening.includes(`:${port} `));
+  });
+}
+
+const RATE = [process.execPath, new URL("connection-rate.ts", import.meta.url).pathname];
+
+/** Ping-pongs for a while. @param seconds whole seconds, 1 or more */
+export function measureRoundTrip(path: Path, seconds: number): RoundTrip {
+  const args = [
+    "pp",
+    "--tcp",
+    "--full-rtt",
+    "-i",
+    path.serverAddress,
+    "-p",
+    String(SOCKPERF_PORT),
+    "-t",
+    String(seconds),
+  ];
+  return parseSockperf(run(inNetns(path.clientNetns, ["sockperf", ...args], CPUS.client)));
+}
+
+/** Reads what `sockperf ping-pong --full-rtt` prints. @throws SyntaxError when the percentiles are not there */
+export function parseSockperf(text: string): RoundTrip {
+  const percentile = (p: string): number => {
+    const found = new RegExp(`percentile ${p} =\\s*([0-9.]+)`).exec(text)?.[1];
+    if (found === undefined) throw new SyntaxError(`Cannot read sockperf's output: no percentile ${p} in "${text}"`);
+    return Number(found);
+  };
+  return { p50Us: percentile("50\\.000"), p99Us: percentile("99\\.000") };
+}
+
+/** One stream with cubic, in Gbit/s as the receiver saw it. */
+export function measureThroughput(path: Path, seconds: number): number {
+  const args = ["-c", path.serverAddress, "-p", String(IPERF_PORT), "-C", "cubic", "-t", String(seconds), "-J"];
+  return parseIperf(run(inNetns(path.clientNetns, ["iperf3", ...args], CPUS.client)));
+}
+
+/** Gbit/s that the receiver counted. @throws SyntaxError on anything else than a finished TCP test */
+export function parseIperf(text: string): number {
+  const report: unknown = JSON.parse(text);
+  const bits = (report as { end?: { sum_received?: { bits_per_second?: unknown } } }).end?.sum_received
+    ?.bits_per_second;
+  if (typeof bits !== "number") throw new SyntaxError(`Cannot read iperf3's report: "${text.slice(0, 500)}"`);
+  return bits / 1e9;
+}
+
+/** New connections in a second: connect, one byte each way, close; one after the other. */
+export function measureConnectionRate(path: Path, seconds: number): number {
+  const argv = [...RATE, "client", path.serverAddress, String(RATE_PORT), String(seconds)];
+  const rate = Number(run(inNetns(path.clientNetns, argv, CPUS.client)).trim());
+  if (!(rate > 0)) throw new SyntaxError(`Cannot measure connections over ${path.subject}: rate is "${rate}"`);
+  return rate;
+}
+
+/** The Debian packages whose programs are used here. */
+export const NEEDED_PROGRAMS: readonly { readonly program: string; readonly debianPackage: string }[] = [
+  { program: "sockperf", debianPackage: "sockperf" },
+  { program: "iperf3", debianPackage: "iperf3" },
+  { program: "taskset", debianPackage: "util-linux" },
+  { program: "ss", debianPackage: "iproute2" },
+];
+
+/** Resolves once the event loop has seen a child's end. */
+export async function ended(child: import("node:child_process").ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
+}
