@@ -16,8 +16,8 @@ export interface Occupancy {
   /** The address that the pool gave out last by itself. */
   cursor(pool: string): Addr | undefined;
   use(address: Addr): AddrUse;
-  /** Held and cooling addresses inside the range, ascending, without repeats; read only as far as needed. */
-  taken(range: AddrRange): Iterable<Addr>;
+  /** Held and cooling addresses inside the range as 16 bytes, ascending, without repeats; read only as far as needed. */
+  taken(range: AddrRange): Iterable<Uint8Array>;
   /** Among the cooling addresses inside the range, the one released longest ago. */
   coolest(range: AddrRange): { readonly addr: Addr; readonly releasedAtMs: number } | undefined;
   /** How many addresses inside the range are held and how many are cooling. */
