@@ -50,7 +50,8 @@ export function run(command, args, { cwd, env, log }) {
     child.on("error", (cause) => reject(cause));
     child.on("close", (code) => {
       out.end();
-      const lines = tail.trimEnd().split("\n").slice(-keptLines);
+      // npm prints its whole usage after an error: what it said before is what counts.
+      const lines = (tail.split(/\n[^\n]*Usage:\n/)[0] ?? "").trimEnd().split("\n").slice(-keptLines);
       resolve({ code: code ?? -1, tail: lines.map((l) => `    | ${l}`).join("\n") });
     });
   });
