@@ -3,7 +3,7 @@
 import type { NodeFacts } from "./facts.ts";
 import { HOST_LINK, HOST_PEER_LINK, VXLAN_LINK } from "./names.ts";
 import type { SysctlRow } from "./rows.ts";
-import { defaultRoutes, type Underlay } from "./underlay.ts";
+import { defaultRoutes } from "./underlay.ts";
 
 /** `proto ra`: the kernel made the route from a router advertisement. */
 const PROTOCOL_RA = 9;
@@ -33,7 +33,7 @@ function acceptRa(facts: NodeFacts): SysctlRow[] {
 }
 
 /** Settings in the order in which they are to be made: `accept_ra` before the forwarding that would drop its routes. */
-export function planSysctls(facts: NodeFacts, _underlay: Underlay): SysctlRow[] {
+export function planSysctls(facts: NodeFacts): SysctlRow[] {
   const rows: SysctlRow[] = [
     { name: "net/ipv4/ip_forward", value: "1" },
     // Pods' packets enter here with sources that the strict check knows by the cluster's route; "loose" on `all` is fine too.
