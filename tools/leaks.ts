@@ -1,0 +1,103 @@
+/**
+ * What tests may leave behind on a machine, photographed before and after a run. Only what is new counts: a machine's own
+ * namespaces, links and mounts are none of our business.
+ */
+
+import { type Dirent, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+
+/** Environment variable that every process of a test run inherits, so that what outlives the run can be told apart. */
+export const runMark = "TWILL_TEST_RUN";
+
+/** Kinds of things, each a set of names. */
+export type Photograph = ReadonlyMap<string, ReadonlySet<string>>;
+
+function entries(dir: string): Dirent[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true });
+  } catch {
+    return [];
+  }
+}
+
+function text(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return "";
+  }
+}
+
+function link(file: string): string {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return "";
+  }
+}
+
+/** Everything below a folder, at most `depth` levels down. */
+function below(dir: string, depth: number, wanted: (path: string) => boolean): string[] {
+  return entries(dir).flatMap((e) => {
+    const path = join(dir, e.name);
+    const more = e.isDirectory() && depth > 1 ? below(path, depth - 1, wanted) : [];
+    return wanted(path) ? [path, ...more] : more;
+  });
+}
+
+/** Files and folders of a folder whose names begin with Twill's, and what they hold. */
+function named(dir: string): string[] {
+  return entries(dir)
+    .filter((e) => e.name.startsWith("twill") || e.name.startsWith("10-twill"))
+    .flatMap((e) => [join(dir, e.name), ...below(join(dir, e.name), 4, () => true)]);
+}
+
+/** Mount points of this process's mount namespace, with their file system's type. */
+function mounts(): { point: string; type: string }[] {
+  return text("/proc/self/mountinfo")
+    .split("\n")
+    .filter((l) => l !== "")
+    .map((l) => {
+      const [left = "", right = ""] = l.split(" - ");
+      return { point: left.split(" ")[4] ?? "", type: right.split(" ")[0] ?? "" };
+    });
+}
+
+const ourMounts = /twill|\/run\/netns\/|containerd|\/containers\/|\/run\/cni/;
+const ourCgroups = /twill|k8s\.io|kubepods|libpod|cri-containerd/;
+
+/** Takes the photograph. Processes are not in it: {@link survivors} finds those by their mark. */
+export function photograph(): Photograph {
+  const mounted = mounts();
+  const bpf = mounted.filter((m) => m.type === "bpf").map((m) => m.point);
+  const kinds: [string, string[]][] = [
+    ["named network namespace", entries("/run/netns").map((e) => e.name)],
+    ["network link of the root namespace", entries("/sys/class/net").map((e) => e.name)],
+    ["mount", mounted.filter((m) => m.type === "nsfs" || ourMounts.test(m.point)).map((m) => m.point)],
+    ["mounted bpf file system", bpf],
+    ["bpf pin", bpf.flatMap((dir) => below(dir, 4, () => true))],
+    ["control group", below("/sys/fs/cgroup", 6, (p) => ourCgroups.test(p) && entries(p).length > 0)],
+    ["file", ["/run", "/tmp", "/etc", "/etc/cni/net.d", "/opt/cni/bin", "/var/lib"].flatMap(named)],
+  ];
+  return new Map(kinds.map(([kind, names]) => [kind, new Set(names)]));
+}
+
+/** `kind: name` for everything that is in the second photograph only. */
+export function newThings(before: Photograph, after: Photograph): string[] {
+  return [...after].flatMap(([kind, names]) =>
+    [...names].filter((n) => before.get(kind)?.has(n) !== true).map((n) => `${kind}: ${n}`),
+  );
+}
+
+/** Processes that carry the mark of a run, each with the network namespace that it keeps alive. */
+export function survivors(mark: string): string[] {
+  const own = link("/proc/self/ns/net");
+  return entries("/proc")
+    .filter((e) => /^\d+$/.test(e.name) && e.name !== String(process.pid))
+    .filter((e) => text(`/proc/${e.name}/environ`).split("\0").includes(`${runMark}=${mark}`))
+    .map((e) => {
+      const command = text(`/proc/${e.name}/cmdline`).replaceAll("\0", " ").trim();
+      const netns = link(`/proc/${e.name}/ns/net`);
+      return `process ${e.name}: ${command.slice(0, 200)}${netns === own ? "" : ` (in its own ${netns})`}`;
+    });
+}
