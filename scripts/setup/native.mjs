@@ -12,7 +12,7 @@ const addonFlags = [
   "-fPIC",
   "-shared",
   "-fvisibility=hidden",
-  "-DNAPI_VERSION=9",
+
   "-Inode_modules/node-api-headers/include",
 ];
 
