@@ -88,13 +88,14 @@ function parse4(text: string): Uint8Array | undefined {
   return out;
 }
 
-function parseGroups(text: string): number[] | undefined {
+/** Groups between colons; a dotted quad may stand for the last two of an address, so only where `isEnd` is said. */
+function parseGroups(text: string, isEnd: boolean): number[] | undefined {
   if (text === "") return [];
   const out: number[] = [];
   const parts = text.split(":");
   for (const [i, part] of parts.entries()) {
     if (part.includes(".")) {
-      const quad = i === parts.length - 1 ? parse4(part) : undefined;
+      const quad = isEnd && i === parts.length - 1 ? parse4(part) : undefined;
       if (quad === undefined) return undefined;
       out.push(((quad[0] ?? 0) << 8) | (quad[1] ?? 0), ((quad[2] ?? 0) << 8) | (quad[3] ?? 0));
     } else {
@@ -108,8 +109,8 @@ function parseGroups(text: string): number[] | undefined {
 function parse6(text: string): Uint8Array | undefined {
   const halves = text.split("::");
   if (halves.length > 2) return undefined;
-  const head = parseGroups(halves[0] ?? "");
-  const tail = halves.length === 2 ? parseGroups(halves[1] ?? "") : [];
+  const head = parseGroups(halves[0] ?? "", halves.length === 1);
+  const tail = halves.length === 2 ? parseGroups(halves[1] ?? "", true) : [];
   if (head === undefined || tail === undefined) return undefined;
   const gap = 8 - head.length - tail.length;
   if (halves.length === 2 ? gap < 1 : gap !== 0) return undefined;
