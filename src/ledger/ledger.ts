@@ -14,30 +14,6 @@ import type { Pool, PoolFigures } from "../ipam/pool.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import type { Addr } from "../net/addr.ts";
 
-/** Why a ledger cannot be used. */
-export type LedgerErrorCode =
-  /** Written by a newer Twill. */
-  | "LEDGER_NEWER"
-  /** Not a ledger, or one that SQLite finds malformed. */
-  | "LEDGER_DAMAGED"
-  /** Another process held the lock for longer than the time limit. */
-  | "LEDGER_BUSY"
-  /** Anything else: permissions, space. */
-  | "LEDGER_IO";
-
-/** A ledger that cannot be opened or used; the message says what to do. */
-export class LedgerError extends Error {
-  readonly code: LedgerErrorCode;
-  readonly path: string;
-
-  constructor(code: LedgerErrorCode, path: string, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = "LedgerError";
-    this.code = code;
-    this.path = path;
-  }
-}
-
 /** An attachment as it begins: everything but what the ledger and the kernel decide. */
 export type NewEndpoint = Omit<Endpoint, "id" | "state" | "addrs" | "hostIfindex">;
 
@@ -83,8 +59,8 @@ export interface Ledger extends Disposable {
     endpoint: NewEndpoint,
     choose: (occupancy: Occupancy) => Result<readonly Allocation[], IpamError>,
   ): Result<Endpoint, IpamError>;
-  /** The attachment is complete. @throws Error unless it is pending */
-  commit(id: number, hostIfindex: number): Endpoint;
+  /** The attachment is complete; `hostIfindex` is the host end's. @throws Error unless it is pending */
+  commit(id: number, hostIfindex: number): void;
   /** Intent to tear down; nothing happens when the id is not known. */
   markDeleting(id: number): void;
   /** Forgets the attachment; the addresses that it still holds begin to cool down. Nothing happens for an unknown id. */

@@ -1,0 +1,35 @@
+/**
+ * The node's operation lock: one process at a time attaches, detaches or sweeps.
+ *
+ * It is SQLite's write lock on a second, empty file, since that is a record lock of the kernel's (fcntl): it works
+ * between containers that share the directory, and it falls when its holder dies, however it dies.
+ */
+
+import { DatabaseSync } from "node:sqlite";
+
+/** See the file's comment. */
+export interface OperationLock extends Disposable {
+  /** Runs with the lock held; nesting is allowed. @throws an SQLITE_BUSY error after the time limit */
+  hold<T>(work: () => T): T;
+}
+
+/** Opens the lock file, which is made when missing. */
+export function openOperationLock(path: string, timeoutMs: number): OperationLock {
+  const db = new DatabaseSync(path, { timeout: timeoutMs });
+  let depth = 0;
+  return {
+    hold(work) {
+      if (depth === 0) db.exec("BEGIN IMMEDIATE");
+      depth++;
+      try {
+        return work();
+      } finally {
+        depth--;
+        if (depth === 0) db.exec("ROLLBACK");
+      }
+    },
+    [Symbol.dispose]() {
+      db.close();
+    },
+  };
+}
