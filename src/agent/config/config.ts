@@ -1,0 +1,153 @@
+/** Configuration: a YAML file, then flags over it, checked as one; all issues reported. */
+
+import * as yaml from "yaml";
+import { formatIssues, type Issue } from "../../base/issue.ts";
+import { err, ok, type Result } from "../../base/result.ts";
+import { type ClusterPool, clusterPoolIssues } from "../../ipam/carve.ts";
+import type { AddrRange } from "../../net/range.ts";
+import type { NetworkSettings } from "../../plan/settings.ts";
+import type { ClusterChoice, ListenAddress } from "./fields.ts";
+import { readIssues } from "./issues.ts";
+import { keysAt } from "./keys.ts";
+import { configSchema, type ParsedConfig } from "./schema.ts";
+
+/** Where things are on this node. */
+export interface AgentPaths {
+  readonly run: string;
+  readonly bpffs: string;
+  readonly pins: string;
+  readonly cniConfDir: string;
+  readonly cniBinDir: string;
+}
+
+/** A complete and valid configuration. */
+export interface AgentConfig {
+  readonly nodeName: string;
+  readonly cluster: ClusterChoice;
+  readonly kubeconfig: string | undefined;
+  readonly network: NetworkSettings;
+  /** Cluster CIDRs with the length of each node's share. */
+  readonly clusterPools: readonly ClusterPool[];
+  readonly ipam: { readonly coolDownMs: number; readonly reserved: readonly AddrRange[] };
+  /** Entries by map where they are not the object's own figures. */
+  readonly mapSizes: ReadonlyMap<string, number>;
+  readonly cni: { readonly isInstalled: boolean; readonly networkName: string };
+  readonly paths: AgentPaths;
+  readonly logLevel: ParsedConfig["log"]["level"];
+  readonly metricsListen: ListenAddress | undefined;
+  readonly healthListen: ListenAddress | undefined;
+  readonly resyncMs: number;
+}
+
+/** A configuration that cannot be used. */
+export class ConfigError extends Error {
+  readonly code = "CONFIG_INVALID";
+  readonly issues: readonly Issue[];
+
+  constructor(source: string, issues: readonly Issue[], options?: ErrorOptions) {
+    super(`Cannot use the configuration ${source}:\n${formatIssues(issues)}`, options);
+    this.name = "ConfigError";
+    this.issues = issues;
+  }
+}
+
+/** What stands beside the file. */
+export interface ConfigOverrides {
+  /** Values by path (`tunnel.port`), as on the command line: read as YAML scalars or flow collections. */
+  readonly set: ReadonlyMap<string, string>;
+  /** Node name when neither file nor flags give one. */
+  readonly defaultNodeName: string;
+}
+
+function parseYaml(text: string): Result<unknown, readonly Issue[]> {
+  const doc = yaml.parseDocument(text, { prettyErrors: true, uniqueKeys: true });
+  if (doc.errors.length > 0)
+    return err(doc.errors.map((e) => ({ path: "", message: (e.message.split("\n")[0] ?? "").trim() })));
+  try {
+    // A file of nothing but aliases to aliases must not become gigabytes.
+    return ok(doc.toJS({ maxAliasCount: 16 }) ?? {});
+  } catch (cause) {
+    return err([{ path: "", message: cause instanceof Error ? cause.message : String(cause) }]);
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** A copy of the tree with one value set; objects on the way are made. */
+function withValue(root: unknown, path: readonly string[], value: unknown): unknown {
+  const [key, ...rest] = path;
+  if (key === undefined) return value;
+  const base = isObject(root) ? root : {};
+  return { ...base, [key]: withValue(base[key], rest, value) };
+}
+
+function crossIssues(c: ParsedConfig, pools: readonly ClusterPool[]): Issue[] {
+  const issues = clusterPoolIssues(pools).map((i) => {
+    const family = i.path.endsWith(".nodeLength")
+      ? pools[Number(/\[(\d+)\]/.exec(i.path)?.[1])]?.prefix.family
+      : undefined;
+    return family === undefined
+      ? { path: `clusterCIDRs${i.path}`, message: i.message }
+      : { path: `nodeMaskSize.ipv${family}`, message: i.message };
+  });
+  if (!`${c.paths.pins}/`.startsWith(`${c.paths.bpffs}/`))
+    issues.push({ path: "paths.pins", message: `"${c.paths.pins}" is not below paths.bpffs "${c.paths.bpffs}"` });
+  const events = c.maps.events;
+  if (events !== undefined && (events < 4096 || (events & (events - 1)) !== 0))
+    issues.push({ path: "maps.events", message: `${events} is not a power of two of at least 4096` });
+  return issues;
+}
+
+function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeName: string): AgentConfig {
+  const sizes = Object.entries(c.maps).filter((e): e is [string, number] => e[1] !== undefined);
+  return {
+    nodeName: c.nodeName ?? defaultNodeName,
+    cluster: c.cluster,
+    kubeconfig: c.kubeconfig,
+    network: {
+      clusterCidrs: c.clusterCIDRs,
+      tunnel: { port: c.tunnel.port, vni: c.tunnel.vni },
+      mtuBytes: c.mtu,
+      devices: c.devices,
+      masquerade: {
+        isEnabled: c.masquerade.enabled,
+        excludeCidrs: c.masquerade.excludeCIDRs,
+        ports: c.masquerade.portRange,
+      },
+    },
+    clusterPools: pools,
+    ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },
+    mapSizes: new Map(sizes),
+    cni: { isInstalled: c.cni.install, networkName: c.cni.networkName },
+    paths: c.paths,
+    logLevel: c.log.level,
+    metricsListen: c.metrics.listen,
+    healthListen: c.health.listen,
+    resyncMs: c.resyncSeconds * 1000,
+  };
+}
+
+/** Reads a configuration from the text of its file (empty: all defaults) and what stands beside it. */
+export function parseConfig(text: string, overrides: ConfigOverrides): Result<AgentConfig, readonly Issue[]> {
+  const file = parseYaml(text);
+  if (!file.ok) return file;
+  let input = file.value;
+  const issues: Issue[] = [];
+  for (const [path, valueText] of overrides.set) {
+    const value = parseYaml(valueText);
+    if (value.ok) input = withValue(input, path.split("."), value.value);
+    else issues.push(...value.error.map((i) => ({ path, message: i.message })));
+  }
+  const parsed = configSchema.safeParse(input);
+  if (!parsed.success)
+    return err([...issues, ...readIssues(parsed.error, input, (path) => keysAt(configSchema, path))]);
+  const { nodeMaskSize, clusterCIDRs } = parsed.data;
+  const pools = clusterCIDRs.map((prefix) => ({
+    prefix,
+    nodeLength: prefix.family === 4 ? nodeMaskSize.ipv4 : nodeMaskSize.ipv6,
+  }));
+  issues.push(...crossIssues(parsed.data, pools));
+  return issues.length > 0 ? err(issues) : ok(complete(parsed.data, pools, overrides.defaultNodeName));
+}

@@ -1,0 +1,81 @@
+/** Field types of the configuration: text as people write it → values as the code uses them. */
+
+import * as z from "zod";
+import { err, ok, type Result } from "../../base/result.ts";
+import { compareAddr, parseAddr } from "../../net/addr.ts";
+import { type Prefix, parsePrefix } from "../../net/prefix.ts";
+import { type AddrRange, rangeOf, rangeOfPrefix } from "../../net/range.ts";
+import type { PortRange } from "../../plan/settings.ts";
+
+/** A CIDR without host bits. */
+export const cidr = z.string().transform((text, ctx): Prefix => {
+  const r = parsePrefix(text);
+  if (r.ok) return r.value;
+  ctx.issues.push({ code: "custom", message: r.error, input: text });
+  return z.NEVER;
+});
+
+function parseRange(text: string): Result<AddrRange> {
+  const [firstText = "", lastText, ...rest] = text.split("-");
+  const wrong = err(`"${text.slice(0, 96)}" is not an address, a CIDR or FIRST-LAST`);
+  if (rest.length > 0) return wrong;
+  if (lastText === undefined && firstText.includes("/")) {
+    const p = parsePrefix(firstText);
+    return p.ok ? ok(rangeOfPrefix(p.value)) : p;
+  }
+  const first = parseAddr(firstText);
+  const last = parseAddr(lastText ?? firstText);
+  if (!first.ok || !last.ok || first.value.family !== last.value.family) return wrong;
+  return compareAddr(first.value, last.value) > 0 ? wrong : ok(rangeOf(first.value, last.value));
+}
+
+/** A CIDR, an address, or `first-last`. */
+export const addrRange = z.string().transform((text, ctx): AddrRange => {
+  const r = parseRange(text);
+  if (r.ok) return r.value;
+  ctx.issues.push({ code: "custom", message: r.error, input: text });
+  return z.NEVER;
+});
+
+/** `first-last`, both inclusive, above the ports that servers of a node use. */
+export const portRange = z.string().transform((text, ctx): PortRange => {
+  const m = /^([0-9]{1,5})-([0-9]{1,5})$/.exec(text);
+  const range = { first: Number(m?.[1]), last: Number(m?.[2]) };
+  if (m === null || range.first < 1024 || range.last > 65535 || range.last - range.first < 255)
+    ctx.issues.push({
+      code: "custom",
+      message: `"${text}" is not a range of at least 256 ports between 1024 and 65535, such as 10240-29999`,
+      input: text,
+    });
+  return range;
+});
+
+/** Where to listen. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `HOST:PORT` or `[HOST]:PORT`; `off`: do not listen. */
+export const listen = z.string().transform((text, ctx): ListenAddress | undefined => {
+  if (text === "off") return undefined;
+  const m = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):([0-9]{1,5})$/.exec(text);
+  const port = Number(m?.[3]);
+  if (m === null || port > 65535)
+    ctx.issues.push({ code: "custom", message: `"${text}" is not HOST:PORT, [HOST]:PORT or off`, input: text });
+  return { host: m?.[1] ?? m?.[2] ?? "", port };
+});
+
+/** Where objects of the cluster come from. */
+export type ClusterChoice = { readonly kind: "kube" } | { readonly kind: "dir"; readonly path: string };
+
+/** `kube` or `dir:PATH`. */
+export const clusterChoice = z.string().transform((text, ctx): ClusterChoice => {
+  if (text === "kube") return { kind: "kube" };
+  if (/^dir:./.test(text)) return { kind: "dir", path: text.slice(4) };
+  ctx.issues.push({ code: "custom", message: `"${text}" is neither kube nor dir:PATH`, input: text });
+  return { kind: "kube" };
+});
+
+/** An absolute path. */
+export const absolutePath = z.string().regex(/^\/[^\0]*$/, "An absolute path is wanted");

@@ -1,0 +1,150 @@
+/**
+ * The configuration of an agent: every key, its meaning, its bounds and what it is when it is not given. The keys, the
+ * descriptions and the defaults of `docs/configuration.md` are checked against this file by a test.
+ */
+
+import * as z from "zod";
+import { absolutePath, addrRange, cidr, clusterChoice, listen, portRange } from "./fields.ts";
+
+const tunnel = z.strictObject({
+  mode: z.enum(["vxlan"]).default("vxlan").describe("How packets travel between nodes"),
+  port: z
+    .int()
+    .min(1)
+    .max(65535)
+    .default(8472)
+    .describe("UDP destination port of VXLAN: 8472 is also Flannel's and Cilium's, Calico and IANA use 4789"),
+  vni: z
+    .int()
+    .min(1)
+    .max(16777215)
+    .default(1)
+    .describe("VXLAN network identifier: 1 is also Flannel's, Calico uses 4096"),
+});
+
+const masquerade = z.strictObject({
+  enabled: z.boolean().default(true).describe("Give packets of pods to the outside the node's address"),
+  excludeCIDRs: z
+    .array(cidr)
+    .max(256)
+    .default([])
+    .describe("Destinations outside of the cluster that see pods' own addresses; cluster CIDRs and nodes always do"),
+  portRange: portRange
+    .prefault("10240-29999")
+    .describe(
+      "Source ports of masqueraded packets; keep it outside of the node's own ephemeral ports and of NodePorts",
+    ),
+});
+
+const nodeMaskSize = z.strictObject({
+  ipv4: z.int().min(16).max(30).default(24).describe("Length of a node's IPv4 pod CIDR"),
+  ipv6: z.int().min(48).max(124).default(64).describe("Length of a node's IPv6 pod CIDR"),
+});
+
+const ipam = z.strictObject({
+  coolDownSeconds: z
+    .int()
+    .min(0)
+    .max(3600)
+    .default(30)
+    .describe("For how long a released address is not given out again while others are free"),
+  reserved: z
+    .array(addrRange)
+    .max(256)
+    .default([])
+    .describe("Addresses that pods never get: addresses, CIDRs or FIRST-LAST"),
+});
+
+function mapSize(text: string) {
+  return z.int().min(16).max(16777216).optional().describe(text);
+}
+
+const maps = z.strictObject({
+  endpoints: mapSize("Addresses of pods on this node"),
+  ipcache: mapSize("Prefixes whose place is known"),
+  nodes: mapSize("Addresses of nodes"),
+  ct_tcp: mapSize("Tracked TCP connections"),
+  ct_other: mapSize("Tracked flows of other protocols"),
+  nat: mapSize("Masqueraded flows, two entries each"),
+  frags: mapSize("Datagrams whose fragments are on their way"),
+  events: mapSize("Bytes of the ring of events, a power of two"),
+});
+
+const paths = z.strictObject({
+  run: absolutePath.default("/run/twill").describe("Sockets, ledger and what else lives as long as the boot"),
+  bpffs: absolutePath.default("/sys/fs/bpf").describe("Where a BPF file system is, or is mounted when there is none"),
+  pins: absolutePath.default("/sys/fs/bpf/twill").describe("Pinned programs, maps and links, below `paths.bpffs`"),
+  cniConfDir: absolutePath.default("/etc/cni/net.d").describe("Where the runtime looks for network configurations"),
+  cniBinDir: absolutePath.default("/opt/cni/bin").describe("Where the runtime looks for plugins"),
+});
+
+const log = z.strictObject({
+  level: z
+    .enum(["trace", "debug", "info", "warn", "error", "fatal"])
+    .default("info")
+    .describe("Least important level that is written"),
+});
+
+const cni = z.strictObject({
+  install: z.boolean().default(true).describe("Install the plugin and, when ready, the network configuration"),
+  networkName: z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/, "Letters, digits, _ . and - are allowed")
+    .default("twill")
+    .describe("Name of the network in the CNI configuration"),
+});
+
+/** The whole. Unknown keys are refused. */
+export const configSchema = z.strictObject({
+  nodeName: z
+    .string()
+    .min(1)
+    .max(253)
+    .optional()
+    .describe("Name of this node's Node object; else `$NODE_NAME`, else the host's name"),
+  cluster: clusterChoice.prefault("kube").describe("Where objects come from: `kube` or `dir:PATH`"),
+  kubeconfig: absolutePath
+    .optional()
+    .describe("Path of a kubeconfig; else `$KUBECONFIG`, else the service account of the agent's own pod"),
+  clusterCIDRs: z
+    .array(cidr)
+    .min(1)
+    .max(16)
+    .prefault(["10.244.0.0/16", "fd00:10:244::/48"])
+    .describe("Address ranges of all pods; every node's pod CIDRs lie inside of them"),
+  nodeMaskSize: nodeMaskSize.prefault({}),
+  tunnel: tunnel.prefault({}),
+  mtu: z
+    .union([z.literal("auto"), z.int().min(576).max(65535)], "auto or a number from 576 to 65535 is wanted")
+    .default("auto")
+    .describe("MTU of pods' devices in bytes; `auto`: the underlay's less 50 (IPv4) or 70 (IPv6) for the tunnel"),
+  devices: z
+    .union([z.literal("auto"), z.array(z.string().min(1).max(16)).min(1).max(32)], "auto or a list of names is wanted")
+    .default("auto")
+    .describe(
+      "Devices of the underlay, `*` at the end of a name for any rest; `auto`: those of InternalIPs and default routes",
+    ),
+  masquerade: masquerade.prefault({}),
+  ipam: ipam.prefault({}),
+  maps: maps.prefault({}),
+  cni: cni.prefault({}),
+  paths: paths.prefault({}),
+  log: log.prefault({}),
+  metrics: z
+    .strictObject({ listen: listen.prefault("off").describe("Where Prometheus scrapes: `HOST:PORT` or `off`") })
+    .prefault({}),
+  health: z
+    .strictObject({
+      listen: listen.prefault("off").describe("Where `/healthz` and `/readyz` answer: `HOST:PORT` or `off`"),
+    })
+    .prefault({}),
+  resyncSeconds: z
+    .int()
+    .min(5)
+    .max(3600)
+    .default(60)
+    .describe("How often everything is compared with the kernel although nothing is known to have changed"),
+});
+
+/** What {@link configSchema} makes of a valid input. */
+export type ParsedConfig = z.output<typeof configSchema>;
