@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Descriptors in general: close, and the kind of file behind one. */
+#include "addon.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* close(fd) */
+static napi_value close_fn(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	int fd;
+
+	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &fd))
+		return NULL;
+	/* EINTR still closes on Linux: trying again could close somebody else's descriptor. */
+	if (close(fd) != 0 && errno != EINTR)
+		return throw_errno(env, errno, "close", NULL);
+	return make_undefined(env);
+}
+
+/* fdKind(fd): what /proc says the descriptor is, as "anon_inode:bpf-map" */
+static napi_value fd_kind(napi_env env, napi_callback_info info)
+{
+	char path[64], target[256];
+	struct args a;
+	ssize_t length;
+	int fd;
+
+	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &fd))
+		return NULL;
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return throw_errno(env, errno == ENOENT ? EBADF : errno, "readlink", path);
+	target[length] = '\0';
+	return make_text(env, target);
+}
+
+bool init_files(napi_env env, napi_value exports)
+{
+	static const struct export list[] = { { "close", close_fn }, { "fdKind", fd_kind } };
+	return EXPORT_ALL(env, exports, list);
+}
