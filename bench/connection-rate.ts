@@ -1,23 +1,8 @@
-import net from "node:net";
+/** `connection-rate.ts server HOST PORT` | `client HOST PORT SECONDS`: the client prints connections in a second. */
 
-const [mode, host, port, seconds] = process.argv.slice(2);
-if (mode === "server")
-  net
-    .createServer((s) => {
-      s.on("data", (d) => s.end(d));
-      s.on("error", () => undefined);
-    })
-    .listen(Number(port), host);
-else {
-  const end = performance.now() + Number(seconds) * 1000;
-  let n = 0;
-  while (performance.now() < end) {
-    await new Promise((r) => {
-      const s = net.connect(Number(port), host, () => s.write("x"));
-      s.on("data", () => undefined);
-      s.on("close", r);
-    });
-    n++;
-  }
-  console.log(n / Number(seconds));
-}
+import { loadBenchAddon } from "./native.ts";
+
+const [mode, host = "", port = "", seconds = ""] = process.argv.slice(2);
+const addon = loadBenchAddon();
+if (mode === "server") addon.serveConnections(host, Number(port));
+console.log(addon.countConnections(host, Number(port), Number(seconds)));

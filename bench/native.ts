@@ -1,0 +1,62 @@
+/** The benchmarks' own addon: built on first use, loaded by nothing else. See native/bench.c for why it exists. */
+
+import { spawnSync } from "node:child_process";
+import { mkdirSync, renameSync, statSync } from "node:fs";
+import { createRequire } from "node:module";
+import { fileURLToPath } from "node:url";
+
+/** A program to start: no arguments, as container runtimes call plugins. */
+export interface Job {
+  readonly path: string;
+  /** `NAME=value`, at most 64. */
+  readonly env: readonly string[];
+  /** Standard input, at most 64 KiB. */
+  readonly input: string;
+}
+
+/** How it ended. */
+export interface Ended {
+  /** Exit code; negative: the signal. */
+  readonly status: number;
+  readonly output: string;
+  /** From before the spawn until the exit was seen. */
+  readonly milliseconds: number;
+}
+
+/** What the addon offers. */
+export interface BenchAddon {
+  /** Starts all at once and waits for all; blocks. */
+  runPrograms(jobs: readonly Job[]): Ended[];
+  /** Blocks for ever. */
+  serveConnections(host: string, port: number): never;
+  /** Connections in a second, one after the other, for so many seconds; blocks. */
+  countConnections(host: string, port: number, seconds: number): number;
+}
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+const SOURCE = `${ROOT}bench/native/bench.c`;
+const BUILT = `${ROOT}build/bench.node`;
+
+/** The addon, built before if it is older than its source. @throws Error with the compiler's words */
+export function loadBenchAddon(): BenchAddon {
+  const built = statSync(BUILT, { throwIfNoEntry: false });
+  if (built === undefined || built.mtimeMs < statSync(SOURCE).mtimeMs) build();
+  return createRequire(import.meta.url)(BUILT) as BenchAddon;
+}
+
+function build(): void {
+  mkdirSync(`${ROOT}build`, { recursive: true });
+  const temporary = `${BUILT}.${process.pid}`;
+  const flags = [
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-shared",
+    "-fPIC",
+    `-I${ROOT}node_modules/node-api-headers/include`,
+  ];
+  const ended = spawnSync("gcc", [...flags, SOURCE, "-o", temporary], { encoding: "utf8" });
+  if (ended.status !== 0) throw new Error(`Cannot build "${BUILT}": ${ended.error?.message ?? ended.stderr}`);
+  renameSync(temporary, BUILT);
+}
