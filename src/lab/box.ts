@@ -36,7 +36,11 @@ export interface EnterOptions {
 }
 
 /** The command line that runs `argv` in a box. */
-export function enterCommand(box: Pick<Box, "init" | "netns">, argv: readonly string[], options: EnterOptions = {}): string[] {
+export function enterCommand(
+  box: Pick<Box, "init" | "netns">,
+  argv: readonly string[],
+  options: EnterOptions = {},
+): string[] {
   const net = `--net=${options.netns ?? box.netns}`;
   if (options.isNetOnly === true) return ["nsenter", net, "--", ...argv];
   // -r: in a chroot, entering a mount namespace alone would lead to the file system outside of it.
@@ -61,7 +65,11 @@ export function spawnIn(
 export function runIn(
   box: Pick<Box, "init" | "netns">,
   argv: readonly string[],
-  options: EnterOptions & { readonly input?: string; readonly timeoutMs?: number; readonly env?: NodeJS.ProcessEnv } = {},
+  options: EnterOptions & {
+    readonly input?: string;
+    readonly timeoutMs?: number;
+    readonly env?: NodeJS.ProcessEnv;
+  } = {},
 ): Promise<Output> {
   const { input, timeoutMs, env, ...enter } = options;
   return runProcess(enterCommand(box, argv, enter), {
@@ -90,6 +98,8 @@ function initScript(spec: BoxSpec): string {
     `echo ${READY}`,
     // bash, not sh: it reaps whatever is re-parented to process 1 while it waits.
     "while read -r _; do :; done",
+    "exit 0",
+    "",
   ].join("\n");
 }
 
@@ -98,10 +108,24 @@ function initScript(spec: BoxSpec): string {
  * @throws Error with what the set-up printed
  */
 export async function openBox(spec: BoxSpec): Promise<Box> {
-  if (!/^[a-z0-9-]{1,63}$/.test(spec.name)) throw new RangeError(`"${spec.name}" is not a host name of lower-case letters, digits and hyphens`);
+  if (!/^[a-z0-9-]{1,63}$/.test(spec.name))
+    throw new RangeError(`"${spec.name}" is not a host name of lower-case letters, digits and hyphens`);
   const child = spawn(
     "unshare",
-    ["--net", "--mount", "--uts", "--pid", "--fork", "--kill-child=KILL", "--propagation", "private", "--", "bash", "-c", initScript(spec)],
+    [
+      "--net",
+      "--mount",
+      "--uts",
+      "--pid",
+      "--fork",
+      "--kill-child=KILL",
+      "--propagation",
+      "private",
+      "--",
+      "bash",
+      "-s",
+      `twill-lab/${spec.name}`,
+    ],
     // Its own session: a terminal's Ctrl-C is ours to handle, in our order.
     { stdio: ["pipe", "pipe", "pipe"], detached: true, cwd: "/" },
   );
@@ -109,6 +133,7 @@ export async function openBox(spec: BoxSpec): Promise<Box> {
   child.stdin?.on("error", () => {
     // EPIPE: the box ended first, and `ended` says so.
   });
+  child.stdin?.write(initScript(spec));
   await whenReady(child, spec.name);
   const keeper = identify(child.pid ?? 0);
   const init = identify(childrenOf(child.pid ?? 0)[0] ?? 0);

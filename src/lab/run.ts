@@ -33,7 +33,16 @@ export interface RunOptions {
   readonly maxBytes?: number;
 }
 
-const SIGNAL_NUMBERS: Readonly<Record<string, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+const SIGNAL_NUMBERS: Readonly<Record<string, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+};
 
 /** A process's end as one number, the way shells and Kubernetes count it. */
 export function exitStatus(code: number | null, signal: NodeJS.Signals | null): number {
@@ -48,7 +57,11 @@ export function runProcess(argv: readonly string[], options: RunOptions = {}): P
   const maxBytes = options.maxBytes ?? 4 << 20;
   const [file = "", ...args] = argv;
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], cwd: "/", ...(options.env ? { env: options.env } : {}) });
+    const child = spawn(file, args, {
+      stdio: ["pipe", "pipe", "pipe"],
+      cwd: "/",
+      ...(options.env ? { env: options.env } : {}),
+    });
     const timer = setTimeout(() => child.kill("SIGKILL"), options.timeoutMs ?? 60_000);
     const streams = { stdout: "", stderr: "" };
     for (const name of ["stdout", "stderr"] as const) {

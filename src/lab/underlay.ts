@@ -109,7 +109,10 @@ function wireCommands(t: Topology, outside: Box, api: Box): string[] {
   ];
 }
 
-function hostCommands(host: { readonly v4: string; readonly v6: string }, router: { readonly v4: string; readonly v6: string }): string[] {
+function hostCommands(
+  host: { readonly v4: string; readonly v6: string },
+  router: { readonly v4: string; readonly v6: string },
+): string[] {
   return [
     `addr add ${host.v4}/${WIRE_LENGTH.v4} dev eth0`,
     `addr add ${host.v6}/${WIRE_LENGTH.v6} dev eth0 nodad`,
