@@ -47,12 +47,22 @@ function firstGap(range: AddrRange, taken: Iterable<Uint8Array>): Addr | undefin
   return addrFromBytes(candidate);
 }
 
+/** The address behind `cursor`, when it lies in the ranges: in a pool that is not walked round yet, it is the free one. */
+function successor(ranges: readonly AddrRange[], cursor: Addr): Addr | undefined {
+  const bytes = cursor.bytes.slice();
+  increment(bytes);
+  const isIn = (r: AddrRange) => compareBytes(r.first.bytes, bytes) <= 0 && compareBytes(bytes, r.last.bytes) <= 0;
+  return ranges.some(isIn) ? addrFromBytes(bytes) : undefined;
+}
+
 /** The first address that is neither held nor cooling, walking on from `cursor` and round. */
 export function nextFree(
   ranges: readonly AddrRange[],
   cursor: Addr | undefined,
   occupancy: Occupancy,
 ): Addr | undefined {
+  const next = cursor === undefined ? undefined : successor(ranges, cursor);
+  if (next !== undefined && occupancy.use(next).kind === "free") return next;
   for (const range of walk(ranges, cursor)) {
     const found = firstGap(range, occupancy.taken(range));
     if (found !== undefined) return found;

@@ -16,6 +16,7 @@ import { openLedger } from "./open.ts";
 
 const POOLS = [makePool("v4", prefix("10.244.1.0/28")), makePool("v6", prefix("fd00:10:244:1::/64"))];
 const COOL_DOWN_MS = 1000;
+const PAGE_BYTES = 1024;
 let clockMs = 10_000;
 
 const stack = new DisposableStack();
@@ -261,18 +262,22 @@ test("a damaged ledger is refused when opened, wherever the damage is, or works"
   ledger[Symbol.dispose]();
   const whole = readFileSync(path);
   let refusals = 0;
-  for (let page = 0; page < whole.length / 4096; page++) {
+  for (let page = 0; page < whole.length / PAGE_BYTES; page++) {
     const broken = newPath();
     writeFileSync(
       broken,
-      Buffer.concat([whole.subarray(0, page * 4096), Buffer.alloc(4096, 0xa5), whole.subarray((page + 1) * 4096)]),
+      Buffer.concat([
+        whole.subarray(0, page * PAGE_BYTES),
+        Buffer.alloc(PAGE_BYTES, 0xa5),
+        whole.subarray((page + 1) * PAGE_BYTES),
+      ]),
     );
     assert.equal(refusal(broken).code, "LEDGER_DAMAGED", `page ${page}`);
     refusals++;
   }
   assert.ok(refusals > 3);
   const short = newPath();
-  writeFileSync(short, whole.subarray(0, whole.length - 4096));
+  writeFileSync(short, whole.subarray(0, whole.length - PAGE_BYTES));
   assert.equal(refusal(short).code, "LEDGER_DAMAGED");
 });
 

@@ -16,16 +16,20 @@ export interface OperationLock extends Disposable {
 /** Opens the lock file, which is made when missing. */
 export function openOperationLock(path: string, timeoutMs: number): OperationLock {
   const db = new DatabaseSync(path, { timeout: timeoutMs });
+  // With a write-ahead log, taking the lock is two system calls instead of some twenty.
+  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
+  const begin = db.prepare("BEGIN IMMEDIATE");
+  const rollback = db.prepare("ROLLBACK");
   let depth = 0;
   return {
     hold(work) {
-      if (depth === 0) db.exec("BEGIN IMMEDIATE");
+      if (depth === 0) begin.run();
       depth++;
       try {
         return work();
       } finally {
         depth--;
-        if (depth === 0) db.exec("ROLLBACK");
+        if (depth === 0) rollback.run();
       }
     },
     [Symbol.dispose]() {

@@ -12,7 +12,7 @@ import { addrOfColumn, type Row } from "./rows.ts";
  */
 export function createOccupancy(db: DatabaseSync, path: string, coolingSinceMs: () => number): Occupancy {
   const prepare = (sql: string) => db.prepare(sql, { returnArrays: true });
-  const cursor = prepare("SELECT addr FROM cursors WHERE pool = ?");
+  const cursor = prepare("SELECT value FROM meta WHERE key = 'cursor:' || ?");
   const use = prepare("SELECT endpoint_id, released_at_ms FROM leases WHERE addr = ?");
   const taken = prepare(
     "SELECT addr FROM leases WHERE addr BETWEEN ? AND ? AND (endpoint_id IS NOT NULL OR released_at_ms > ?) ORDER BY addr",

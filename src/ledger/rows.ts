@@ -2,7 +2,7 @@
 
 import type { SQLInputValue, SQLOutputValue } from "node:sqlite";
 import type { Endpoint, EndpointState } from "../model/endpoint.ts";
-import { type Addr, addrFromBytes, compareAddr } from "../net/addr.ts";
+import { type Addr, addrFromBytes } from "../net/addr.ts";
 import { parseMac } from "../net/mac.ts";
 import { damaged } from "./error.ts";
 import type { NewEndpoint } from "./ledger.ts";
@@ -10,7 +10,7 @@ import type { NewEndpoint } from "./ledger.ts";
 /** Columns in the order that {@link endpointOfRow} reads them. */
 export const ENDPOINT_COLUMNS =
   "id, network, container_id, ifname, netns_path, netns_id, host_ifname, host_ifindex, mac, mtu_bytes, " +
-  "pod_namespace, pod_name, pod_uid, state, created_at_ms";
+  "pod_namespace, pod_name, pod_uid, state, created_at_ms, addrs";
 
 /** A row with `returnArrays`. */
 export type Row = readonly SQLOutputValue[];
@@ -40,8 +40,24 @@ export function addrOfColumn(path: string, value: SQLOutputValue | undefined): A
   return addrFromBytes(value);
 }
 
-/** The value of a row of {@link ENDPOINT_COLUMNS} and of the addresses that it holds. */
-export function endpointOfRow(path: string, row: Row, addrs: readonly Addr[]): Endpoint {
+/** The addresses of a blob column of one or two. */
+export function addrsOfColumn(path: string, value: SQLOutputValue | undefined): readonly Addr[] {
+  if (!(value instanceof Uint8Array) || (value.length !== 16 && value.length !== 32))
+    throw damaged(path, "an endpoint's addresses have not 16 or 32 bytes");
+  return value.length === 16
+    ? [addrFromBytes(value)]
+    : [addrFromBytes(value.subarray(0, 16)), addrFromBytes(value.subarray(16))];
+}
+
+/** The bytes for a column that {@link addrsOfColumn} reads. */
+export function addrsColumn(addrs: readonly Addr[]): Uint8Array {
+  const bytes = new Uint8Array(16 * addrs.length);
+  for (const [i, a] of addrs.entries()) bytes.set(a.bytes, 16 * i);
+  return bytes;
+}
+
+/** The value of a row of {@link ENDPOINT_COLUMNS}. */
+export function endpointOfRow(path: string, row: Row): Endpoint {
   const mac = parseMac(text(path, row[8]));
   if (!mac.ok) throw damaged(path, mac.error);
   return Object.freeze({
@@ -53,7 +69,7 @@ export function endpointOfRow(path: string, row: Row, addrs: readonly Addr[]): E
     netnsId: text(path, row[5]),
     hostIfname: text(path, row[6]),
     hostIfindex: row[7] === null ? undefined : integer(path, row[7]),
-    addrs: Object.freeze(addrs.toSorted(compareAddr)),
+    addrs: Object.freeze(addrsOfColumn(path, row[15])),
     mac: mac.value,
     mtuBytes: integer(path, row[9]),
     podNamespace: optionalText(path, row[10]),
@@ -65,8 +81,9 @@ export function endpointOfRow(path: string, row: Row, addrs: readonly Addr[]): E
 }
 
 /** Values for `INSERT`, in the order of its columns there. */
-export function insertValues(bootId: string, e: NewEndpoint): SQLInputValue[] {
+export function insertValues(id: number, bootId: string, e: NewEndpoint, addrs: readonly Addr[]): SQLInputValue[] {
   return [
+    id,
     bootId,
     e.network,
     e.containerId,
@@ -74,6 +91,7 @@ export function insertValues(bootId: string, e: NewEndpoint): SQLInputValue[] {
     e.netnsPath,
     e.netnsId,
     e.hostIfname,
+    addrsColumn(addrs),
     e.mac,
     e.mtuBytes,
     e.podNamespace ?? null,
@@ -85,5 +103,5 @@ export function insertValues(bootId: string, e: NewEndpoint): SQLInputValue[] {
 
 /** Columns of {@link insertValues}. */
 export const INSERT_COLUMNS =
-  "boot_id, network, container_id, ifname, netns_path, netns_id, host_ifname, mac, mtu_bytes, " +
+  "id, boot_id, network, container_id, ifname, netns_path, netns_id, host_ifname, addrs, mac, mtu_bytes, " +
   "pod_namespace, pod_name, pod_uid, created_at_ms";

@@ -10,14 +10,18 @@ export const APPLICATION_ID = 0x5457494c;
 export const SCHEMA_VERSION = 1;
 
 /**
- * - `endpoints.id` is AUTOINCREMENT: SQLite never gives an id out again, also after its row is gone.
- * - `leases.addr` is 16 bytes: SQLite's order of blobs is the order of addresses.
+ * - `meta`: `revision`, which every write raises, `early_reuses`, `boot_id`, and one `cursor:POOL` for each pool.
+ * - `endpoints.id` is the revision of the write that made it, so an id is never given out again.
+ * - `endpoints.addrs` is one or two addresses of 16 bytes; `leases` has a row for each of them, and keeps them unique.
+ * - `leases.addr`: SQLite's order of blobs is the order of addresses.
  * - A lease without endpoint is cooling down. `released_at_ms` is on the clock that starts with the boot.
+ *
+ * Few and small pages: what a commit costs is the pages that it copies into the log.
  */
 const SCHEMA = `
 CREATE TABLE meta (key TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE endpoints (
-  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  id INTEGER PRIMARY KEY,
   boot_id TEXT NOT NULL,
   network TEXT NOT NULL,
   container_id TEXT NOT NULL,
@@ -26,6 +30,7 @@ CREATE TABLE endpoints (
   netns_id TEXT NOT NULL,
   host_ifname TEXT NOT NULL,
   host_ifindex INTEGER,
+  addrs BLOB NOT NULL CHECK (length(addrs) IN (16, 32)),
   mac TEXT NOT NULL,
   mtu_bytes INTEGER NOT NULL,
   pod_namespace TEXT,
@@ -38,14 +43,12 @@ CREATE TABLE endpoints (
 CREATE TABLE leases (
   addr BLOB PRIMARY KEY CHECK (length(addr) = 16),
   pool TEXT NOT NULL,
-  endpoint_id INTEGER REFERENCES endpoints (id),
+  endpoint_id INTEGER,
   generation INTEGER NOT NULL,
   released_at_ms INTEGER,
   CHECK ((endpoint_id IS NULL) = (released_at_ms IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX leases_of_endpoint ON leases (endpoint_id) WHERE endpoint_id IS NOT NULL;
 CREATE INDEX leases_cooling ON leases (released_at_ms) WHERE endpoint_id IS NULL;
-CREATE TABLE cursors (pool TEXT PRIMARY KEY, addr BLOB NOT NULL CHECK (length(addr) = 16)) STRICT, WITHOUT ROWID;
 INSERT INTO meta (key, value) VALUES ('revision', 0), ('early_reuses', 0);
 PRAGMA application_id = ${APPLICATION_ID};
 PRAGMA user_version = ${SCHEMA_VERSION};
@@ -71,6 +74,7 @@ export function prepareSchema(db: DatabaseSync, path: string): void {
     const check = pragma(db, "quick_check");
     if (check !== "ok") throw damaged(path, `its check says "${String(check).slice(0, 200)}"`);
   }
+  if (isEmpty) db.exec("PRAGMA page_size = 1024");
   // Only now: switching the journal writes to the file.
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
   if (isEmpty) db.exec(`BEGIN IMMEDIATE;${SCHEMA}COMMIT`);

@@ -8,13 +8,20 @@ import { poolFigures } from "../ipam/figures.ts";
 import type { Occupancy } from "../ipam/occupancy.ts";
 import type { Pool, PoolFigures } from "../ipam/pool.ts";
 import type { Endpoint } from "../model/endpoint.ts";
-import type { Addr } from "../net/addr.ts";
 import { toLedgerError } from "./error.ts";
 import type { Lease, Ledger, NewEndpoint } from "./ledger.ts";
 import type { OperationLock } from "./lock.ts";
 import { createOccupancy } from "./occupancy.ts";
 import type { LedgerOptions } from "./open.ts";
-import { addrOfColumn, ENDPOINT_COLUMNS, endpointOfRow, INSERT_COLUMNS, insertValues, type Row } from "./rows.ts";
+import {
+  addrOfColumn,
+  addrsOfColumn,
+  ENDPOINT_COLUMNS,
+  endpointOfRow,
+  INSERT_COLUMNS,
+  insertValues,
+  type Row,
+} from "./rows.ts";
 
 function statements(db: DatabaseSync) {
   const read = (sql: string) => db.prepare(sql, { returnArrays: true });
@@ -26,11 +33,10 @@ function statements(db: DatabaseSync) {
     all: read(`SELECT ${ENDPOINT_COLUMNS} FROM endpoints ORDER BY id`),
     byId: read(`SELECT ${ENDPOINT_COLUMNS} FROM endpoints WHERE id = ?`),
     byName: read(`SELECT ${ENDPOINT_COLUMNS} FROM endpoints WHERE container_id = ? AND ifname = ?`),
-    addrsOf: read("SELECT addr FROM leases WHERE endpoint_id = ?"),
-    held: read("SELECT endpoint_id, addr FROM leases WHERE endpoint_id IS NOT NULL"),
+    addrsOf: read("SELECT addrs FROM endpoints WHERE id = ?"),
     leases: read("SELECT addr, pool, endpoint_id, generation FROM leases ORDER BY addr"),
     meta: read("SELECT value FROM meta WHERE key = ?"),
-    bump: write("UPDATE meta SET value = value + ? WHERE key = ?"),
+    bump: read("UPDATE meta SET value = value + 1 WHERE key = ? RETURNING value"),
     insert: write(
       `INSERT INTO endpoints (${INSERT_COLUMNS}, state) VALUES (${"?, ".repeat(INSERT_COLUMNS.split(",").length)}'pending')`,
     ),
@@ -39,12 +45,12 @@ function statements(db: DatabaseSync) {
       "INSERT INTO leases (addr, pool, endpoint_id, generation) VALUES (?1, ?2, ?3, ?3) ON CONFLICT (addr) DO UPDATE " +
         "SET pool = ?2, endpoint_id = ?3, generation = ?3, released_at_ms = NULL WHERE endpoint_id IS NULL",
     ),
-    cursor: write(
-      "INSERT INTO cursors (pool, addr) VALUES (?, ?) ON CONFLICT (pool) DO UPDATE SET addr = excluded.addr",
+    setCursor: write(
+      "INSERT INTO meta (key, value) VALUES ('cursor:' || ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     ),
     ready: write("UPDATE endpoints SET state = 'ready', host_ifindex = ? WHERE id = ? AND state = 'pending'"),
     deleting: write("UPDATE endpoints SET state = 'deleting' WHERE id = ?"),
-    release: write("UPDATE leases SET endpoint_id = NULL, released_at_ms = ? WHERE endpoint_id = ?"),
+    release: write("UPDATE leases SET endpoint_id = NULL, released_at_ms = ? WHERE addr = ? AND endpoint_id = ?"),
     forget: write("DELETE FROM endpoints WHERE id = ?"),
     thaw: write("DELETE FROM leases WHERE endpoint_id IS NULL AND released_at_ms <= ?"),
     otherBoots: write("DELETE FROM endpoints WHERE boot_id <> ?"),
@@ -106,16 +112,17 @@ export class SqliteLedger implements Ledger {
     }
   }
 
+  #bump(key: "revision" | "early_reuses"): number {
+    return Number(this.#first(this.#sql.bump.get(key))?.[0]);
+  }
+
   /** One transaction that also raises the revision; `work` may roll back by itself, and then nothing is written. */
-  #write<T>(work: () => T): T {
+  #write<T>(work: (revision: number) => T): T {
     return this.#guard(() => {
       this.#sql.begin.run();
       try {
-        const value = work();
-        if (this.#db.isTransaction) {
-          this.#sql.bump.run(1, "revision");
-          this.#sql.commit.run();
-        }
+        const value = work(this.#bump("revision"));
+        if (this.#db.isTransaction) this.#sql.commit.run();
         return value;
       } catch (error) {
         if (this.#db.isTransaction) this.#sql.rollback.run();
@@ -136,32 +143,20 @@ export class SqliteLedger implements Ledger {
     }
   }
 
-  #read(row: Row | undefined): Endpoint | undefined {
-    if (row === undefined) return undefined;
-    const addrs = this.#sql.addrsOf.all(row[0] ?? null).map((a) => addrOfColumn(this.path, this.#first(a)?.[0]));
-    return endpointOfRow(this.path, row, addrs);
+  #read(row: unknown): Endpoint | undefined {
+    return row === undefined ? undefined : endpointOfRow(this.path, row as Row);
   }
 
   endpoints(): readonly Endpoint[] {
-    return this.#guard(() => {
-      const addrs = new Map<unknown, Addr[]>();
-      for (const lease of this.#sql.held.iterate() as Iterable<unknown>) {
-        const row = this.#first(lease);
-        const list = addrs.get(row?.[0]) ?? [];
-        list.push(addrOfColumn(this.path, row?.[1]));
-        addrs.set(row?.[0], list);
-      }
-      const rows = this.#sql.all.all() as unknown as Row[];
-      return rows.map((row) => endpointOfRow(this.path, row, addrs.get(row[0]) ?? []));
-    });
+    return this.#guard(() => (this.#sql.all.all() as unknown as Row[]).map((row) => endpointOfRow(this.path, row)));
   }
 
   endpoint(id: number): Endpoint | undefined {
-    return this.#guard(() => this.#read(this.#first(this.#sql.byId.get(id))));
+    return this.#guard(() => this.#read(this.#sql.byId.get(id)));
   }
 
   find(containerId: string, ifname: string): Endpoint | undefined {
-    return this.#guard(() => this.#read(this.#first(this.#sql.byName.get(containerId, ifname))));
+    return this.#guard(() => this.#read(this.#sql.byName.get(containerId, ifname)));
   }
 
   leases(): readonly Lease[] {
@@ -191,20 +186,20 @@ export class SqliteLedger implements Ledger {
     endpoint: NewEndpoint,
     choose: (occupancy: Occupancy) => Result<readonly Allocation[], IpamError>,
   ): Result<Endpoint, IpamError> {
-    return this.#write(() => {
+    return this.#write((id) => {
       const chosen = choose(this.#occupancy);
       if (!chosen.ok) {
         this.#sql.rollback.run();
         return chosen;
       }
-      const id = Number(this.#sql.insert.run(...insertValues(this.bootId, endpoint)).lastInsertRowid);
+      const addrs = chosen.value.map((a) => a.addr);
+      this.#sql.insert.run(...insertValues(id, this.bootId, endpoint, addrs));
       for (const a of chosen.value) {
         if (this.#sql.lease.run(a.addr.bytes, a.pool, id).changes !== 1)
           throw new Error(`Cannot lease address "${a.addr.text}": it is held`);
-        if (a.movesCursor) this.#sql.cursor.run(a.pool, a.addr.bytes);
-        if (a.isEarlyReuse) this.#sql.bump.run(1, "early_reuses");
+        if (a.movesCursor) this.#sql.setCursor.run(a.pool, a.addr.bytes);
+        if (a.isEarlyReuse) this.#bump("early_reuses");
       }
-      const addrs = chosen.value.map((a) => a.addr);
       return { ok: true, value: Object.freeze({ ...endpoint, id, addrs, hostIfindex: undefined, state: "pending" }) };
     });
   }
@@ -222,7 +217,8 @@ export class SqliteLedger implements Ledger {
   remove(id: number): void {
     this.#write(() => {
       const now = this.#now();
-      this.#sql.release.run(now, id);
+      const row = this.#first(this.#sql.addrsOf.get(id));
+      if (row !== undefined) for (const a of addrsOfColumn(this.path, row[0])) this.#sql.release.run(now, a.bytes, id);
       this.#sql.forget.run(id);
       this.#sql.thaw.run(now - this.#coolDownMs);
     });
