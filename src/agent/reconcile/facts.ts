@@ -1,0 +1,24 @@
+/** One look at a node's kernel, for the plan. */
+
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { NodeFacts } from "../../plan/facts.ts";
+import { isPodLink } from "../../plan/names.ts";
+import { confName, raDevices } from "../../plan/sysctls.ts";
+
+/** Reads what a plan needs to know. @throws KernelError when the kernel refuses to tell */
+export function readFacts(kernel: Kernel): NodeFacts {
+  const links = kernel.links().filter((l) => !isPodLink(l.name));
+  const routes = kernel.routes();
+  const base = {
+    links: links.map(({ name, ifindex, mtuBytes }) => ({ name, ifindex, mtuBytes, addrs: kernel.addrs(name) })),
+    routes,
+    hasIpv6: kernel.sysctl("net/ipv6/conf/all/forwarding") !== undefined,
+  };
+  const sysctls = new Map<string, string>();
+  for (const link of raDevices({ ...base, sysctls })) {
+    const name = confName(6, link, "accept_ra");
+    const value = kernel.sysctl(name);
+    if (value !== undefined) sysctls.set(name, value);
+  }
+  return { ...base, sysctls };
+}

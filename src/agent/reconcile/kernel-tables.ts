@@ -1,0 +1,130 @@
+/** The tables of a node over a {@link Kernel}: what belongs to Twill in each, and how a row is written. */
+
+import type { Kernel, Link } from "../../kernel/kernel.ts";
+import { HOST_LINK, HOST_PEER_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../../plan/names.ts";
+import {
+  type MapRowPrinter,
+  printAddr,
+  printAttachment,
+  printLink,
+  printMapRow,
+  printRoute,
+  printSysctl,
+} from "../../plan/print.ts";
+import {
+  ADDR_ROWS,
+  ATTACH_ROWS,
+  LINK_ROWS,
+  MAP_ROWS,
+  type ObservedAttachment,
+  type ObservedLink,
+  type ObservedRoute,
+  ROUTE_ROWS,
+  SYSCTL_ROWS,
+} from "../../plan/row-kinds.ts";
+import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow, SysctlRow } from "../../plan/rows.ts";
+import type { Table } from "./table.ts";
+
+/** Number of the main routing table. */
+const MAIN_TABLE = 254;
+
+function withPeer(link: Link, all: readonly Link[]): ObservedLink {
+  const isHere = link.peerIfindex !== undefined && link.peerNetnsId === undefined;
+  return { ...link, peer: isHere ? all.find((l) => l.ifindex === link.peerIfindex) : undefined };
+}
+
+/** Devices of the node itself. The peer of the pair is no row of its own: it comes and goes with the pair. */
+export function linkTable(kernel: Kernel): Table<LinkRow, ObservedLink> {
+  return {
+    name: "links",
+    kind: LINK_ROWS,
+    isBatched: false,
+    observe() {
+      const all = kernel.links();
+      return all.filter((l) => l.name === HOST_LINK || l.name === VXLAN_LINK).map((l) => withPeer(l, all));
+    },
+    put: (rows) => rows.forEach((row) => kernel.putLink(row)),
+    remove: (rows) => rows.forEach((row) => kernel.deleteLink(row.name)),
+    print: printLink,
+  };
+}
+
+/** Addresses of {@link HOST_LINK}: every one there is Twill's, link-local ones aside. */
+export function addrTable(kernel: Kernel): Table<AddrRow, AddrRow> {
+  return {
+    name: "addrs",
+    kind: ADDR_ROWS,
+    isBatched: false,
+    observe() {
+      if (!kernel.links().some((l) => l.name === HOST_LINK)) return [];
+      const rows = kernel.addrs(HOST_LINK).map((address) => ({ link: HOST_LINK, address }));
+      return rows.filter((r) => !r.address.addr.text.startsWith("fe80:"));
+    },
+    put: (rows) => rows.forEach((row) => kernel.putAddr(row)),
+    remove: (rows) => rows.forEach((row) => kernel.deleteAddr(row)),
+    print: printAddr,
+  };
+}
+
+/** Routes of the main table that carry Twill's protocol number. */
+export function routeTable(kernel: Kernel): Table<RouteRow, ObservedRoute> {
+  return {
+    name: "routes",
+    kind: ROUTE_ROWS,
+    isBatched: false,
+    observe: () => kernel.routes().filter((r) => r.protocol === ROUTE_PROTOCOL && r.table === MAIN_TABLE),
+    put: (rows) => rows.forEach((row) => kernel.putRoute(row)),
+    remove: (rows) => rows.forEach((row) => kernel.deleteRoute(row)),
+    print: printRoute,
+  };
+}
+
+/** Kernel settings: nobody owns them, so none is ever taken back. */
+export function sysctlTable(kernel: Kernel, desired: () => readonly SysctlRow[]): Table<SysctlRow, SysctlRow> {
+  return {
+    name: "sysctls",
+    kind: SYSCTL_ROWS,
+    isBatched: false,
+    observe: () =>
+      desired().flatMap(({ name }) => {
+        const value = kernel.sysctl(name);
+        return value === undefined ? [] : [{ name, value }];
+      }),
+    put: (rows) => rows.forEach((row) => kernel.setSysctl(row.name, row.value)),
+    remove: undefined,
+    print: printSysctl,
+  };
+}
+
+/** Programs on devices. Those on pods' devices go with the device: an attachment that is just being made is left alone. */
+export function attachTable(kernel: Kernel): Table<AttachRow, ObservedAttachment> {
+  return {
+    name: "attachments",
+    kind: ATTACH_ROWS,
+    isBatched: false,
+    observe: () => kernel.attachments(),
+    put: (rows) => rows.forEach((row) => kernel.putAttachment(row)),
+    remove: (rows) => rows.filter((row) => !isPodLink(row.link)).forEach((row) => kernel.deleteAttachment(row)),
+    print: printAttachment,
+  };
+}
+
+/** Entries of one BPF map: the whole map is Twill's. */
+export function mapTable(kernel: Kernel, map: string, printer: MapRowPrinter): Table<MapRow, MapRow> {
+  return {
+    name: `map/${map}`,
+    kind: MAP_ROWS,
+    isBatched: true,
+    observe: () => kernel.mapRows(map),
+    put: (rows) => kernel.putMapRows(map, rows),
+    remove: (rows) =>
+      kernel.deleteMapKeys(
+        map,
+        rows.map((r) => r.key),
+      ),
+    print: (row) => printMapRow(map, row, printer),
+  };
+}
+
+/** Names of devices that the node's own tables speak of. */
+export const NODE_LINKS: readonly string[] = [HOST_LINK, HOST_PEER_LINK, VXLAN_LINK];

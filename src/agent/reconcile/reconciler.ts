@@ -1,0 +1,112 @@
+/**
+ * The reconciler of a node: whatever happened, it compares everything that is wanted with everything that is there, and
+ * writes the difference. Starting, updating, mending after a crash and undoing somebody's `ip link del` are this one path.
+ *
+ * Order: devices first, then settings, addresses and routes; then the maps' entries, `config` last of all maps, since
+ * its revision makes established flows look their decisions up anew; then programs are put on devices. Each stage puts
+ * before it removes. A row that fails keeps nobody else from being written.
+ */
+
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { NodeFacts } from "../../plan/facts.ts";
+import type { MapRowPrinter } from "../../plan/print.ts";
+import type { NodeTables } from "../../plan/rows.ts";
+import { readFacts } from "./facts.ts";
+import { addrTable, attachTable, linkTable, mapTable, routeTable, sysctlTable } from "./kernel-tables.ts";
+import type { RunReport } from "./status.ts";
+import { type RunnerEvents, TableRunner } from "./table-runner.ts";
+
+/** What a run is told to do. */
+export interface RunInput {
+  /** Makes the wanted rows from a look at the kernel; asked again when devices were made. */
+  plan(facts: NodeFacts): NodeTables;
+  /** Wall clock, milliseconds. */
+  readonly nowMs: number;
+}
+
+/** Anything that can be run as a stage's table. */
+type Runner = Pick<TableRunner<unknown, unknown>, "put" | "remove" | "status" | "nextMs" | "drifted">;
+
+const EMPTY: NodeTables = { links: [], addrs: [], routes: [], sysctls: [], attachments: [], maps: new Map() };
+
+/** See the file's comment. One for the life of an agent: it remembers failures between runs. */
+export class Reconciler {
+  readonly #kernel: Kernel;
+  readonly #events: RunnerEvents;
+  readonly #printer: MapRowPrinter;
+  readonly #links: Runner;
+  readonly #base: readonly Runner[];
+  readonly #attachments: Runner;
+  readonly #maps = new Map<string, Runner>();
+  #tables = EMPTY;
+
+  constructor(kernel: Kernel, printer: MapRowPrinter, events: RunnerEvents) {
+    this.#kernel = kernel;
+    this.#events = events;
+    this.#printer = printer;
+    this.#links = new TableRunner(linkTable(kernel), () => this.#tables.links, events);
+    this.#base = [
+      new TableRunner(
+        sysctlTable(kernel, () => this.#tables.sysctls),
+        () => this.#tables.sysctls,
+        events,
+      ),
+      new TableRunner(addrTable(kernel), () => this.#tables.addrs, events),
+      new TableRunner(routeTable(kernel), () => this.#tables.routes, events),
+    ];
+    this.#attachments = new TableRunner(attachTable(kernel), () => this.#tables.attachments, events);
+  }
+
+  /** One run. Synchronous: nothing is decided on what a later moment shows differently. */
+  run(input: RunInput): RunReport {
+    this.#tables = input.plan(readFacts(this.#kernel));
+    let writes = this.#stage([this.#links], input.nowMs);
+    // Made devices have indexes that other rows speak of.
+    if (writes > 0) this.#tables = input.plan(readFacts(this.#kernel));
+    writes += this.#stage(this.#base, input.nowMs);
+    const names = [...this.#tables.maps.keys()];
+    const mapWrites = this.#stage(this.#mapRunners(names.filter((n) => n !== "config")), input.nowMs);
+    // What was written twice under one revision (a retry, a mended drift) must be seen by flows as well.
+    if (mapWrites > 0) this.#tables = input.plan(readFacts(this.#kernel));
+    writes += mapWrites + this.#stage(this.#mapRunners(names.filter((n) => n === "config")), input.nowMs);
+    writes += this.#stage([this.#attachments], input.nowMs);
+    return this.#report(writes);
+  }
+
+  /** The rows of the last run. */
+  get tables(): NodeTables {
+    return this.#tables;
+  }
+
+  #mapRunners(names: readonly string[]): Runner[] {
+    return names.map((name) => {
+      const known = this.#maps.get(name);
+      if (known !== undefined) return known;
+      const table = mapTable(this.#kernel, name, this.#printer);
+      const runner = new TableRunner(table, () => this.#tables.maps.get(name) ?? [], this.#events);
+      this.#maps.set(name, runner);
+      return runner;
+    });
+  }
+
+  #stage(runners: readonly Runner[], nowMs: number): number {
+    let writes = 0;
+    for (const r of runners) writes += r.put(nowMs);
+    for (const r of runners.toReversed()) writes += r.remove(nowMs);
+    return writes;
+  }
+
+  #report(writes: number): RunReport {
+    const active = this.#mapRunners([...this.#tables.maps.keys()]);
+    const runners = [this.#links, ...this.#base, ...active, this.#attachments];
+    const tables = runners.map((r) => r.status());
+    const times = runners.map((r) => r.nextMs()).filter((t) => t !== undefined);
+    return {
+      tables,
+      writes,
+      drifted: runners.reduce((n, r) => n + r.drifted, 0),
+      failing: tables.reduce((n, t) => n + t.failing, 0),
+      retryAtMs: times.length === 0 ? undefined : Math.min(...times),
+    };
+  }
+}

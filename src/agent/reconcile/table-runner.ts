@@ -1,0 +1,169 @@
+/** Runs one table: compares, writes, remembers what failed and when to try again. */
+
+import { hex } from "../../net/bytes-key.ts";
+import { diffRows } from "../../plan/diff.ts";
+import { Failures, messageOf } from "./failures.ts";
+import { MAX_ROWS, type TableStatus } from "./status.ts";
+import type { Table } from "./table.ts";
+
+/** Told of every write, for log and metrics. */
+export interface RunnerEvents {
+  /** `isDrift`: the row had been right after the last run, so somebody else changed it. */
+  wrote(table: string, action: "put" | "remove", row: string, isDrift: boolean): void;
+  failed(table: string, row: string, message: string): void;
+}
+
+/** Keys of map rows are raw bytes: shown as hexadecimal. */
+function printable(key: string): string {
+  return /^[\x20-\x7e]*$/.test(key) ? key : hex(Uint8Array.from(key, (c) => c.charCodeAt(0)));
+}
+
+/**
+ * One table with its memory. Putting and removing are apart, so that a run can put into all tables before it removes
+ * from any.
+ */
+export class TableRunner<D, O> {
+  readonly #table: Table<D, O>;
+  readonly #desired: () => readonly D[];
+  readonly #events: RunnerEvents;
+  readonly #failures = new Failures();
+  readonly #removeFailures = new Failures();
+  #done = new Set<string>();
+  #surplus: readonly O[] = [];
+  #wanted = 0;
+  #drifted = 0;
+  #problem: string | undefined;
+
+  /** @param desired the wanted rows, asked anew in each run */
+  constructor(table: Table<D, O>, desired: () => readonly D[], events: RunnerEvents) {
+    this.#table = table;
+    this.#desired = desired;
+    this.#events = events;
+  }
+
+  /** Compares and writes what is missing. @returns rows written */
+  put(nowMs: number): number {
+    const { kind, name } = this.#table;
+    this.#drifted = 0;
+    this.#surplus = [];
+    this.#problem = undefined;
+    const desired = this.#desired();
+    this.#wanted = desired.length;
+    let observed: readonly O[];
+    try {
+      observed = this.#table.observe();
+    } catch (cause) {
+      this.#problem = messageOf(cause);
+      this.#events.failed(name, `observe ${name}`, this.#problem);
+      return 0;
+    }
+    const diff = diffRows(kind, desired, observed);
+    const keys = new Set(desired.map((row) => kind.desiredKey(row)));
+    const surplusKeys = new Set(diff.remove.map((row) => kind.observedKey(row)));
+    this.#surplus = diff.remove;
+    this.#failures.keepOnly((key) => keys.has(key));
+    this.#removeFailures.keepOnly((key) => surplusKeys.has(key));
+    for (const row of diff.same) this.#failures.clear(kind.desiredKey(row));
+    const written = this.#putRows(
+      diff.put.filter((row) => this.#failures.isDue(kind.desiredKey(row), nowMs)),
+      nowMs,
+    );
+    this.#done = keys;
+    for (const key of keys) if (this.#failures.has(key)) this.#done.delete(key);
+    return written;
+  }
+
+  /** Removes what {@link put} found to be too much. @returns rows removed */
+  remove(nowMs: number): number {
+    const { kind, remove, isBatched } = this.#table;
+    const rows = this.#surplus.filter((row) => this.#removeFailures.isDue(kind.observedKey(row), nowMs));
+    this.#surplus = [];
+    if (remove === undefined || rows.length === 0) return 0;
+    if (isBatched && rows.length > 1 && this.#tryAll(() => remove(rows))) {
+      for (const row of rows) this.#noteRemoved(row);
+      return rows.length;
+    }
+    return rows.filter((row) => this.#removeOne(row, nowMs)).length;
+  }
+
+  /** Rows of the last run that had been right before and were not any more. */
+  get drifted(): number {
+    return this.#drifted;
+  }
+
+  /** Wall clock of the next attempt at a failed row, milliseconds. */
+  nextMs(): number | undefined {
+    const times = [this.#failures.nextMs(), this.#removeFailures.nextMs()].filter((t) => t !== undefined);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  status(): TableStatus {
+    const rows = [...this.#failures.rows(), ...this.#removeFailures.rows()];
+    return {
+      table: this.#table.name,
+      wanted: this.#wanted,
+      done: this.#problem === undefined ? this.#done.size : 0,
+      rows: rows.slice(0, MAX_ROWS),
+      failing: rows.length + (this.#problem === undefined ? 0 : 1),
+      problem: this.#problem,
+    };
+  }
+
+  #tryAll(work: () => void): boolean {
+    try {
+      work();
+      return true;
+    } catch {
+      // A batch names no culprit: going one by one finds it and lets the others through.
+      return false;
+    }
+  }
+
+  #putRows(rows: readonly D[], nowMs: number): number {
+    if (this.#table.isBatched && rows.length > 1 && this.#tryAll(() => this.#table.put(rows))) {
+      for (const row of rows) this.#noteWritten(row);
+      return rows.length;
+    }
+    return rows.filter((row) => this.#putOne(row, nowMs)).length;
+  }
+
+  #putOne(row: D, nowMs: number): boolean {
+    try {
+      this.#table.put([row]);
+    } catch (cause) {
+      const text = this.#table.print(row);
+      const message = this.#failures.add(this.#table.kind.desiredKey(row), text, cause, nowMs);
+      this.#events.failed(this.#table.name, text, message);
+      return false;
+    }
+    this.#noteWritten(row);
+    return true;
+  }
+
+  #noteWritten(row: D): void {
+    const key = this.#table.kind.desiredKey(row);
+    const isDrift = this.#done.has(key);
+    if (isDrift) this.#drifted++;
+    this.#failures.clear(key);
+    this.#events.wrote(this.#table.name, "put", this.#table.print(row), isDrift);
+  }
+
+  #removeOne(row: O, nowMs: number): boolean {
+    const key = this.#table.kind.observedKey(row);
+    try {
+      this.#table.remove?.([row]);
+    } catch (cause) {
+      const message = this.#removeFailures.add(key, `remove ${printable(key)}`, cause, nowMs);
+      this.#events.failed(this.#table.name, `remove ${printable(key)}`, message);
+      return false;
+    }
+    this.#noteRemoved(row);
+    return true;
+  }
+
+  #noteRemoved(row: O): void {
+    const key = this.#table.kind.observedKey(row);
+    this.#removeFailures.clear(key);
+    this.#events.wrote(this.#table.name, "remove", printable(key), false);
+  }
+}
