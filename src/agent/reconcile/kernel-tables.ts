@@ -1,7 +1,7 @@
 /** The tables of a node over a {@link Kernel}: what belongs to Twill in each, and how a row is written. */
 
 import type { Kernel, Link } from "../../kernel/kernel.ts";
-import { HOST_LINK, HOST_PEER_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../../plan/names.ts";
+import { HOST_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../../plan/names.ts";
 import {
   type MapRowPrinter,
   printAddr,
@@ -38,13 +38,12 @@ export function linkTable(kernel: Kernel): Table<LinkRow, ObservedLink> {
   return {
     name: "links",
     kind: LINK_ROWS,
-    isBatched: false,
     observe() {
       const all = kernel.links();
       return all.filter((l) => l.name === HOST_LINK || l.name === VXLAN_LINK).map((l) => withPeer(l, all));
     },
-    put: (rows) => rows.forEach((row) => kernel.putLink(row)),
-    remove: (rows) => rows.forEach((row) => kernel.deleteLink(row.name)),
+    put: (row) => kernel.putLink(row),
+    remove: (row) => kernel.deleteLink(row.name),
     print: printLink,
   };
 }
@@ -54,14 +53,13 @@ export function addrTable(kernel: Kernel): Table<AddrRow, AddrRow> {
   return {
     name: "addrs",
     kind: ADDR_ROWS,
-    isBatched: false,
     observe() {
       if (!kernel.links().some((l) => l.name === HOST_LINK)) return [];
       const rows = kernel.addrs(HOST_LINK).map((address) => ({ link: HOST_LINK, address }));
       return rows.filter((r) => !r.address.addr.text.startsWith("fe80:"));
     },
-    put: (rows) => rows.forEach((row) => kernel.putAddr(row)),
-    remove: (rows) => rows.forEach((row) => kernel.deleteAddr(row)),
+    put: (row) => kernel.putAddr(row),
+    remove: (row) => kernel.deleteAddr(row),
     print: printAddr,
   };
 }
@@ -71,10 +69,9 @@ export function routeTable(kernel: Kernel): Table<RouteRow, ObservedRoute> {
   return {
     name: "routes",
     kind: ROUTE_ROWS,
-    isBatched: false,
     observe: () => kernel.routes().filter((r) => r.protocol === ROUTE_PROTOCOL && r.table === MAIN_TABLE),
-    put: (rows) => rows.forEach((row) => kernel.putRoute(row)),
-    remove: (rows) => rows.forEach((row) => kernel.deleteRoute(row)),
+    put: (row) => kernel.putRoute(row),
+    remove: (row) => kernel.deleteRoute(row),
     print: printRoute,
   };
 }
@@ -84,13 +81,12 @@ export function sysctlTable(kernel: Kernel, desired: () => readonly SysctlRow[])
   return {
     name: "sysctls",
     kind: SYSCTL_ROWS,
-    isBatched: false,
     observe: () =>
       desired().flatMap(({ name }) => {
         const value = kernel.sysctl(name);
         return value === undefined ? [] : [{ name, value }];
       }),
-    put: (rows) => rows.forEach((row) => kernel.setSysctl(row.name, row.value)),
+    put: (row) => kernel.setSysctl(row.name, row.value),
     remove: undefined,
     print: printSysctl,
   };
@@ -101,10 +97,10 @@ export function attachTable(kernel: Kernel): Table<AttachRow, ObservedAttachment
   return {
     name: "attachments",
     kind: ATTACH_ROWS,
-    isBatched: false,
     observe: () => kernel.attachments(),
-    put: (rows) => rows.forEach((row) => kernel.putAttachment(row)),
-    remove: (rows) => rows.filter((row) => !isPodLink(row.link)).forEach((row) => kernel.deleteAttachment(row)),
+    put: (row) => kernel.putAttachment(row),
+    remove: (row) => kernel.deleteAttachment(row),
+    isKept: (row) => isPodLink(row.link),
     print: printAttachment,
   };
 }
@@ -114,17 +110,18 @@ export function mapTable(kernel: Kernel, map: string, printer: MapRowPrinter): T
   return {
     name: `map/${map}`,
     kind: MAP_ROWS,
-    isBatched: true,
     observe: () => kernel.mapRows(map),
-    put: (rows) => kernel.putMapRows(map, rows),
-    remove: (rows) =>
-      kernel.deleteMapKeys(
-        map,
-        rows.map((r) => r.key),
-      ),
+    put: (row) => kernel.putMapRows(map, [row]),
+    remove: (row) => kernel.deleteMapKeys(map, [row.key]),
+    batch: {
+      put: (rows) => kernel.putMapRows(map, rows),
+      remove: (rows) =>
+        kernel.deleteMapKeys(
+          map,
+          rows.map((r) => r.key),
+        ),
+    },
     print: (row) => printMapRow(map, row, printer),
   };
 }
 
-/** Names of devices that the node's own tables speak of. */
-export const NODE_LINKS: readonly string[] = [HOST_LINK, HOST_PEER_LINK, VXLAN_LINK];

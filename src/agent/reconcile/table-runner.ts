@@ -59,8 +59,8 @@ export class TableRunner<D, O> {
     }
     const diff = diffRows(kind, desired, observed);
     const keys = new Set(desired.map((row) => kind.desiredKey(row)));
-    const surplusKeys = new Set(diff.remove.map((row) => kind.observedKey(row)));
-    this.#surplus = diff.remove;
+    this.#surplus = diff.remove.filter((row) => this.#table.isKept?.(row) !== true);
+    const surplusKeys = new Set(this.#surplus.map((row) => kind.observedKey(row)));
     this.#failures.keepOnly((key) => keys.has(key));
     this.#removeFailures.keepOnly((key) => surplusKeys.has(key));
     for (const row of diff.same) this.#failures.clear(kind.desiredKey(row));
@@ -75,11 +75,11 @@ export class TableRunner<D, O> {
 
   /** Removes what {@link put} found to be too much. @returns rows removed */
   remove(nowMs: number): number {
-    const { kind, remove, isBatched } = this.#table;
+    const { kind, remove, batch } = this.#table;
     const rows = this.#surplus.filter((row) => this.#removeFailures.isDue(kind.observedKey(row), nowMs));
     this.#surplus = [];
     if (remove === undefined || rows.length === 0) return 0;
-    if (isBatched && rows.length > 1 && this.#tryAll(() => remove(rows))) {
+    if (batch !== undefined && rows.length > 1 && this.#tryAll(() => batch.remove(rows))) {
       for (const row of rows) this.#noteRemoved(row);
       return rows.length;
     }
@@ -120,7 +120,8 @@ export class TableRunner<D, O> {
   }
 
   #putRows(rows: readonly D[], nowMs: number): number {
-    if (this.#table.isBatched && rows.length > 1 && this.#tryAll(() => this.#table.put(rows))) {
+    const { batch } = this.#table;
+    if (batch !== undefined && rows.length > 1 && this.#tryAll(() => batch.put(rows))) {
       for (const row of rows) this.#noteWritten(row);
       return rows.length;
     }
@@ -129,7 +130,7 @@ export class TableRunner<D, O> {
 
   #putOne(row: D, nowMs: number): boolean {
     try {
-      this.#table.put([row]);
+      this.#table.put(row);
     } catch (cause) {
       const text = this.#table.print(row);
       const message = this.#failures.add(this.#table.kind.desiredKey(row), text, cause, nowMs);
@@ -151,7 +152,7 @@ export class TableRunner<D, O> {
   #removeOne(row: O, nowMs: number): boolean {
     const key = this.#table.kind.observedKey(row);
     try {
-      this.#table.remove?.([row]);
+      this.#table.remove?.(row);
     } catch (cause) {
       const message = this.#removeFailures.add(key, `remove ${printable(key)}`, cause, nowMs);
       this.#events.failed(this.#table.name, `remove ${printable(key)}`, message);

@@ -12,12 +12,17 @@ export interface Table<D, O> {
   readonly kind: RowKind<D, O>;
   /** All rows of Twill's that exist, and those of others only where a wanted row speaks of the same thing. */
   observe(): readonly O[];
-  /** Makes rows what is wanted, in order. Throws when one cannot be. May be given a row that is there already. */
-  put(rows: readonly D[]): void;
-  /** Removes rows; one that is gone already is no failure. Undefined: rows of this table are never removed. */
-  readonly remove: ((rows: readonly O[]) => void) | undefined;
+  /** Makes a row what is wanted; one that is there already is written again without harm. */
+  put(row: D): void;
+  /** Removes a row; one that is gone already is no failure. Undefined: rows of this table are never removed. */
+  readonly remove: ((row: O) => void) | undefined;
+  /** Rows that nobody wants and that stay all the same: somebody else removes them. */
+  isKept?(row: O): boolean;
   /** Words for a row, as an operator would type them. */
   print(row: D): string;
-  /** Whether many rows may go in one call; when such a call fails the rows are tried one by one. */
-  readonly isBatched: boolean;
+  /** Many rows in one call. When such a call fails, the rows are tried one by one. */
+  readonly batch?: {
+    put(rows: readonly D[]): void;
+    remove(rows: readonly O[]): void;
+  };
 }
