@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/* The maps, pinned by name; sizes are defaults that the agent may override when it loads the object. */
+#ifndef TWILL_MAPS_H
+#define TWILL_MAPS_H
+
+#include "types.h"
+
+#include <bpf/bpf_helpers.h>
+
+/* Packet tests make maps of their own for every object they load. */
+#ifdef TWILL_TEST
+#define PINNED __uint(pinning, LIBBPF_PIN_NONE)
+#else
+#define PINNED __uint(pinning, LIBBPF_PIN_BY_NAME)
+#endif
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct config);
+	PINNED;
+} config SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct endpoint_key);
+	__type(value, struct endpoint);
+	PINNED;
+} endpoints SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* the only kind of trie there is */
+	__type(key, struct ipcache_key);
+	__type(value, struct ipcache_entry);
+	PINNED;
+} ipcache SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct node_key);
+	__type(value, struct node);
+	PINNED;
+} nodes SEC(".maps");
+
+/*
+ * Not LRU: a flood of new flows must never evict an established one. Full means that new flows are dropped and
+ * counted. Not preallocated: an idle node does not pay for the size that a busy one needs.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ct_key);
+	__type(value, struct ct_entry);
+	PINNED;
+} ct_tcp SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 131072);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct ct_key);
+	__type(value, struct ct_entry);
+	PINNED;
+} ct_other SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 262144);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct nat_key);
+	__type(value, struct nat_entry);
+	PINNED;
+} nat SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct frag_key);
+	__type(value, struct frag_entry);
+	PINNED;
+} frags SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, METRIC_COUNT);
+	__type(key, __u32);
+	__type(value, struct metric_value);
+	PINNED;
+} metrics SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* bytes */
+	PINNED;
+} events SEC(".maps");
+
+/*
+ * Never called, never loaded: a function that is not static keeps its parameters' types in the object's BTF, where
+ * the generator of the TypeScript codecs finds those that no map names.
+ */
+int twill_types(struct event *event, enum metric metric, enum hook hook, enum identity identity,
+		enum endpoint_flag endpoint_flag);
+int twill_flags(enum ipcache_flag ipcache_flag, enum config_flag config_flag, enum ct_flag ct_flag,
+		enum nat_direction nat_direction);
+
+#endif

@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * Everything that both sides know: keys and values of the maps, the event of the ring, names of metrics and flags.
+ *
+ * The TypeScript side (src/net/gen/bpf-maps.ts) is generated from this file's BTF. Therefore:
+ * - every byte has a name; a field that is called `pad…` is written as zero and hidden from TypeScript,
+ * - sizes are multiples of 8, except of the LPM key, whose size the kernel's trie prescribes,
+ * - `__be16` and `__be32` are in network order here and ordinary numbers in TypeScript,
+ * - `struct addr` is 16 bytes in network order, IPv4 as ::ffff:a.b.c.d.
+ */
+#ifndef TWILL_TYPES_H
+#define TWILL_TYPES_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+/* Time in maps is a tick: CLOCK_MONOTONIC nanoseconds >> 30, about 1.07 seconds. Comparing costs no division. */
+#define TICK_SHIFT 30
+
+struct addr {
+	__be32 w[4];
+};
+
+/* What happened to a packet: index of the map `metrics`; values from METRIC_DROP_FIRST on are reasons of a drop. */
+enum metric {
+	METRIC_FORWARD_LOCAL = 0,      /* handed to a pod of this node */
+	METRIC_FORWARD_TUNNEL = 1,     /* sent to another node through the tunnel */
+	METRIC_FORWARD_STACK = 2,      /* given to the node's stack through twill0 */
+	METRIC_FORWARD_SHAPED = 3,     /* given to the ingress qdisc of the pod's link (ENDPOINT_SHAPE_UPLOAD) */
+	METRIC_NAT_OUT = 4,            /* source translated on the way out */
+	METRIC_NAT_IN = 5,             /* destination translated back on the way in */
+	METRIC_ANSWER_ARP = 6,         /* gateway's ARP answer */
+	METRIC_ANSWER_ND = 7,          /* gateway's neighbour advertisement */
+	METRIC_SLOW_TTL = 8,           /* hop limit used up: the stack answers (also counted as FORWARD_STACK) */
+	METRIC_SLOW_MTU = 9,           /* larger than the tunnel takes: the stack answers or fragments (same) */
+	METRIC_MSS_CLAMPED = 10,       /* MSS of a TCP SYN lowered to what the tunnel takes */
+	METRIC_CT_CREATED = 11,        /* flow begun */
+	METRIC_CT_REOPENED = 12,       /* flow begun again with the addresses and ports of a closed one */
+	METRIC_NAT_CREATED = 13,       /* port allocated */
+	METRIC_NAT_COLLISION = 14,     /* port tried that was taken */
+	METRIC_EVENT_LOST = 15,        /* drop that the ring buffer had no room for */
+	METRIC_IGNORED_MULTICAST = 16, /* multicast or broadcast of a pod: not forwarded, no event */
+	METRIC_IGNORED_ND = 17,        /* neighbour discovery of a pod that needs no answer: no event */
+	METRIC_IGNORED_ARP = 18,       /* ARP of a pod that needs no answer: no event */
+	METRIC_FRAGMENT = 19,          /* fragment seen (also counted by what happened to it) */
+	METRIC_ICMP_RELATED = 20,      /* ICMP error of a known flow (same) */
+
+	METRIC_DROP_FIRST = 32,
+	METRIC_DROP_NOT_CONFIGURED = 32,     /* the map `config` is not filled yet */
+	METRIC_DROP_NOT_IP = 33,             /* EtherType that is neither IPv4, IPv6 nor ARP */
+	METRIC_DROP_VLAN = 34,               /* VLAN tag on a pod's frame */
+	METRIC_DROP_MALFORMED = 35,          /* lengths or versions that contradict each other; truncated header */
+	METRIC_DROP_EXTENSION_HEADERS = 36,  /* more IPv6 extension headers than are looked through */
+	METRIC_DROP_FRAGMENT_UNKNOWN = 37,   /* fragment whose first fragment was not seen */
+	METRIC_DROP_SOURCE_SPOOFED = 38,     /* source address is not one of the pod's link */
+	METRIC_DROP_MAC_SPOOFED = 39,        /* source MAC is not the pod's */
+	METRIC_DROP_ARP_SPOOFED = 40,        /* ARP that claims an address or MAC of somebody else */
+	METRIC_DROP_ND_SPOOFED = 41,         /* router advertisement, redirect or foreign neighbour advertisement */
+	METRIC_DROP_WRONG_MAC = 42,          /* unicast frame that is not addressed to the gateway */
+	METRIC_DROP_LINK_LOCAL = 43,         /* link-local address beyond its link */
+	METRIC_DROP_NO_ENDPOINT = 44,        /* pod address of this node that no pod has */
+	METRIC_DROP_NO_ROUTE = 45,           /* in-cluster address that no node has */
+	METRIC_DROP_TTL = 46,                /* hop limit used up where the stack cannot answer */
+	METRIC_DROP_CT_FULL = 47,            /* conntrack map is full */
+	METRIC_DROP_ICMP_UNRELATED = 48,     /* ICMP error about no known flow */
+	METRIC_DROP_NODE_UNKNOWN = 49,       /* tunnel packet from an address that is no node's */
+	METRIC_DROP_WRONG_VNI = 50,          /* tunnel packet of another network */
+	METRIC_DROP_NOT_OF_NODE = 51,        /* inner source address does not belong to the sending node */
+	METRIC_DROP_NO_TUNNEL_KEY = 52,      /* tunnel metadata is missing or could not be set */
+	METRIC_DROP_NAT_FULL = 53,           /* NAT map is full */
+	METRIC_DROP_NAT_NO_PORT = 54,        /* no free port in the bounded number of tries */
+	METRIC_DROP_NAT_PROTOCOL = 55,       /* protocol that cannot be masqueraded */
+	METRIC_DROP_ROUTER_REDIRECT = 56,    /* ICMP redirect of the node's own stack: no event */
+	METRIC_DROP_REWRITE = 57,            /* the kernel refused to change the packet */
+	METRIC_DROP_POLICY = 58,             /* denied by policy */
+
+	METRIC_COUNT = 64,
+};
+
+/* Which program speaks; also index of documentation's drawings. */
+enum hook {
+	HOOK_FROM_POD = 1,
+	HOOK_FROM_HOST = 2,
+	HOOK_FROM_TUNNEL = 3,
+	HOOK_FROM_WIRE = 4,
+	HOOK_TO_WIRE = 5,
+};
+
+/* Identities until policy exists; node-local numbers. */
+enum identity {
+	IDENTITY_UNKNOWN = 0,
+	IDENTITY_HOST = 1,
+	IDENTITY_REMOTE_NODE = 2,
+	IDENTITY_WORLD = 3,
+	IDENTITY_POD = 4,
+};
+
+enum endpoint_flag {
+	/* Deliver through the host end's egress qdisc (tbf, htb), which redirect_peer would bypass. */
+	ENDPOINT_SHAPE_DOWNLOAD = 1,
+	/* After all checks hand the pod's packets to the ingress qdisc of its link (ifb), not straight to their target. */
+	ENDPOINT_SHAPE_UPLOAD = 2,
+};
+
+/* HASH endpoints: pods' addresses of this node. No entry: the link is closed for that address. */
+struct endpoint_key {
+	struct addr addr;
+};
+
+struct endpoint {
+	__u32 ifindex; /* host end of the pod's veth */
+	__u32 identity;
+	__u32 flags; /* enum endpoint_flag */
+	__u8 mac[6]; /* pod's end */
+	__u8 host_mac[6];
+};
+
+enum ipcache_flag {
+	IPCACHE_NO_MASQUERADE = 1, /* in-cluster, or excluded from masquerading by configuration */
+	IPCACHE_LOCAL_NODE = 2,    /* address of this node: its router addresses, its node addresses */
+	IPCACHE_REMOTE_NODE = 4,   /* address of another node */
+	IPCACHE_POD_CIDR = 8,      /* pod CIDR of a node; this node's own when `tunnel` is zero */
+};
+
+/* LPM_TRIE ipcache: what is known about prefixes. */
+struct ipcache_key {
+	__u32 prefix_bits; /* 0 … 128; IPv4 prefixes lie in ::ffff:0:0/96 */
+	struct addr addr;
+};
+
+struct ipcache_entry {
+	__u32 identity;
+	__u32 flags;        /* enum ipcache_flag */
+	struct addr tunnel; /* where its packets are sent to; zero: nowhere */
+	__u32 node_id;      /* node that may send from it; 0: none */
+	__u32 pad;
+};
+
+/* HASH nodes: outer source addresses that tunnel packets may come from. */
+struct node_key {
+	struct addr tunnel;
+};
+
+struct node {
+	__u32 node_id; /* not 0 */
+	__u32 flags;   /* none yet: 0 */
+};
+
+enum config_flag {
+	CONFIG_MASQUERADE4 = 1, /* needs node4 */
+	CONFIG_MASQUERADE6 = 2, /* needs node6 */
+};
+
+/* ARRAY config [1]. */
+struct config {
+	struct addr node4; /* masquerade to, and accept replies at; zero: none */
+	struct addr node6;
+	struct addr router4; /* addresses of twill0; zero: none */
+	struct addr router6;
+	/*
+	 * Differs whenever ipcache, nodes, this structure or policy differ from before (a counter or a hash of their
+	 * contents): flows look their decision up anew when it is not the one they were judged under. Write it last.
+	 */
+	__u32 revision;
+	__u32 flags;          /* enum config_flag */
+	__u32 twill0_ifindex; /* not 0: programs drop everything before */
+	__u32 twill1_ifindex;
+	__u32 tunnel_ifindex; /* 0: no tunnel */
+	__u32 tunnel_vni;
+	__u32 tunnel_mtu;  /* largest inner IP packet, bytes */
+	__u16 tunnel_port; /* UDP, host order */
+	__u16 nat_port_min; /* inclusive */
+	__u16 nat_port_max; /* inclusive */
+	__u16 pad[7];
+};
+
+enum ct_flag {
+	CT_ORIGIN_HIGH = 1, /* the side that sorts higher began the flow */
+	CT_VIA_STACK = 2,   /* begun by a packet of the node's stack: replies go back there (DNAT of others is undone) */
+	CT_PICKED_UP = 4,   /* TCP flow first seen in its middle */
+	CT_TUNNEL = 8,      /* `tunnel` holds the other node's address, valid under `revision` */
+	CT_STACK = 16,      /* the other side is reached through the stack, valid under `revision` */
+};
+
+/* HASH ct_tcp and ct_other: one entry per flow, whichever way its packets go. */
+struct ct_key {
+	struct addr low; /* the side that sorts lower, see ct_make_key */
+	struct addr high;
+	__be16 low_port; /* ICMP echo: both are the identifier. Protocols without ports: 0 */
+	__be16 high_port;
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+struct ct_entry {
+	__u32 last_seen; /* tick; written at most once a tick */
+	__u32 created;   /* tick */
+	__u32 revision;  /* config.revision of the decision */
+	__u32 origin_identity;
+	__u32 reply_identity;
+	__u32 egress_rule;  /* rule that allowed the origin's side to send; 0: none was asked */
+	__u32 ingress_rule; /* rule that allowed the other side to receive; 0: none was asked */
+	__u16 flags;        /* enum ct_flag */
+	__u8 origin_seen;   /* TCP: all flags seen from the origin (FIN 1, SYN 2, RST 4, ACK 16). Others: 16 when seen */
+	__u8 reply_seen;    /* same, from the other side */
+	struct addr tunnel;
+};
+
+enum nat_direction {
+	NAT_OUT = 0, /* pod → outside: value is the node's address and the allocated port */
+	NAT_IN = 1,  /* outside → node: value is the pod's address and port */
+};
+
+/* HASH nat: two entries per masqueraded flow. They live as long as the flow's conntrack entry. */
+struct nat_key {
+	struct addr src;
+	struct addr dst;
+	__be16 src_port; /* ICMP echo: identifier in the inside's or node's port, 0 in the outside's */
+	__be16 dst_port;
+	__u8 protocol;
+	__u8 direction; /* enum nat_direction */
+	__u16 pad;
+};
+
+struct nat_entry {
+	struct addr addr;
+	__be16 port;
+	__u16 pad;
+	__u32 created; /* tick */
+};
+
+/* LRU_HASH frags: ports of a fragmented datagram, for its later fragments. */
+struct frag_key {
+	struct addr src;
+	struct addr dst;
+	__be32 id;
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+struct frag_entry {
+	__be16 src_port;
+	__be16 dst_port;
+	__u32 created; /* tick */
+};
+
+/* PERCPU_ARRAY metrics [METRIC_COUNT]. */
+struct metric_value {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* RINGBUF events. */
+struct event {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 reason;  /* enum metric */
+	__u32 ifindex; /* device the packet came in by */
+	struct addr src; /* zero where the packet was not parsed that far */
+	struct addr dst;
+	__be16 src_port; /* ICMP: type and code, as type << 8 | code */
+	__be16 dst_port;
+	__u8 protocol;
+	__u8 hook; /* enum hook */
+	__u8 tcp_flags;
+	__u8 family; /* 4 or 6; 0 where not parsed */
+	__u32 bytes;
+	__u16 ether_type; /* host order */
+	__u16 pad;
+};
+
+_Static_assert(sizeof(struct endpoint) == 24, "endpoint");
+_Static_assert(sizeof(struct ipcache_key) == 20, "ipcache_key");
+_Static_assert(sizeof(struct ipcache_entry) == 32, "ipcache_entry");
+_Static_assert(sizeof(struct config) == 112, "config");
+_Static_assert(sizeof(struct ct_key) == 40, "ct_key");
+_Static_assert(sizeof(struct ct_entry) == 48, "ct_entry");
+_Static_assert(sizeof(struct nat_key) == 40, "nat_key");
+_Static_assert(sizeof(struct nat_entry) == 24, "nat_entry");
+_Static_assert(sizeof(struct frag_key) == 40, "frag_key");
+_Static_assert(sizeof(struct event) == 64, "event");
+
+#endif
