@@ -5,6 +5,7 @@
 
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
+import { benchCni } from "./cni.ts";
 import { benchPath } from "./path.ts";
 import { toJson, toText } from "./report.ts";
 import type { RowWithRanges } from "./stats.ts";
@@ -31,7 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
     return refuse(`Cannot measure without these programs: run apt-get install ${packages}`);
   }
   const options = { rounds, seconds: values.quick ? 1 : 2, log: (line: string) => console.error(line) };
-  const rows: RowWithRanges[] = await benchPath(options);
+  const rows: RowWithRanges[] = await (what === "cni" ? benchCni(options) : benchPath(options));
   console.log(values.json ? toJson(rows) : toText(rows));
   return 0;
 }

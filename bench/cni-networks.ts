@@ -1,0 +1,92 @@
+/** The networks whose plugins are raced: configuration as an operator would write it, and how libcni would hand it on. */
+
+/** A network as a runtime reads it from a conflist. */
+export interface Network {
+  /** `twill` or the peer's name. */
+  readonly subject: string;
+  readonly name: string;
+  readonly cniVersion: string;
+  readonly plugins: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** One pod's interface. */
+export interface Attachment {
+  readonly containerId: string;
+  readonly netns: string;
+  readonly hostPort: number;
+}
+
+/** Where the plugins lie in the box. */
+export const PLUGIN_DIRECTORY = "/opt/cni/bin";
+
+const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
+
+/**
+ * The reference plugins with IPv4 only and their leases in memory (tmpfs): their fastest configuration. Twill attaches
+ * both families.
+ */
+export function peerNetworks(): Network[] {
+  const bridge = {
+    type: "bridge",
+    bridge: "cni0",
+    isGateway: true,
+    isDefaultGateway: true,
+    hairpinMode: true,
+    ipam: hostLocal("10.210.0.0/22"),
+  };
+  // bridge makes its own default route, ptp wants it from the address management.
+  const routes = [{ dst: "0.0.0.0/0" }];
+  const ptp = { type: "ptp", mtu: 1450, ipam: { ...hostLocal("10.214.0.0/22"), routes } };
+  return [
+    network("bridge+host-local", [bridge]),
+    network("bridge+host-local+portmap", [{ ...bridge, bridge: "cni1", ipam: hostLocal("10.218.0.0/22") }, PORTMAP]),
+    network("ptp+host-local", [ptp]),
+    network("ptp+host-local+portmap", [{ ...ptp, ipam: { ...hostLocal("10.222.0.0/22"), routes } }, PORTMAP]),
+  ];
+}
+
+/** Twill's own network, alone or with portmap after it. @param plugins of the conflist that the agent wrote */
+export function twillNetworks(name: string, cniVersion: string, plugins: Network["plugins"]): Network[] {
+  const own = plugins.filter((plugin) => plugin["type"] === "twill");
+  return [
+    { subject: "twill", name, cniVersion, plugins: own },
+    { subject: "twill+portmap", name, cniVersion, plugins: [...own, PORTMAP] },
+  ];
+}
+
+function network(subject: string, plugins: Network["plugins"]): Network {
+  return { subject, name: subject.replaceAll("+", "-"), cniVersion: "1.0.0", plugins };
+}
+
+function hostLocal(subnet: string): Record<string, unknown> {
+  return { type: "host-local", dataDir: "/run/host-local", ranges: [[{ subnet }]] };
+}
+
+/** What a runtime writes to a plugin's standard input. @param prevResult of the plugin before, or of ADD for DEL */
+export function pluginInput(network: Network, index: number, attachment: Attachment, prevResult?: unknown): string {
+  const { capabilities, ...plugin } = network.plugins[index] as Record<string, unknown>;
+  const wantsPorts = (capabilities as Record<string, unknown> | undefined)?.["portMappings"] === true;
+  return JSON.stringify({
+    ...plugin,
+    name: network.name,
+    cniVersion: network.cniVersion,
+    ...(wantsPorts
+      ? { runtimeConfig: { portMappings: [{ hostPort: attachment.hostPort, containerPort: 80, protocol: "tcp" }] } }
+      : {}),
+    ...(prevResult === undefined ? {} : { prevResult }),
+  });
+}
+
+/** The environment of a call, as the specification's section 2 has it. */
+export function pluginEnvironment(command: "ADD" | "DEL", attachment: Attachment): string[] {
+  const { containerId } = attachment;
+  return [
+    `CNI_COMMAND=${command}`,
+    `CNI_CONTAINERID=${containerId}`,
+    `CNI_NETNS=${attachment.netns}`,
+    "CNI_IFNAME=eth0",
+    `CNI_PATH=${PLUGIN_DIRECTORY}`,
+    `CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${containerId};K8S_POD_INFRA_CONTAINER_ID=${containerId}`,
+    "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+  ];
+}
