@@ -6,80 +6,18 @@
  * It prints a line that begins with `ready` once every port is open.
  */
 
-import { createSocket } from "node:dgram";
-import { createServer, type Socket } from "node:net";
 import { networkInterfaces } from "node:os";
-import {
-  decodeRequest,
-  encodeReply,
-  MAX_MESSAGE_BYTES,
-  mayBeRequest,
-  plainAddress,
-  plainAnswer,
-} from "./probe/protocol.ts";
-
-const IDLE_MS = 300_000;
-
-function serveConnection(name: string, socket: Socket): void {
-  let kept = Buffer.alloc(0);
-  const peer = { address: plainAddress(socket.remoteAddress ?? "?"), port: socket.remotePort ?? 0 };
-  socket.setTimeout(IDLE_MS, () => socket.destroy());
-  socket.on("error", () => socket.destroy());
-  socket.on("data", (chunk: Buffer) => {
-    kept = Buffer.concat([kept, chunk]);
-    for (let request = decodeRequest(kept); request !== undefined; request = decodeRequest(kept)) {
-      if (kept.length < request.size) return;
-      kept = kept.subarray(request.size);
-      socket.write(
-        encodeReply({ nonce: request.nonce, name, peerAddress: peer.address, peerPort: peer.port }, request.want),
-      );
-    }
-    if (kept.length === 0 || (mayBeRequest(kept) && kept.length < MAX_MESSAGE_BYTES)) return;
-    const answer = plainAnswer(name, peer.address, peer.port, kept);
-    kept = Buffer.alloc(0);
-    if (answer.isLast) socket.end(answer.text);
-    else socket.write(answer.text);
-  });
-  socket.on("end", () => socket.end());
-}
-
-function serveTcp(name: string, port: number): Promise<void> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => serveConnection(name, socket));
-  return new Promise((resolve, reject) => {
-    server.once("error", reject).listen({ port, host: "::", backlog: 1024 }, resolve);
-  });
-}
+import { serveTcp, serveUdp } from "./probe/serve.ts";
 
 /** One socket for each address: a reply then leaves from the address that was asked. */
-function serveUdp(name: string, port: number): Promise<unknown> {
+async function openUdp(name: string, port: number): Promise<void> {
   const addresses = Object.entries(networkInterfaces()).flatMap(([ifname, list]) =>
     (list ?? []).map((a) => ({
-      family: a.family,
+      family: a.family === "IPv6" ? (6 as const) : (4 as const),
       address: a.address.startsWith("fe80:") ? `${a.address}%${ifname}` : a.address,
     })),
   );
-  return Promise.all(
-    addresses.map(({ family, address }) => {
-      const socket = createSocket({ type: family === "IPv6" ? "udp6" : "udp4", recvBufferSize: 1 << 20 });
-      socket.on("message", (data, from) => {
-        const request = decodeRequest(data);
-        const reply = request
-          ? encodeReply(
-              { nonce: request.nonce, name, peerAddress: from.address, peerPort: from.port },
-              Math.min(request.want, 65_000),
-            )
-          : plainAnswer(name, from.address, from.port, Buffer.alloc(0)).text;
-        // A reply that cannot be sent (no route, closed port) is the network's answer, not this program's end.
-        socket.send(reply, from.port, from.address, () => {});
-      });
-      return new Promise<void>((resolve, reject) => {
-        socket.once("error", reject).bind(port, address, () => {
-          socket.removeListener("error", reject).on("error", () => {});
-          resolve();
-        });
-      });
-    }),
-  );
+  await Promise.all(addresses.map((a) => serveUdp(name, a.family, { port, address: a.address })));
 }
 
 async function main(): Promise<void> {
@@ -89,9 +27,9 @@ async function main(): Promise<void> {
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
   for (const spec of ports) {
     const [port = "", protocol = "TCP"] = spec.split("/");
-    if (protocol === "TCP") await serveTcp(name, Number(port));
-    else if (protocol === "UDP") await serveUdp(name, Number(port));
-    else say(`Port ${spec} is not served: Node has no ${protocol} sockets`);
+    if (protocol === "TCP") await serveTcp(name, { port: Number(port), host: "::", backlog: 1024 });
+    else if (protocol === "UDP") await openUdp(name, Number(port));
+    else say(`Port ${spec} is not served: there are no ${protocol} sockets here`);
   }
   say(`ready: ${name} serves ${ports.length > 0 ? ports.join(", ") : "nothing"}`);
   // Without ports the process would end: a pod that serves nothing still is a pod.

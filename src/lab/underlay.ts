@@ -17,21 +17,21 @@ export interface Underlay {
   readonly api: Box;
 }
 
-// Addresses are set by hand and never collide: waiting for duplicate address detection would only cost time.
-const QUIET_V6 = [
+/**
+ * Settings of every namespace of the lab. Addresses are set by hand and never collide: waiting for duplicate address
+ * detection would only cost time. A host that limits its ICMP errors makes probes of closed ports time out by chance
+ * instead of being refused: a hundred matrices in a row are no attack.
+ */
+export const QUIET = [
   "echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad",
   "echo 0 > /proc/sys/net/ipv6/conf/default/accept_ra",
+  "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit",
+  "echo 0 > /proc/sys/net/ipv6/icmp/ratelimit",
+  "for f in icmp_msgs_per_sec icmp_msgs_burst; do [ ! -w /proc/sys/net/ipv4/$f ] || echo 1000000 > /proc/sys/net/ipv4/$f; done",
   "ip link set lo up",
 ];
 
-const ROUTER = [
-  ...QUIET_V6,
-  "echo 1 > /proc/sys/net/ipv4/ip_forward",
-  "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
-  // A router that limits its errors would make probes of closed ways time out instead of being refused.
-  "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit",
-  "echo 0 > /proc/sys/net/ipv6/icmp/ratelimit",
-];
+const ROUTER = [...QUIET, "echo 1 > /proc/sys/net/ipv4/ip_forward", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding"];
 
 /**
  * A node's own files: private /run with the agent's and the runtime's state, /etc and /opt as they are here with the
@@ -55,8 +55,8 @@ const NODE_FILES = [
 export async function openUnderlay(topology: Topology): Promise<Underlay> {
   const opened = await Promise.allSettled([
     openBox({ name: "wire", setUp: ROUTER }),
-    openBox({ name: "outside", setUp: QUIET_V6 }),
-    openBox({ name: "api", setUp: QUIET_V6 }),
+    openBox({ name: "outside", setUp: QUIET }),
+    openBox({ name: "api", setUp: QUIET }),
   ]);
   const boxes = opened.flatMap((r) => (r.status === "fulfilled" ? [r.value] : []));
   const failed = opened.find((r) => r.status === "rejected");
@@ -80,7 +80,7 @@ export async function openUnderlay(topology: Topology): Promise<Underlay> {
 
 /** Makes a node's box, not yet on the wire. */
 export function openNodeBox(node: LabNode): Promise<Box> {
-  return openBox({ name: node.name, setUp: [...QUIET_V6, ...NODE_FILES] });
+  return openBox({ name: node.name, setUp: [...QUIET, ...NODE_FILES] });
 }
 
 /** Hangs a node on the wire. */
