@@ -1,7 +1,6 @@
 /** Checks that are not tests: one program each, that says nothing when all is well. */
 
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { repoRoot } from "./repo-files.ts";
 
@@ -10,11 +9,14 @@ export interface Check {
   readonly name: string;
   /** What holds when it succeeds. */
   readonly what: string;
-  /** Relative to the checkout, or a name on PATH. */
+  /** The program is absolute or relative to the checkout. */
   readonly command: readonly [string, ...string[]];
   /** Left out of the fast gate. */
   readonly isSlow: boolean;
 }
+
+/** Printed by a check that cannot judge here; what follows is the reason. */
+const skipSign = "skip: ";
 
 const bin = (name: string) => `node_modules/.bin/${name}`;
 
@@ -33,22 +35,41 @@ export const checks: readonly Check[] = [
     command: [bin("biome"), "ci", "--colors=off", "--max-diagnostics=200", "--diagnostic-level=warn", "."],
     isSlow: false,
   },
+  {
+    name: "objects",
+    what: "the checked-in eBPF objects are what their sources give",
+    command: [process.execPath, "bpf/build.mjs", "--check"],
+    isSlow: true,
+  },
 ];
 
-/** Runs it; its output when it failed, else undefined. */
-export function runCheck(check: Check): Promise<string | undefined> {
+/** How a check ended. */
+export type CheckResult =
+  | { readonly kind: "passed" }
+  | { readonly kind: "failed"; readonly output: string }
+  | { readonly kind: "skipped"; readonly reason: string };
+
+function resultOf(code: number | null, output: string): CheckResult {
+  const text = output.trimEnd();
+  if (code !== 0) return { kind: "failed", output: text === "" ? `ended with status ${code}` : text };
+  return text.startsWith(skipSign) ? { kind: "skipped", reason: text.slice(skipSign.length) } : { kind: "passed" };
+}
+
+/** Runs it to its end. */
+export function runCheck(check: Check): Promise<CheckResult> {
   const [program, ...args] = check.command;
-  const path = program.includes("/") ? join(repoRoot, program) : program;
-  if (program.includes("/") && !existsSync(path)) return Promise.resolve(`"${program}" is not there`);
   return new Promise((resolve) => {
-    const child = spawn(path, args, { cwd: repoRoot, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(program.startsWith("/") ? program : join(repoRoot, program), args, {
+      cwd: repoRoot,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let output = "";
     const keep = (chunk: Buffer) => {
       output = (output + chunk.toString("utf8")).slice(-65_536);
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
-    child.on("error", (e) => resolve(`Cannot start "${program}": ${e.message}`));
-    child.on("close", (code) => resolve(code === 0 ? undefined : output.trimEnd() || `ended with status ${code}`));
+    child.on("error", (e) => resolve({ kind: "failed", output: `Cannot start "${program}": ${e.message}` }));
+    child.on("close", (code) => resolve(resultOf(code, output)));
   });
 }

@@ -38,14 +38,20 @@ async function timed(report: Report, name: string, work: () => Promise<Tally>): 
 
 async function gateCheck(report: Report, check: Check): Promise<void> {
   await timed(report, check.name, async () => {
-    const problem = await runCheck(check);
-    if (problem === undefined) {
-      print(`  ✔ ${check.what}`);
-      return { ...noTests, passed: 1 };
+    const result = await runCheck(check);
+    switch (result.kind) {
+      case "passed":
+        print(`  ✔ ${check.what}`);
+        return { ...noTests, passed: 1 };
+      case "skipped":
+        report.skips.push(`${check.name}: ${result.reason}`);
+        print(`  - ${check.what}: not judged, ${result.reason}`);
+        return { ...noTests, skipped: 1 };
+      case "failed":
+        report.failures.push(`${check.name}: ${check.what}`);
+        print(`  ✖ ${check.what}\n${result.output.replace(/^/gm, "      ")}`);
+        return { ...noTests, failed: 1 };
     }
-    print(`  ✖ ${check.what}\n${problem.replace(/^/gm, "      ")}`);
-    report.failures.push(`${check.name}: ${check.what}`);
-    return { ...noTests, failed: 1 };
   });
 }
 

@@ -7,7 +7,9 @@
 export const libDir = process.arch === "arm64" ? "/usr/lib/aarch64-linux-gnu" : "/usr/lib/x86_64-linux-gnu";
 
 const everything = ["lab", "test", "bench", "ok", "build"];
+const building = ["lab", "test", "bench", "build"];
 const running = ["lab", "test", "bench"];
+const measuring = ["test", "bench"];
 
 /**
  * @typedef {object} Package
@@ -17,34 +19,35 @@ const running = ["lab", "test", "bench"];
  * @property {readonly string[]} probe absolute files or program names; one of them found means installed
  */
 
+/** @type {(name: string, why: string, verbs: readonly string[], ...probe: string[]) => Package} */
+const pkg = (name, why, verbs, ...probe) => ({ name, why, verbs, probe });
+
 /** @type {readonly Package[]} */
 export const packages = [
-  {
-    name: "libatomic1",
-    why: "the pinned Node.js links to it",
-    verbs: everything,
-    probe: [`${libDir}/libatomic.so.1`],
-  },
-  { name: "libstdc++6", why: "the pinned Node.js links to it", verbs: everything, probe: [`${libDir}/libstdc++.so.6`] },
-  { name: "gcc", why: "compiles the native addon and the CNI shim", verbs: [...running, "build"], probe: ["gcc"] },
-  {
-    name: "libc6-dev",
-    why: "headers and the static C library for the CNI shim",
-    verbs: [...running, "build"],
-    probe: [`${libDir}/libc.a`],
-  },
-  {
-    name: "linux-libc-dev",
-    why: "kernel headers for the addon",
-    verbs: [...running, "build"],
-    probe: ["/usr/include/linux/bpf.h"],
-  },
-  {
-    name: "libbpf-dev",
-    why: "loads eBPF objects for the addon",
-    verbs: [...running, "build"],
-    probe: ["/usr/include/bpf/libbpf.h"],
-  },
+  pkg("libatomic1", "the pinned Node.js links to it", everything, `${libDir}/libatomic.so.1`),
+  pkg("libstdc++6", "the pinned Node.js links to it", everything, `${libDir}/libstdc++.so.6`),
+  pkg("gcc", "compiles the native addon and the CNI shim", building, "gcc"),
+  pkg("libc6-dev", "C library's headers, and its static form for the CNI shim", building, `${libDir}/libc.a`),
+  pkg("linux-libc-dev", "the kernel's headers for the addon", building, "/usr/include/linux/bpf.h"),
+  pkg("libbpf-dev", "loads eBPF objects for the addon", building, "/usr/include/bpf/libbpf.h"),
+  pkg("iproute2", "ip and bridge: wires the lab's underlay", running, "ip"),
+  pkg("procps", "sysctl, for the peers' networks", measuring, "sysctl"),
+  pkg(
+    "containernetworking-plugins",
+    "Debian's CNI plugins: chained, and measured against",
+    measuring,
+    "/usr/lib/cni/bridge",
+  ),
+  pkg("iptables", "what the portmap plugin writes to", measuring, "iptables"),
+  pkg("iperf3", "bulk traffic for tests and benchmarks", measuring, "iperf3"),
+  pkg("sockperf", "round trips for benchmarks", ["bench"], "sockperf"),
+  pkg("clang-14", "proves that the checked-in eBPF objects are current", ["test"], "clang-14"),
+  pkg("llvm-14", "strips the eBPF objects as the checked-in ones are", ["test"], "llvm-strip-14"),
+  pkg("containerd", "a real runtime that drives the CNI plugin", ["test"], "containerd"),
+  pkg("runc", "starts containerd's and podman's containers", ["test"], "runc"),
+  pkg("podman", "a host without Kubernetes that uses Twill", ["test"], "podman"),
+  // A kubectl that is there, of whatever version, is the one that gets tested against.
+  pkg("kubernetes-client", "kubectl, the judge of the lab's API", ["test"], "kubectl"),
 ];
 
 /** The packages of one verb that no probe finds. */
