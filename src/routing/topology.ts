@@ -2,9 +2,10 @@
 
 import type { Issue } from "../base/issue.ts";
 import type { Addr, Family } from "../net/addr.ts";
+import { Identity, IpcacheFlag } from "../net/gen/bpf-maps.ts";
 import { comparePrefix, hostPrefix, nthAddr, type Prefix, prefixCovers } from "../net/prefix.ts";
 import { type Claim, settleClaims } from "./conflicts.ts";
-import { IDENTITY, IPCACHE_FLAG, type IpcacheEntry, type NodeEntry } from "./entries.ts";
+import type { IpcacheEntry, NodeEntry } from "./entries.ts";
 import { assignNodeIds } from "./node-ids.ts";
 import { type NodeNet, tunnelAddr } from "./node-net.ts";
 
@@ -60,16 +61,16 @@ function addrClaims(ordered: readonly NodeNet[]): Claim[] {
 
 function remoteEntries(claims: readonly Claim[], tunnelOf: (name: string) => Tunnel | undefined, isPod: boolean) {
   const entries: IpcacheEntry[] = [];
-  const { noMasquerade, remoteNode, podCidr } = IPCACHE_FLAG;
+  const { noMasquerade, remoteNode, podCidr } = IpcacheFlag;
   for (const { prefix, owner } of claims) {
     const via = tunnelOf(owner);
     if (via === undefined) continue;
-    const node = { identity: IDENTITY.remoteNode, flags: noMasquerade | remoteNode, ...via };
+    const node = { identity: Identity.remoteNode, flags: noMasquerade | remoteNode, ...via };
     if (!isPod) {
       entries.push({ prefix, ...node });
       continue;
     }
-    entries.push({ prefix, identity: IDENTITY.pod, flags: noMasquerade | podCidr, ...via });
+    entries.push({ prefix, identity: Identity.pod, flags: noMasquerade | podCidr, ...via });
     entries.push({ prefix: hostPrefix(routerAddr(prefix)), ...node, flags: node.flags | podCidr });
   }
   return entries;
@@ -86,18 +87,18 @@ function worldEntries(input: TopologyInput): IpcacheEntry[] {
   // A part of a cluster CIDR that no node has yet: kept inside, so that it can neither be masqueraded nor leak.
   return [...input.excludeCidrs, ...input.clusterCidrs].map((prefix) => ({
     prefix,
-    identity: IDENTITY.world,
-    flags: IPCACHE_FLAG.noMasquerade,
+    identity: Identity.world,
+    flags: IpcacheFlag.noMasquerade,
     ...here,
   }));
 }
 
 function localEntries(input: TopologyInput, ownCidrs: readonly Prefix[]): IpcacheEntry[] {
-  const { noMasquerade, localNode, podCidr } = IPCACHE_FLAG;
+  const { noMasquerade, localNode, podCidr } = IpcacheFlag;
   const own = [...input.localAddrs, ...input.self.internalIps, ...ownCidrs.map(routerAddr)];
   return [
-    ...ownCidrs.map((prefix) => ({ prefix, identity: IDENTITY.pod, flags: noMasquerade | podCidr, ...here })),
-    ...own.map((a) => ({ prefix: hostPrefix(a), identity: IDENTITY.host, flags: noMasquerade | localNode, ...here })),
+    ...ownCidrs.map((prefix) => ({ prefix, identity: Identity.pod, flags: noMasquerade | podCidr, ...here })),
+    ...own.map((a) => ({ prefix: hostPrefix(a), identity: Identity.host, flags: noMasquerade | localNode, ...here })),
   ];
 }
 

@@ -124,4 +124,3 @@ export function mapTable(kernel: Kernel, map: string, printer: MapRowPrinter): T
     print: (row) => printMapRow(map, row, printer),
   };
 }
-

@@ -8,6 +8,7 @@
  */
 
 import type { Kernel } from "../../kernel/kernel.ts";
+import { bytesEqual } from "../../net/bytes-key.ts";
 import type { NodeFacts } from "../../plan/facts.ts";
 import type { MapRowPrinter } from "../../plan/print.ts";
 import type { NodeTables } from "../../plan/rows.ts";
@@ -18,8 +19,11 @@ import { type RunnerEvents, TableRunner } from "./table-runner.ts";
 
 /** What a run is told to do. */
 export interface RunInput {
-  /** Makes the wanted rows from a look at the kernel; asked again when devices were made. */
-  plan(facts: NodeFacts): NodeTables;
+  /**
+   * Makes the wanted rows from a look at the kernel; asked again when devices were made.
+   * @param epoch mixed into the revision of `config`
+   */
+  plan(facts: NodeFacts, epoch: number): NodeTables;
   /** Wall clock, milliseconds. */
   readonly nowMs: number;
 }
@@ -39,6 +43,7 @@ export class Reconciler {
   readonly #attachments: Runner;
   readonly #maps = new Map<string, Runner>();
   #tables = EMPTY;
+  #epoch = 0;
 
   constructor(kernel: Kernel, printer: MapRowPrinter, events: RunnerEvents) {
     this.#kernel = kernel;
@@ -59,18 +64,33 @@ export class Reconciler {
 
   /** One run. Synchronous: nothing is decided on what a later moment shows differently. */
   run(input: RunInput): RunReport {
-    this.#tables = input.plan(readFacts(this.#kernel));
+    const plan = () => {
+      this.#tables = input.plan(readFacts(this.#kernel), this.#epoch);
+    };
+    plan();
     let writes = this.#stage([this.#links], input.nowMs);
     // Made devices have indexes that other rows speak of.
-    if (writes > 0) this.#tables = input.plan(readFacts(this.#kernel));
+    if (writes > 0) plan();
     writes += this.#stage(this.#base, input.nowMs);
-    const names = [...this.#tables.maps.keys()];
-    const mapWrites = this.#stage(this.#mapRunners(names.filter((n) => n !== "config")), input.nowMs);
-    // What was written twice under one revision (a retry, a mended drift) must be seen by flows as well.
-    if (mapWrites > 0) this.#tables = input.plan(readFacts(this.#kernel));
-    writes += mapWrites + this.#stage(this.#mapRunners(names.filter((n) => n === "config")), input.nowMs);
+    const names = [...this.#tables.maps.keys()].filter((name) => name !== "config");
+    const mapWrites = this.#stage(this.#mapRunners(names), input.nowMs);
+    if (mapWrites > 0 && this.#isConfigRight()) {
+      // A retry or mended drift: the contents that the revision stands for were not there until now.
+      this.#epoch++;
+      plan();
+    }
+    const configs = this.#tables.maps.has("config") ? ["config"] : [];
+    writes += mapWrites + this.#stage(this.#mapRunners(configs), input.nowMs);
     writes += this.#stage([this.#attachments], input.nowMs);
     return this.#report(writes);
+  }
+
+  #isConfigRight(): boolean {
+    const rows = this.#tables.maps.get("config") ?? [];
+    return rows.some((row) => {
+      const now = this.#kernel.mapGet("config", row.key);
+      return now !== undefined && bytesEqual(now, row.value);
+    });
   }
 
   /** The rows of the last run. */

@@ -1,0 +1,134 @@
+/**
+ * The plan of a node: cluster, endpoints, configuration and a look at the kernel → everything that shall stand in that
+ * kernel. Pure; the same input gives the same rows, byte for byte.
+ *
+ * `src/plan` never asks a kernel, a clock or a file: what it must know comes in, what it wants goes out as rows.
+ */
+
+import type { Issue } from "../base/issue.ts";
+import type { Addr } from "../net/addr.ts";
+import type { NodeNet } from "../routing/node-net.ts";
+import { planTopology, routerAddr } from "../routing/topology.ts";
+import type { NodeFacts } from "./facts.ts";
+import { planAddrs, planLinks, planRoutes } from "./links.ts";
+import { configRow, ipcacheRow, nodeRow, revisionOf } from "./map-rows.ts";
+import { HOST_LINK, HOST_PEER_LINK, isNodeLink, VXLAN_LINK } from "./names.ts";
+import type { AttachRow, MapRow, NodeTables } from "./rows.ts";
+import type { NetworkSettings } from "./settings.ts";
+import { planSysctls } from "./sysctls.ts";
+import { findUnderlay, type Underlay } from "./underlay.ts";
+
+/** An attached pod's part of the tables. */
+export interface EndpointRows {
+  /** Host end of its veth. */
+  readonly link: string;
+  readonly rows: readonly MapRow[];
+}
+
+/** What {@link planNode} decides from. */
+export interface NodePlanInput {
+  readonly settings: NetworkSettings;
+  /** This node, with its pod CIDRs. */
+  readonly self: NodeNet;
+  /** All nodes. */
+  readonly nodes: readonly NodeNet[];
+  readonly endpoints: readonly EndpointRows[];
+  readonly facts: NodeFacts;
+  /** Numbers of nodes in use, by address text. */
+  readonly nodeIds: ReadonlyMap<string, number>;
+  /** Mixed into the revision: another value makes flows look their decisions up anew. */
+  readonly epoch: number;
+}
+
+/** What {@link planNode} decided. */
+export interface NodePlan {
+  readonly tables: NodeTables;
+  readonly underlay: Underlay;
+  readonly routers: readonly Addr[];
+  /** What could not be honoured; everything else works without it. */
+  readonly issues: readonly Issue[];
+}
+
+function planAttachments(underlay: Underlay, endpoints: readonly EndpointRows[]): AttachRow[] {
+  return [
+    { link: HOST_PEER_LINK, direction: "ingress", program: "from_host" },
+    { link: VXLAN_LINK, direction: "ingress", program: "from_tunnel" },
+    ...underlay.devices.flatMap(({ name: link }): AttachRow[] => [
+      { link, direction: "ingress", program: "from_wire" },
+      { link, direction: "egress", program: "to_wire" },
+    ]),
+    ...endpoints.map(({ link }): AttachRow => ({ link, direction: "ingress", program: "from_pod" })),
+  ];
+}
+
+function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Addr[]) {
+  const { facts, settings } = input;
+  const ownAddrs = facts.links.filter((l) => !isNodeLink(l.name)).flatMap((l) => l.addrs.map((a) => a.addr));
+  const topology = planTopology({
+    self: input.self,
+    nodes: input.nodes,
+    clusterCidrs: settings.clusterCidrs,
+    excludeCidrs: settings.masquerade.excludeCidrs,
+    localAddrs: ownAddrs.filter((a) => !isLinkLocal(a) && !isLoopback(a)),
+    tunnelFamily: underlay.family,
+    previousIds: input.nodeIds,
+  });
+  const maps = new Map<string, readonly MapRow[]>();
+  const ipcache = topology.ipcache.map(ipcacheRow);
+  const nodes = topology.nodes.map(nodeRow);
+  maps.set(
+    "endpoints",
+    input.endpoints.flatMap((e) => e.rows),
+  );
+  maps.set("nodes", nodes);
+  maps.set("ipcache", ipcache);
+  const ifindex = (name: string) => facts.links.find((l) => l.name === name)?.ifindex;
+  const [host, peer, tunnel] = [ifindex(HOST_LINK), ifindex(HOST_PEER_LINK), ifindex(VXLAN_LINK)];
+  // Without its devices a node has no configuration yet: the programs drop what they are not configured for.
+  if (host !== undefined && peer !== undefined && tunnel !== undefined) {
+    const configFacts = {
+      nodeV4: underlay.sourceV4,
+      nodeV6: underlay.sourceV6,
+      routerV4: routers.find((a) => a.family === 4),
+      routerV6: routers.find((a) => a.family === 6),
+      hostIfindex: host,
+      hostPeerIfindex: peer,
+      tunnelIfindex: tunnel,
+      podMtuBytes: underlay.podMtuBytes,
+    };
+    const revision = revisionOf([nodes, ipcache, [configRow(settings, configFacts, input.epoch)]]);
+    maps.set("config", [configRow(settings, configFacts, revision)]);
+  }
+  return { maps, issues: topology.issues };
+}
+
+/** Every device has its own `fe80::/10`: such an address says nothing about where it is. */
+function isLinkLocal(a: Addr): boolean {
+  return a.family === 6 && a.bytes[0] === 0xfe && ((a.bytes[1] ?? 0) & 0xc0) === 0x80;
+}
+
+function isLoopback(a: Addr): boolean {
+  return a.family === 4 ? a.bytes[12] === 127 : a.text === "::1";
+}
+
+/** Plans a node that has its pod CIDRs. */
+export function planNode(input: NodePlanInput): NodePlan {
+  const { settings, facts, self } = input;
+  const underlay = findUnderlay(settings, self, facts);
+  const mtuBytes = underlay.podMtuBytes;
+  const routers = self.podCidrs.filter((c) => facts.hasIpv6 || c.family === 4).map(routerAddr);
+  const { maps, issues } = planMaps(input, underlay, routers);
+  return {
+    tables: {
+      links: planLinks(mtuBytes, settings.tunnel.port),
+      addrs: planAddrs(routers),
+      routes: planRoutes(settings.clusterCidrs, routers, mtuBytes),
+      sysctls: planSysctls(facts),
+      attachments: planAttachments(underlay, input.endpoints),
+      maps,
+    },
+    underlay,
+    routers,
+    issues: [...underlay.issues, ...issues],
+  };
+}
