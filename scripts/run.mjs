@@ -40,10 +40,10 @@ function usage() {
 async function setUp(names) {
   const start = performance.now();
   const isNative = names.some((n) => verbs[n].native);
-  const missing = names.flatMap((n) => missingPackages(n, isThere));
+  const missing = missingPackages(names, isThere);
   if (missing.length > 0 || staleReason(root) !== undefined) {
     say(`Set-up for "${names.join(", ")}" on ${systemName()}, ${arch()}, kernel ${release()}; once, then skipped`);
-    for (const n of names) await ensurePackages(n, logDir);
+    await ensurePackages(names, logDir);
     await ensureModules(root, logDir);
   }
   if (isNative) await ensureNative(root, logDir);

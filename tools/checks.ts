@@ -41,6 +41,12 @@ export const checks: readonly Check[] = [
     command: [process.execPath, "bpf/build.mjs", "--check"],
     isSlow: true,
   },
+  {
+    name: "codecs",
+    what: "the checked-in codecs are what the objects' types give",
+    command: [process.execPath, "tools/gen-codecs.ts", "--check"],
+    isSlow: false,
+  },
 ];
 
 /** How a check ended. */

@@ -17,7 +17,7 @@ interface Package {
 
 interface Setup {
   readonly packages: readonly Package[];
-  missingPackages(verb: string, isThere: (probe: string) => boolean): readonly Package[];
+  missingPackages(verbs: readonly string[], isThere: (probe: string) => boolean): readonly Package[];
   isThere(probe: string): boolean;
   findProgram(name: string, path?: string): string | undefined;
   staleReason(root: string): string | undefined;
@@ -42,10 +42,10 @@ describe("package table", async () => {
 
   it("asks for nothing where everything is found, and for kubectl only to test", () => {
     assert.deepEqual(
-      missingPackages("test", () => true),
+      missingPackages(["test"], () => true),
       [],
     );
-    const names = (verb: string) => missingPackages(verb, () => false).map((p) => p.name);
+    const names = (verb: string) => missingPackages([verb], () => false).map((p) => p.name);
     assert.ok(names("test").includes("kubernetes-client"));
     assert.ok(!names("lab").includes("kubernetes-client") && !names("bench").includes("kubernetes-client"));
     assert.ok(!names("lab").includes("clang-14"), "who only runs the lab needs no clang");

@@ -2,7 +2,7 @@
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { missingPackages, packages } from "./packages.mjs";
+import { missingPackages } from "./packages.mjs";
 import { findProgram, isThere, withSbin } from "./probe.mjs";
 import { mustRun, run, SetupError, say, step } from "./steps.mjs";
 
@@ -53,15 +53,15 @@ async function install(names, logDir) {
 }
 
 /**
- * Installs the Debian packages that a verb needs and this machine lacks.
+ * Installs the Debian packages that the verbs need and this machine lacks.
  * @throws SetupError
  */
-export async function ensurePackages(verb, logDir) {
-  const missing = missingPackages(verb, isThere);
+export async function ensurePackages(verbs, logDir) {
+  const missing = missingPackages(verbs, isThere);
   if (missing.length === 0) return;
   if (findProgram("apt-get") === undefined) refuse(missing, "there is no apt-get to install them with");
   if (process.getuid() !== 0) refuse(missing, "only root may install them");
-  const width = Math.max(...packages.map((p) => p.name.length));
+  const width = Math.max(...missing.map((p) => p.name.length));
   say(`  Debian packages to install (${missing.length}), and what for:`);
   for (const p of missing) say(`    ${p.name.padEnd(width)}  ${p.why}`);
   await install(

@@ -50,7 +50,7 @@ export const packages = [
   pkg("kubernetes-client", "kubectl, the judge of the lab's API", ["test"], "kubectl"),
 ];
 
-/** The packages of one verb that no probe finds. */
-export function missingPackages(verb, isThere) {
-  return packages.filter((p) => p.verbs.includes(verb) && !p.probe.some(isThere));
+/** The packages of these verbs that no probe finds. */
+export function missingPackages(verbs, isThere) {
+  return packages.filter((p) => p.verbs.some((v) => verbs.includes(v)) && !p.probe.some(isThere));
 }
