@@ -88,6 +88,13 @@ export interface MapInfo {
   readonly maxEntries: number;
 }
 
+/** See {@link Kernel.mapPage}. */
+export interface MapPage {
+  readonly rows: readonly MapRow[];
+  /** Cursor of the page that follows; undefined: that was the last. */
+  readonly next: Uint8Array | undefined;
+}
+
 /** The kernel of one node. */
 export interface Kernel extends Disposable {
   // Devices, addresses, routes, settings of the node's own namespace.
@@ -118,6 +125,11 @@ export interface Kernel extends Disposable {
   maps(): readonly MapInfo[];
   mapRows(map: string): readonly MapRow[];
   mapCount(map: string): number;
+  /**
+   * A part of a hash map that programs write to meanwhile: rows after the page whose `next` is given as the cursor. A row
+   * may be missed or shown twice when others come and go; page after page ends all the same.
+   */
+  mapPage(map: string, cursor: Uint8Array | undefined, limit: number): MapPage;
   mapGet(map: string, key: Uint8Array): Uint8Array | undefined;
   putMapRows(map: string, rows: readonly MapRow[]): void;
   deleteMapKeys(map: string, keys: readonly Uint8Array[]): void;
