@@ -32,7 +32,7 @@ export const checks: readonly Check[] = [
   {
     name: "lint",
     what: "format and lint",
-    command: [bin("biome"), "ci", "--colors=off", "--max-diagnostics=200", "--diagnostic-level=warn", "."],
+    command: [bin("biome"), "ci", "--colors=off", "--max-diagnostics=200", "--error-on-warnings", "."],
     isSlow: false,
   },
   {
