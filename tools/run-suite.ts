@@ -20,7 +20,7 @@ export interface SuiteResult {
   readonly failures: readonly string[];
 }
 
-/** The tally of one summary. A file in which no test ran proves nothing, so it counts as failed. */
+/** The tally of one summary. A run without tests proves nothing, so it counts as failed. */
 export function tallyOf(s: Pick<EventData.TestSummary, "counts" | "success">): Tally {
   const { passed, cancelled, skipped, todo, tests } = s.counts;
   // Node counts failures as what is left over; a failed hook fails the file without failing a test.
@@ -33,55 +33,92 @@ function place(e: EventData.LocationInfo): string {
   return e.line === undefined ? file : `${file}:${e.line}`;
 }
 
-function formatFailure(e: EventData.TestFail): string {
+function indent(text: string): string {
+  return text.trimEnd().replace(/^/gm, "      ");
+}
+
+function formatFailure(e: EventData.TestFail, output: string): string {
   const cause: unknown = e.details.error.cause ?? e.details.error;
   const text = cause instanceof Error && cause.stack !== undefined ? cause.stack : inspect(cause);
-  return `  ✖ ${place(e)} ${e.name}\n${text.replace(/^/gm, "      ")}`;
+  return `  ✖ ${place(e)} ${e.name}\n${indent(text)}${output === "" ? "" : `\n${indent(output)}`}`;
 }
 
 /** A failed describe, or a file, only repeats the failure inside it. */
 function isEcho(e: EventData.TestFail): boolean {
-  const code = (e.details.error as { failureType?: string }).failureType;
-  return code === "subtestsFailed";
+  return (e.details.error as { failureType?: string }).failureType === "subtestsFailed";
+}
+
+/** How much of what a file printed is kept to be shown when the file itself fails. */
+const keptOutput = 8192;
+
+/** Listens to one run and keeps what is worth telling. */
+class Listener {
+  readonly skips: string[] = [];
+  readonly failures: string[] = [];
+  readonly #print: (line: string) => void;
+  readonly #output = new Map<string, string>();
+  #empty = 0;
+  #tally = noTests;
+
+  constructor(print: (line: string) => void) {
+    this.#print = print;
+  }
+
+  keepOutput(e: EventData.TestStdout | EventData.TestStderr): void {
+    this.#output.set(e.file, ((this.#output.get(e.file) ?? "") + e.message).slice(-keptOutput));
+  }
+
+  failed(e: EventData.TestFail): void {
+    if ((e.todo !== undefined && e.todo !== false) || isEcho(e)) return;
+    const isFile = e.name === e.file;
+    const name = isFile ? "the file itself failed" : e.name;
+    this.failures.push(`${place(e)} ${name}`);
+    this.#print(formatFailure({ ...e, name }, isFile ? (this.#output.get(e.name) ?? "") : ""));
+  }
+
+  passed(e: EventData.TestPass): void {
+    // A file in which no test ran is reported as one test that has the file's name.
+    if (e.name === e.file) {
+      this.#empty++;
+      this.failures.push(`${place(e)} no test ran in it`);
+      this.#print(`  ✖ ${place(e)} no test ran in it`);
+    } else if (e.skip !== undefined && e.skip !== false && e.details.type !== "suite")
+      this.skips.push(`${place(e)} ${e.name}: ${e.skip === true ? "no reason is given" : e.skip}`);
+  }
+
+  summed(s: EventData.TestSummary): void {
+    const own = tallyOf(s);
+    if (s.file === undefined) {
+      this.#tally = own;
+      return;
+    }
+    const file = relative(repoRoot, s.file).padEnd(56);
+    const seconds = (s.duration_ms / 1000).toFixed(1);
+    this.#print(`  ${own.failed > 0 ? "✖" : "✔"} ${file} ${formatTally(own).padEnd(34)} ${seconds} s`);
+  }
+
+  result(): SuiteResult {
+    const { passed, failed, skipped } = this.#tally;
+    const tally = { passed: passed - this.#empty, failed: failed + this.#empty, skipped };
+    return { tally, skips: this.skips, failures: this.failures };
+  }
 }
 
 /** Runs the files of a suite and prints one line for each, failures in full. */
 export async function runSuite(suite: Suite, print: (line: string) => void): Promise<SuiteResult> {
-  let tally = noTests;
-  const skips: string[] = [];
-  const failures: string[] = [];
+  const listener = new Listener(print);
   const events = run({
     files: suite.files.map((f) => join(repoRoot, f)),
     concurrency: suite.isPrivileged ? 1 : availableParallelism(),
     timeout: fileTimeoutMs,
     cwd: repoRoot,
   });
-  events.on("test:fail", (e) => {
-    if (e.todo !== undefined && e.todo !== false) return;
-    if (isEcho(e)) return;
-    failures.push(`${place(e)} ${e.name}`);
-    print(formatFailure(e));
-  });
-  events.on("test:pass", (e) => {
-    if (e.skip === undefined || e.skip === false || e.details.type === "suite") return;
-    skips.push(`${place(e)} ${e.name}: ${e.skip === true ? "no reason is given" : e.skip}`);
-  });
-  events.on("test:summary", (s) => {
-    if (s.file === undefined) {
-      tally = tallyOf(s);
-      return;
-    }
-    const own = tallyOf(s);
-    const mark = own.failed > 0 ? "✖" : "✔";
-    const file = relative(repoRoot, s.file);
-    print(`  ${mark} ${file.padEnd(56)} ${formatTally(own).padEnd(34)} ${(s.duration_ms / 1000).toFixed(1)} s`);
-    if (s.counts.tests === 0) failures.push(`${file} no test ran in it`);
-  });
+  events.on("test:stdout", (e) => listener.keepOutput(e));
+  events.on("test:stderr", (e) => listener.keepOutput(e));
+  events.on("test:fail", (e) => listener.failed(e));
+  events.on("test:pass", (e) => listener.passed(e));
+  events.on("test:summary", (s) => listener.summed(s));
   // Reading the stream to its end is what makes it run.
   for await (const _ of events);
-  return {
-    tally: tally.failed === 0 && failures.length > 0 ? { ...tally, failed: failures.length } : tally,
-    skips,
-    failures,
-  };
+  return listener.result();
 }

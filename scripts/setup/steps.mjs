@@ -2,7 +2,7 @@
 // lines and what to do. Everything goes to standard error, so standard output belongs to the command that was asked for.
 
 import { spawn } from "node:child_process";
-import { createWriteStream, mkdirSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { performance } from "node:perf_hooks";
 
@@ -37,19 +37,19 @@ const keptLines = 20;
 export function run(command, args, { cwd, env, log }) {
   mkdirSync(dirname(log), { recursive: true });
   return new Promise((resolve, reject) => {
-    const out = createWriteStream(log);
-    out.write(`$ ${[command, ...args].join(" ")}\n`);
+    const out = openSync(log, "w");
+    writeSync(out, `$ ${[command, ...args].join(" ")}\n`);
     const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let tail = "";
     const keep = (chunk) => {
-      out.write(chunk);
+      writeSync(out, chunk);
       tail = (tail + chunk.toString("utf8")).slice(-16_384);
     };
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
-    child.on("error", (cause) => reject(cause));
+    child.on("error", reject);
     child.on("close", (code) => {
-      out.end();
+      closeSync(out);
       // npm prints its whole usage after an error: what it said before is what counts.
       const lines = (tail.split(/\n[^\n]*Usage:\n/)[0] ?? "").trimEnd().split("\n").slice(-keptLines);
       resolve({ code: code ?? -1, tail: lines.map((l) => `    | ${l}`).join("\n") });
