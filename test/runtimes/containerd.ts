@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { type Box, runIn, spawnIn } from "../../src/lab/box.ts";
 import { CommandError } from "../../src/lab/run.ts";
 import { removeCgroups } from "../fixture/cgroups.ts";
-import { writeIn } from "../fixture/files.ts";
+import { ownVarLib, writeIn } from "../fixture/files.ts";
 import { waitFor } from "../fixture/sandbox.ts";
 import { CriClient } from "./cri.ts";
 import { pauseImage } from "./pause-image.ts";
@@ -27,12 +27,13 @@ export interface Containerd {
 }
 
 /**
- * Starts it and waits until it answers. It reads networks from `/etc/cni/net.d` and plugins from `/opt/cni/bin` of the
- * box, where a network need not be yet.
+ * Starts it and waits until it answers. It reads networks from `/etc/cni/net.d` of the box, where one need not be yet.
+ * @param pluginDirectory as seen in the box
  */
-export async function startContainerd(box: Box): Promise<Containerd> {
+export async function startContainerd(box: Box, pluginDirectory = "/opt/cni/bin"): Promise<Containerd> {
   removeCgroups(CGROUP_PREFIX);
-  writeIn(box, `${DIRECTORY}/config.toml`, configuration());
+  await ownVarLib(box);
+  writeIn(box, `${DIRECTORY}/config.toml`, configuration(pluginDirectory));
   writeIn(box, `${DIRECTORY}/pause.tar`, pauseImage(PAUSE, process.arch));
   const log = openSync(box.root + LOG, "w");
   spawnIn(box, ["containerd", "--config", `${DIRECTORY}/config.toml`], { stdio: ["ignore", log, log] });
@@ -60,7 +61,7 @@ export async function startContainerd(box: Box): Promise<Containerd> {
   };
 }
 
-function configuration(): string {
+function configuration(pluginDirectory: string): string {
   const unused = ["aufs", "btrfs", "devmapper", "zfs"].map((name) => `"io.containerd.snapshotter.v1.${name}"`);
   return `version = 2
 root = "${DIRECTORY}/root"
@@ -75,7 +76,7 @@ disabled_plugins = [${unused.join(", ")}]
   restrict_oom_score_adj = true
   disable_apparmor = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/opt/cni/bin"
+    bin_dir = "${pluginDirectory}"
     conf_dir = "/etc/cni/net.d"
   [plugins."io.containerd.grpc.v1.cri".containerd]
     snapshotter = "native"

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { type Box, runIn } from "../../src/lab/box.ts";
 import { CommandError } from "../../src/lab/run.ts";
-import { writeIn } from "../fixture/files.ts";
+import { ownVarLib, writeIn } from "../fixture/files.ts";
 import { pauseProgram, tar } from "./pause-image.ts";
 
 const DIRECTORY = "/run/podman-test";
@@ -35,6 +35,7 @@ export interface PodmanContainer {
  * @param cgroupParent below which containers' control groups are made
  */
 export async function openPodman(box: Box, cgroupParent: string): Promise<Podman> {
+  await ownVarLib(box);
   writeIn(box, `${DIRECTORY}/containers.conf`, CONTAINERS_CONF);
   writeIn(box, `${DIRECTORY}/storage.conf`, STORAGE_CONF);
   writeIn(box, `${DIRECTORY}/tmp/root.tar`, tar(new Map([["pause", pauseProgram(process.arch)]])));

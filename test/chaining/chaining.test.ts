@@ -1,0 +1,112 @@
+/** Debian's reference plugins before and after Twill in one network, with packets to show for it. */
+
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import type { NetworkList, PluginConfig } from "../../src/lab/kubelet/conflist.ts";
+import { probe } from "../../src/lab/probe/probe.ts";
+import { Responder } from "../../src/lab/probe/responder.ts";
+import { measureMbit } from "../fixture/rate.ts";
+import { answerAt, assertReaches, TEST_PORT } from "../fixture/traffic.ts";
+import { addPod, checkPod, deletePod, type Pod, startNodes, type TwillNode } from "../fixture/twill-nodes.ts";
+
+const needed = ["portmap", "bandwidth", "tuning"].filter((name) => !existsSync(`/usr/lib/cni/${name}`));
+const skip = needed.length > 0 ? `not installed: ${needed.join(", ")} (containernetworking-plugins)` : false;
+
+const SYSCTL = "net.ipv4.ip_unprivileged_port_start";
+
+/** What the bandwidth test asks for; far below what the machine carries, even when it is busy. */
+const LIMIT_MBIT = 50;
+
+describe("chaining", { skip }, () => {
+  const stack = new AsyncDisposableStack();
+  let a: TwillNode;
+  let b: TwillNode;
+
+  before(async () => {
+    [a, b] = (await startNodes(stack, { count: 2 })) as [TwillNode, TwillNode];
+  });
+  after(() => stack.disposeAsync());
+
+  /** Twill's own network with other plugins around it. */
+  const chained = (before: PluginConfig[], after: PluginConfig[]): NetworkList => {
+    const network = a.network();
+    const own = network.plugins.filter((plugin) => plugin.type === "twill");
+    return { ...network, name: "chained", plugins: [...before, ...own, ...after] };
+  };
+
+  test("portmap after Twill: a host port leads to the pod, from the node and from outside of it", async () => {
+    using responder = new Responder();
+    const network = chained([], [{ type: "portmap", capabilities: { portMappings: true }, snat: true }]);
+    const portMappings = [
+      { hostPort: 18080, containerPort: TEST_PORT, protocol: "tcp", hostIP: "" },
+      { hostPort: 18080, containerPort: TEST_PORT, protocol: "udp", hostIP: "" },
+    ];
+    const pod = await addPod(a, { network, capabilityArgs: { portMappings } });
+    const remote = await addPod(b);
+    await answerAt(responder, peerOf(pod, "mapped"));
+    await assertReaches(a.box.netns, pod.addresses);
+    for (const [who, netns] of [
+      ["another node", b.box.netns],
+      ["its own node", a.box.netns],
+      ["a pod of another node", remote.netns],
+    ] as const) {
+      const result = await probe({ netns, protocol: "TCP", to: a.address, port: 18080, timeoutMs: 5_000 });
+      assert.equal(result.verdict, "ok", `${who}: ${JSON.stringify(result)}`);
+      assert.equal(result.server, "mapped");
+    }
+    const udp = await probe({ netns: b.box.netns, protocol: "UDP", to: a.address, port: 18080, timeoutMs: 5_000 });
+    assert.equal(udp.verdict, "ok", JSON.stringify(udp));
+    await checkPod(pod, network);
+    await deletePod(pod, network);
+    await deletePod(remote);
+    const gone = await probe({ netns: b.box.netns, protocol: "TCP", to: a.address, port: 18080 });
+    assert.notEqual(gone.verdict, "ok");
+  });
+
+  test("bandwidth after Twill: both directions are limited, between pods of a node and across nodes", async () => {
+    const network = chained([], [{ type: "bandwidth", capabilities: { bandwidth: true } }]);
+    const rate = LIMIT_MBIT * 1e6;
+    const bandwidth = { ingressRate: rate, ingressBurst: 1_000_000, egressRate: rate, egressBurst: 1_000_000 };
+    const limited = await addPod(a, { network, capabilityArgs: { bandwidth } });
+    const near = await addPod(a);
+    const far = await addPod(b);
+    for (const [what, from, to] of [
+      ["download from the same node", near, limited],
+      ["download from the other node", far, limited],
+      ["upload to the same node", limited, near],
+      ["upload to the other node", limited, far],
+    ] as const) {
+      const mbit = await measureMbit(from.netns, to.netns, to.addresses[0]!);
+      assert.ok(mbit > LIMIT_MBIT * 0.5 && mbit < LIMIT_MBIT * 1.3, `${what}: ${mbit.toFixed(1)} Mbit/s`);
+    }
+    const free = await measureMbit(near.netns, far.netns, far.addresses[0]!);
+    assert.ok(free > LIMIT_MBIT * 3, `pods without a limit keep their speed: ${free.toFixed(1)} Mbit/s`);
+    await checkPod(limited, network);
+    await deletePod(limited, network);
+    await deletePod(near);
+    await deletePod(far);
+  });
+
+  test("Twill after tuning: not the first plugin, with a result before it that is kept", async () => {
+    using responder = new Responder();
+    // tuning wants a result before it, and loopback is the only plugin that gives one without an interface of the pod.
+    const tuning = { type: "tuning", sysctl: { [SYSCTL]: "80" }, dataDir: "/run/tuning" };
+    const network = chained([{ type: "loopback" }, tuning], []);
+    const pod = await addPod(a, { network });
+    const interfaces = (pod.result["interfaces"] as { name: string }[]).map(({ name }) => name);
+    assert.ok(interfaces.includes("lo") && interfaces.includes("eth0"), `interfaces are ${interfaces.join(", ")}`);
+    assert.equal(pod.addresses[0], "127.0.0.1", "the earlier plugin's address stays");
+    const own = pod.addresses.filter((address) => /^(10\.244|fd00:10:244)/.test(address));
+    assert.equal(own.length, 2);
+    assert.equal((await a.run(["sysctl", "-n", SYSCTL], { netns: pod.netns })).trim(), "80");
+    await answerAt(responder, { ...peerOf(pod, "tuned"), addresses: own });
+    await assertReaches(b.box.netns, own);
+    await checkPod(pod, network);
+    await deletePod(pod, network);
+  });
+});
+
+function peerOf(pod: Pod, name: string) {
+  return { name, netns: pod.netns, addresses: pod.addresses };
+}
