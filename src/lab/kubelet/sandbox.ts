@@ -22,6 +22,15 @@ export const PLUGIN_DIRECTORIES = ["/opt/cni/bin", "/usr/lib/cni"];
 const NETWORK_DIRECTORY = "/etc/cni/net.d";
 const PLUGIN_DEADLINE_MS = 120_000;
 
+/** The node has no network configuration yet. */
+export class NetworkNotReady extends Error {
+  readonly code = "NETWORK_NOT_READY";
+  constructor(why: string) {
+    super(`Network is not ready: ${why}`);
+    this.name = "NetworkNotReady";
+  }
+}
+
 /** A pod's sandbox. */
 export interface Sandbox {
   readonly id: string;
@@ -115,7 +124,7 @@ export async function openSandbox(box: Box, pod: KubeObject): Promise<Sandbox> {
   const id = randomBytes(32).toString("hex");
   if (pod["spec"]?.hostNetwork === true) return { id, netns: box.netns, addresses: [] };
   const list = nodeNetwork(box);
-  if (!list.ok) throw new Error(`Network is not ready: ${list.error}`);
+  if (!list.ok) throw new NetworkNotReady(list.error);
   const netnsName = `cni-${randomUUID()}`;
   const attachment: Attachment = {
     containerId: id,
