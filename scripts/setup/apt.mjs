@@ -42,14 +42,12 @@ async function install(names, logDir) {
   if (!hasLists()) await update();
   const args = ["install", ...options, ...names];
   const log = join(logDir, "apt-install.log");
-  await step(`apt-get install ${names.join(" ")}`, async () => {
-    const first = await run("apt-get", args, { env, log });
-    if (first.code === 0) return undefined;
-    // Lists that are there but older than the mirror name files that are gone: renew them and try once more.
-    await update();
-    await mustRun("apt-get", args, { env, log, remedy });
-    return "second try";
-  });
+  const what = `apt-get install ${names.join(" ")}`;
+  const first = await step(what, () => run("apt-get", args, { env, log }));
+  if (first.code === 0) return;
+  // Lists that are there but older than the mirror name files that are gone: renew them and try once more.
+  await update();
+  await step(`${what} (again)`, () => mustRun("apt-get", args, { env, log, remedy }));
 }
 
 /**

@@ -20,12 +20,29 @@ export function say(line) {
   process.stderr.write(`${line}\n`);
 }
 
-/** Runs one step and says how long it took. */
+/** On a terminal, counts the seconds of a step while it runs. Gives the function that stops it. */
+function ticker(start) {
+  if (!process.stderr.isTTY) return () => {};
+  const timer = setInterval(() => {
+    process.stderr.write(`\r    ${((performance.now() - start) / 1000).toFixed(0)} s `);
+  }, 1000);
+  return () => {
+    clearInterval(timer);
+    process.stderr.write("\r");
+  };
+}
+
+/** Runs one step and says how long it took, also when it failed. Gives what the step gave. */
 export async function step(what, work) {
   say(`  ▸ ${what}`);
   const start = performance.now();
-  const note = await work();
-  say(`    done in ${((performance.now() - start) / 1000).toFixed(1)} s${note ? ` (${note})` : ""}`);
+  const stop = ticker(start);
+  try {
+    return await work();
+  } finally {
+    stop();
+    say(`    ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  }
 }
 
 const keptLines = 20;
