@@ -16,14 +16,17 @@ export const CNI_CODE = {
   notAvailable: 50,
   /** STATUS: ADD would fail, and attached containers may have limited connectivity. */
   limitedConnectivity: 51,
-  /** An error that has no code of its own; the kernel refused something. */
+  /** The kernel or something else refused; the message says what. */
   internal: 100,
   poolExhausted: 101,
+  /** The address or range asked for is taken, reserved or not this node's. */
   addressRefused: 102,
   interfaceExists: 103,
+  /** CHECK found differences. */
   checkFailed: 104,
+  /** The ledger is newer than this Twill, or damaged. */
   ledgerRefused: 105,
-  /** GC or DEL did what it could, and something is left. */
+  /** DEL or GC did what it could, and something is left. */
   incomplete: 106,
 } as const;
 
@@ -42,4 +45,10 @@ export interface CniError {
 /** Makes a refusal. */
 export function cniError(code: CniCode, msg: string, details = ""): CniError {
   return { code, msg, details };
+}
+
+/** The error as it stands on standard output. */
+export function formatError(cniVersion: string, error: CniError): string {
+  const { code, msg, details } = error;
+  return JSON.stringify({ cniVersion, code, msg, ...(details === "" ? {} : { details }) });
 }

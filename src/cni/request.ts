@@ -1,42 +1,49 @@
-/** One call of the plugin: the environment and the network configuration, parsed and checked. */
+/** A checked call of the plugin: what the operations work on. */
 
 import type { Addr } from "../net/addr.ts";
 import type { Mac } from "../net/mac.ts";
 import type { AddrRange } from "../net/range.ts";
-import type { CniResult } from "./result.ts";
+import type { PodNames } from "./args.ts";
+import type { CniDns, CniResult } from "./result.ts";
+import type { Shaping } from "./runtime-config.ts";
 import type { CniVersion } from "./version.ts";
 
-/** Operations of the specification. */
-export type CniCommand = "ADD" | "DEL" | "CHECK" | "GC" | "STATUS" | "VERSION";
+/** Values of `type`: one binary serves both. */
+export type PluginType = "twill" | "loopback";
 
-/** Kubernetes' names of the pod, from `CNI_ARGS`. */
-export interface PodNames {
-  readonly namespace: string | undefined;
-  readonly name: string | undefined;
-  readonly uid: string | undefined;
+/** What every network configuration has. */
+export interface NetworkRef {
+  readonly version: CniVersion;
+  /** Name of the network. */
+  readonly network: string;
+  readonly type: PluginType;
 }
 
-/** An attachment that is still wanted (`cni.dev/valid-attachments`). */
+/** An attachment by the two names that a runtime knows it by. */
 export interface AttachmentRef {
   readonly containerId: string;
   readonly ifname: string;
 }
 
-/** A checked call of ADD, DEL or CHECK. */
-export interface CniRequest {
-  readonly version: CniVersion;
-  /** Name of the network. */
-  readonly network: string;
-  /** `twill` or `loopback`. */
-  readonly type: "twill" | "loopback";
-  readonly containerId: string;
-  readonly ifname: string;
-  /** Empty only for DEL. */
+/** A call of ADD, DEL or CHECK. For DEL everything but the names is as good as could be read. */
+export interface CniRequest extends NetworkRef, AttachmentRef {
+  /** Path of the namespace; empty only for DEL. */
   readonly netns: string;
   readonly pod: PodNames;
   readonly mac: Mac | undefined;
+  /** Undefined: the node's. */
   readonly mtuBytes: number | undefined;
   readonly staticAddrs: readonly Addr[];
   readonly rangeSets: readonly (readonly AddrRange[])[];
+  readonly shaping: Shaping;
+  /** Resolver settings for the result. */
+  readonly dns: CniDns;
   readonly prevResult: CniResult | undefined;
 }
+
+/** One call, by command. */
+export type CniCall =
+  | { readonly kind: "add" | "del" | "check"; readonly request: CniRequest }
+  | { readonly kind: "gc"; readonly network: NetworkRef; readonly valid: readonly AttachmentRef[] }
+  | { readonly kind: "status"; readonly network: NetworkRef }
+  | { readonly kind: "version"; readonly asked: string | undefined };

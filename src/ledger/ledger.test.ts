@@ -47,6 +47,8 @@ function newEndpoint(containerId: string, ifname = "eth0"): NewEndpoint {
     hostIfname: `twl${containerId}`,
     mac: mac("02:00:00:00:00:01"),
     mtuBytes: 1450,
+    isDownloadLimited: false,
+    isUploadLimited: true,
     podNamespace: "default",
     podName: containerId,
     podUid: undefined,

@@ -10,7 +10,7 @@ import type { NewEndpoint } from "./ledger.ts";
 /** Columns in the order that {@link endpointOfRow} reads them. */
 export const ENDPOINT_COLUMNS =
   "id, network, container_id, ifname, netns_path, netns_id, host_ifname, host_ifindex, mac, mtu_bytes, " +
-  "pod_namespace, pod_name, pod_uid, state, created_at_ms, addrs";
+  "pod_namespace, pod_name, pod_uid, state, created_at_ms, addrs, shaping";
 
 /** A row with `returnArrays`. */
 export type Row = readonly SQLOutputValue[];
@@ -72,6 +72,8 @@ export function endpointOfRow(path: string, row: Row): Endpoint {
     addrs: Object.freeze(addrsOfColumn(path, row[15])),
     mac: mac.value,
     mtuBytes: integer(path, row[9]),
+    isDownloadLimited: (integer(path, row[16]) & 1) !== 0,
+    isUploadLimited: (integer(path, row[16]) & 2) !== 0,
     podNamespace: optionalText(path, row[10]),
     podName: optionalText(path, row[11]),
     podUid: optionalText(path, row[12]),
@@ -94,6 +96,7 @@ export function insertValues(id: number, bootId: string, e: NewEndpoint, addrs: 
     addrsColumn(addrs),
     e.mac,
     e.mtuBytes,
+    Number(e.isDownloadLimited) | (Number(e.isUploadLimited) << 1),
     e.podNamespace ?? null,
     e.podName ?? null,
     e.podUid ?? null,
@@ -103,5 +106,5 @@ export function insertValues(id: number, bootId: string, e: NewEndpoint, addrs: 
 
 /** Columns of {@link insertValues}. */
 export const INSERT_COLUMNS =
-  "id, boot_id, network, container_id, ifname, netns_path, netns_id, host_ifname, addrs, mac, mtu_bytes, " +
+  "id, boot_id, network, container_id, ifname, netns_path, netns_id, host_ifname, addrs, mac, mtu_bytes, shaping, " +
   "pod_namespace, pod_name, pod_uid, created_at_ms";

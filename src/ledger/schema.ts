@@ -14,6 +14,7 @@ export const SCHEMA_VERSION = 1;
  * - `endpoints.id` is the revision of the write that made it, so an id is never given out again.
  * - `endpoints.addrs` is one or two addresses of 16 bytes; `leases` has a row for each of them, and keeps them unique.
  * - `leases.addr`: SQLite's order of blobs is the order of addresses.
+ * - `endpoints.shaping`: bit 0 for limited downloads, bit 1 for limited uploads.
  * - A lease without endpoint is cooling down. `released_at_ms` is on the clock that starts with the boot.
  *
  * Few and small pages: what a commit costs is the pages that it copies into the log.
@@ -33,6 +34,7 @@ CREATE TABLE endpoints (
   addrs BLOB NOT NULL CHECK (length(addrs) IN (16, 32)),
   mac TEXT NOT NULL,
   mtu_bytes INTEGER NOT NULL,
+  shaping INTEGER NOT NULL CHECK (shaping BETWEEN 0 AND 3),
   pod_namespace TEXT,
   pod_name TEXT,
   pod_uid TEXT,

@@ -33,6 +33,10 @@ export interface Endpoint {
   readonly addrs: readonly Addr[];
   readonly mac: Mac;
   readonly mtuBytes: number;
+  /** A queueing discipline on the host end limits what goes to the pod. */
+  readonly isDownloadLimited: boolean;
+  /** One at its ingress limits what comes from the pod. */
+  readonly isUploadLimited: boolean;
   /** Kubernetes' names; undefined where the runtime gave none. */
   readonly podNamespace: string | undefined;
   readonly podName: string | undefined;

@@ -1,0 +1,152 @@
+/** What the runtime asks of one attachment: `runtimeConfig`, `args.cni` and Twill's own `ipam` (CONVENTIONS.md of CNI). */
+
+import type { Issue } from "../base/issue.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { type Reader, readObject } from "../model/read.ts";
+import { type Addr, parseAddr } from "../net/addr.ts";
+import type { Mac } from "../net/mac.ts";
+import { type Prefix, parsePrefix, prefixHas } from "../net/prefix.ts";
+import { type AddrRange, rangeOf, rangeOfPrefix } from "../net/range.ts";
+import { parseAddrOrCidr, parseInterfaceMac } from "./args.ts";
+
+/** See the file's comment. */
+export interface RuntimeWishes {
+  readonly mac: Mac | undefined;
+  readonly addrs: readonly Addr[];
+  readonly rangeSets: readonly (readonly AddrRange[])[];
+  readonly shaping: Shaping;
+}
+
+/** Which directions of the pod's traffic a plugin behind this one limits (`runtimeConfig.bandwidth`). */
+export interface Shaping {
+  /** To the pod: `ingressRate`. */
+  readonly isDownloadLimited: boolean;
+  /** From the pod: `egressRate`. */
+  readonly isUploadLimited: boolean;
+}
+
+/** No more than this many of anything in a list. */
+const LIST_MAX = 64;
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function end(r: Reader, key: string, subnet: Prefix, fallback: Addr): Addr {
+  const text = r.string(key);
+  if (text === undefined || text === "") return fallback;
+  const a = parseAddr(text);
+  if (!a.ok) r.issue(key, a.error);
+  else if (!prefixHas(subnet, a.value)) r.issue(key, `"${a.value.text}" lies outside subnet "${subnet.text}"`);
+  else return a.value;
+  return fallback;
+}
+
+function readRange(r: Reader): readonly AddrRange[] {
+  const text = r.requiredString("subnet");
+  if (text === "") return [];
+  const subnet = parsePrefix(text);
+  if (!subnet.ok) {
+    r.issue("subnet", subnet.error);
+    return [];
+  }
+  const whole = rangeOfPrefix(subnet.value);
+  const first = end(r, "rangeStart", subnet.value, whole.first);
+  const last = end(r, "rangeEnd", subnet.value, whole.last);
+  const gateway = r.string("gateway");
+  // Every pod's next hop is the same link-local address: there is nothing that a gateway here could change.
+  if (gateway !== undefined && gateway !== "" && !parseAddr(gateway).ok)
+    r.issue("gateway", `"${gateway.slice(0, 64)}" is not an IP address`);
+  try {
+    return [rangeOf(first, last)];
+  } catch {
+    r.issue("rangeEnd", `"${last.text}" comes before "${first.text}"`);
+    return [];
+  }
+}
+
+/** A list of lists of ranges, as `ipRanges` and host-local's `ranges` have it. */
+export function readRangeSets(
+  owner: Record<string, unknown> | undefined,
+  key: string,
+  path: string,
+  issues: Issue[],
+): readonly (readonly AddrRange[])[] {
+  const value = owner !== undefined && Object.hasOwn(owner, key) ? owner[key] : undefined;
+  if (value === undefined || value === null) return [];
+  if (!Array.isArray(value) || value.length > LIST_MAX || value.some((s) => !Array.isArray(s) || s.length > LIST_MAX)) {
+    issues.push({ path: `${path}.${key}`, message: `Expected a list of at most ${LIST_MAX} lists of ranges` });
+    return [];
+  }
+  return (value as unknown[][]).map((set, i) =>
+    set.flatMap((range, j) => readRange(readObject(range, issues, `${path}.${key}[${i}][${j}]`))),
+  );
+}
+
+function readAddrs(r: Reader | undefined, key: string): readonly Addr[] {
+  const texts = r?.strings(key) ?? [];
+  if (texts.length > LIST_MAX) r?.issue(key, `At most ${LIST_MAX} addresses are allowed`);
+  return texts.slice(0, LIST_MAX).flatMap((text, i) => {
+    const a = parseAddrOrCidr(text);
+    if (a.ok) return [a.value];
+    r?.issue(key, `[${i}]: ${a.error}`);
+    return [];
+  });
+}
+
+function readMac(r: Reader | undefined): Mac | undefined {
+  const text = r?.string("mac");
+  if (text === undefined || text === "") return undefined;
+  const mac = parseInterfaceMac(text);
+  if (mac.ok) return mac.value;
+  r?.issue("mac", mac.error);
+  return undefined;
+}
+
+/** A field that this plugin must not take silently: who serves it. */
+export interface UnsupportedField {
+  readonly key: string;
+  readonly value: string;
+  readonly hint: string;
+}
+
+function unsupported(runtime: Record<string, unknown> | undefined): UnsupportedField | undefined {
+  const ports = runtime?.["portMappings"];
+  if (Array.isArray(ports) && ports.length > 0)
+    return {
+      key: "runtimeConfig.portMappings",
+      value: JSON.stringify(ports).slice(0, 200),
+      hint: 'put the "portmap" plugin behind this one and give the capability to it',
+    };
+  const infiniband = runtime?.["infinibandGUID"];
+  if (typeof infiniband === "string" && infiniband !== "")
+    return {
+      key: "runtimeConfig.infinibandGUID",
+      value: infiniband.slice(0, 64),
+      hint: "Twill makes Ethernet devices",
+    };
+  return undefined;
+}
+
+/** Reads the wishes out of a network configuration. `args.cni.ips` adds to `runtimeConfig.ips`. */
+export function readRuntimeWishes(
+  config: Record<string, unknown>,
+  issues: Issue[],
+): Result<RuntimeWishes, UnsupportedField> {
+  const root = readObject(config, issues);
+  const runtime = root.object("runtimeConfig");
+  const runtimeJson = isObject(config["runtimeConfig"]) ? config["runtimeConfig"] : undefined;
+  const refused = unsupported(runtimeJson);
+  if (refused !== undefined) return err(refused);
+  const cniArgs = root.object("args")?.object("cni");
+  const ipam = isObject(config["ipam"]) ? config["ipam"] : undefined;
+  const asked = readRangeSets(runtimeJson, "ipRanges", "runtimeConfig", issues);
+  const bandwidth = runtime?.object("bandwidth");
+  const isLimited = (key: string) => (bandwidth?.integer(key, 0, Number.MAX_SAFE_INTEGER) ?? 0) > 0;
+  return ok({
+    mac: readMac(runtime),
+    addrs: [...readAddrs(runtime, "ips"), ...readAddrs(cniArgs, "ips")],
+    rangeSets: asked.length > 0 ? asked : readRangeSets(ipam, "ranges", "ipam", issues),
+    shaping: { isDownloadLimited: isLimited("ingressRate"), isUploadLimited: isLimited("egressRate") },
+  });
+}
