@@ -1,0 +1,100 @@
+/**
+ * The agent's small HTTP servers: control (everything, Unix socket, root only), and what the configuration opens on TCP
+ * for metrics and health. Answers are small, connections few, times short: nothing here can hold the agent up.
+ */
+
+import { chmodSync, rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { ListenAddress } from "./config/fields.ts";
+
+/** An answer. */
+export interface Reply {
+  readonly status: number;
+  /** A string goes out as it is; anything else as JSON. */
+  readonly body: unknown;
+  readonly contentType?: string;
+}
+
+/** Answers by `METHOD /path`. */
+export type Routes = Readonly<Record<string, (query: URLSearchParams) => Reply | Promise<Reply>>>;
+
+const MAX_CONNECTIONS = 64;
+const TIMEOUT_MS = 10_000;
+
+/** JSON in which 64-bit figures are decimal text. */
+export function toJson(value: unknown): string {
+  return JSON.stringify(value, (_key, v: unknown) => (typeof v === "bigint" ? `${v}` : v));
+}
+
+async function answer(routes: Routes, req: IncomingMessage, res: ServerResponse): Promise<void> {
+  // Nothing that is sent to us is ever read: a body is waste.
+  req.resume();
+  const [path = "", query = ""] = (req.url ?? "").split("?", 2);
+  const route = routes[`${req.method} ${path}`];
+  const known = Object.keys(routes).join(", ");
+  const reply =
+    route === undefined ? { status: 404, body: { error: `There is only ${known}` } } : await run(route, query);
+  const isText = typeof reply.body === "string";
+  res.writeHead(reply.status, {
+    "content-type": reply.contentType ?? (isText ? "text/plain; charset=utf-8" : "application/json"),
+  });
+  res.end(isText ? reply.body : `${toJson(reply.body)}\n`);
+}
+
+async function run(route: Routes[string], query: string): Promise<Reply> {
+  try {
+    return await route(new URLSearchParams(query));
+  } catch (cause) {
+    return { status: 500, body: { error: cause instanceof Error ? cause.message : String(cause) } };
+  }
+}
+
+function makeServer(routes: Routes): Server {
+  const server = createServer({ requestTimeout: TIMEOUT_MS, headersTimeout: TIMEOUT_MS, keepAliveTimeout: 5_000 });
+  server.maxConnections = MAX_CONNECTIONS;
+  server.on("request", (req, res) => {
+    answer(routes, req, res).catch(() => res.destroy());
+  });
+  return server;
+}
+
+/** A server that listens. */
+export interface HttpServer extends AsyncDisposable {
+  /** Port, for `:0`. */
+  readonly port: number | undefined;
+}
+
+function opened(server: Server, listen: (done: () => void) => void): Promise<HttpServer> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    listen(() => {
+      server.off("error", reject);
+      // A client that vanishes is no reason to end.
+      server.on("error", () => undefined);
+      const address = server.address();
+      resolve({
+        port: typeof address === "object" && address !== null ? address.port : undefined,
+        [Symbol.asyncDispose]: () =>
+          new Promise<void>((done) => {
+            server.close(() => done());
+            server.closeAllConnections();
+          }),
+      });
+    });
+  });
+}
+
+/** Listens on a Unix socket that only root may use; what a killed predecessor left at the path is replaced. */
+export async function listenUnix(path: string, routes: Routes): Promise<HttpServer> {
+  const server = makeServer(routes);
+  rmSync(path, { force: true });
+  const http = await opened(server, (done) => server.listen(path, done));
+  chmodSync(path, 0o600);
+  return http;
+}
+
+/** Listens on TCP. @throws Error when the address cannot be had */
+export function listenTcp(address: ListenAddress, routes: Routes): Promise<HttpServer> {
+  const server = makeServer(routes);
+  return opened(server, (done) => server.listen({ port: address.port, host: address.host || undefined }, done));
+}

@@ -1,0 +1,47 @@
+/** What the pinned maps say: readable with and without an agent. */
+
+import type { Kernel } from "../../kernel/kernel.ts";
+import { METRIC_NAMES, METRIC_VALUE_BYTES } from "../../net/gen/bpf-maps.ts";
+import type { SweepCount } from "../gc/sweeper.ts";
+import type { MapStatus, PacketCount } from "./status.ts";
+
+/** Kinds of maps that hold no countable entries. */
+function isCountable(type: string): boolean {
+  return !/array|ringbuf/i.test(type);
+}
+
+/** Maps that are walked entry by entry to be counted only when nobody has counted them: they may be large. */
+function isLarge(name: string): boolean {
+  return name === "ct_tcp" || name === "ct_other" || name === "nat" || name === "frags";
+}
+
+/**
+ * Fill of every map.
+ * @param counts of the last sweep; without them the large maps are counted here
+ */
+export function readMaps(kernel: Kernel, counts: readonly SweepCount[] | undefined): MapStatus[] {
+  return kernel.maps().map(({ name, type, maxEntries }) => {
+    if (!isCountable(type)) return { name, type, entries: undefined, maxEntries };
+    const swept = counts?.find((c) => c.map === name)?.entries;
+    const entries = counts !== undefined && isLarge(name) ? swept : kernel.mapCount(name);
+    return { name, type, entries, maxEntries };
+  });
+}
+
+/** Packets and bytes by what happened to them, summed over the CPUs; those that never happened are left out. */
+export function readPackets(kernel: Kernel): PacketCount[] {
+  const counts: PacketCount[] = [];
+  for (const row of kernel.mapRows("metrics")) {
+    const index = new DataView(row.key.buffer, row.key.byteOffset).getUint32(0, true);
+    const name = METRIC_NAMES.get(index);
+    if (name === undefined) continue;
+    const view = new DataView(row.value.buffer, row.value.byteOffset, row.value.byteLength);
+    let [packets, bytes] = [0n, 0n];
+    for (let at = 0; at + METRIC_VALUE_BYTES <= view.byteLength; at += METRIC_VALUE_BYTES) {
+      packets += view.getBigUint64(at, true);
+      bytes += view.getBigUint64(at + 8, true);
+    }
+    if (packets > 0n) counts.push({ name, packets: Number(packets), bytes: Number(bytes) });
+  }
+  return counts;
+}

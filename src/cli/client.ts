@@ -1,0 +1,60 @@
+/** Asks a running agent over its control socket. */
+
+import { request } from "node:http";
+
+/** There is no agent, or it does not answer. */
+export class AgentAwayError extends Error {
+  readonly code: string;
+
+  constructor(socket: string, code: string, options?: ErrorOptions) {
+    const why = code === "ENOENT" || code === "ECONNREFUSED" ? "no agent is running here" : code;
+    super(`Cannot ask the agent at "${socket}": ${why}`, options);
+    this.name = "AgentAwayError";
+    this.code = code;
+  }
+}
+
+/** The agent refused or failed. */
+export class AgentAnswerError extends Error {
+  readonly code = "AGENT_ANSWER";
+  readonly status: number;
+
+  constructor(path: string, status: number, body: string) {
+    super(`Cannot get "${path}" from the agent: ${status} ${body.trim().slice(0, 400)}`);
+    this.name = "AgentAnswerError";
+    this.status = status;
+  }
+}
+
+const TIMEOUT_MS = 10_000;
+const MAX_BYTES = 64 << 20;
+
+/** Body of the answer. @throws AgentAwayError or AgentAnswerError */
+export function askText(socketPath: string, path: string, method: "GET" | "POST" = "GET"): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const away = (cause: NodeJS.ErrnoException) =>
+      reject(new AgentAwayError(socketPath, cause.code ?? cause.message, { cause }));
+    const req = request({ socketPath, path, method, timeout: TIMEOUT_MS, agent: false }, (res) => {
+      let body = "";
+      res.setEncoding("utf8");
+      res.on("data", (chunk: string) => {
+        body += chunk;
+        if (body.length > MAX_BYTES) res.destroy(new Error("answer too long"));
+      });
+      res.on("error", away);
+      res.on("end", () => {
+        const status = res.statusCode ?? 0;
+        if (status === 200) resolve(body);
+        else reject(new AgentAnswerError(path, status, body));
+      });
+    });
+    req.on("timeout", () => req.destroy(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" })));
+    req.on("error", away);
+    req.end();
+  });
+}
+
+/** {@link askText} as JSON. The agent of the same version is trusted to keep to the type. */
+export async function ask<T>(socketPath: string, path: string, method: "GET" | "POST" = "GET"): Promise<T> {
+  return JSON.parse(await askText(socketPath, path, method)) as T;
+}
