@@ -67,7 +67,7 @@ export function conntrackTicks(key: CtKey, entry: CtEntry): number {
 /** Ticks from an earlier stamp to now; a stamp of the near future (another CPU's clock read) is 0. */
 export function ticksSince(stamp: number, nowTick: number): number {
   const passed = (nowTick - stamp) | 0;
-  return passed < 0 ? 0 : passed;
+  return Math.max(passed, 0);
 }
 
 /** Whether the agent may delete the flow. */
