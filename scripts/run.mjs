@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { ensurePackages } from "./setup/apt.mjs";
 import { withLock } from "./setup/lock.mjs";
 import { checkPlatform, checkPowers, systemName } from "./setup/machine.mjs";
-import { ensureNative } from "./setup/native.mjs";
+import { ensureNative, isNativeCurrent } from "./setup/native.mjs";
 import { ensureModules, pinnedNode, staleReason } from "./setup/npm.mjs";
 import { missingPackages } from "./setup/packages.mjs";
 import { isThere, withSbin } from "./setup/probe.mjs";
@@ -37,18 +37,21 @@ function usage() {
   return `Usage: node scripts/run.mjs COMMAND [arguments]\n${lines.join("\n")}`;
 }
 
+const needsNative = (names) => names.some((n) => verbs[n].native);
+
+/** Whether nothing is to be done: a few milliseconds, and no lock. */
+function isSetUp(names) {
+  const hasPackages = missingPackages(names, isThere).length === 0;
+  return hasPackages && staleReason(root) === undefined && (!needsNative(names) || isNativeCurrent(root));
+}
+
 async function setUp(names) {
   const start = performance.now();
-  const isNative = names.some((n) => verbs[n].native);
-  const missing = missingPackages(names, isThere);
-  if (missing.length > 0 || staleReason(root) !== undefined) {
-    say(`Set-up for "${names.join(", ")}" on ${systemName()}, ${arch()}, kernel ${release()}; once, then skipped`);
-    await ensurePackages(names, logDir);
-    await ensureModules(root, logDir);
-  }
-  if (isNative) await ensureNative(root, logDir);
-  const seconds = (performance.now() - start) / 1000;
-  if (seconds > 1) say(`Set-up took ${seconds.toFixed(1)} s in all\n`);
+  say(`Set-up for "${names.join(", ")}" on ${systemName()}, ${arch()}, kernel ${release()}; once, then skipped`);
+  await ensurePackages(names, logDir);
+  await ensureModules(root, logDir);
+  if (needsNative(names)) await ensureNative(root, logDir);
+  say(`Set-up took ${((performance.now() - start) / 1000).toFixed(1)} s in all\n`);
 }
 
 /** Runs the verb's entry on the pinned Node and ends as it ends. */
@@ -90,7 +93,7 @@ async function main([verb, ...args]) {
   const unknown = setupOf.find((n) => !Object.hasOwn(verbs, n));
   if (unknown !== undefined) throw new SetupError(`Unknown command "${unknown}"`, usage());
   for (const n of setupOf) if (verbs[n].powers) checkPowers(n);
-  await withLock(root, () => setUp(setupOf));
+  if (!isSetUp(setupOf)) await withLock(root, () => setUp(setupOf));
   if (verbs[verb].entry !== undefined) exec(verb, args);
 }
 

@@ -95,8 +95,18 @@ function summary(report: Report): void {
   print(`\n${formatTally(report.tally)}`);
 }
 
+function readOptions(args: string[]): { only?: string; fast?: boolean } | undefined {
+  try {
+    return parseArgs({ args, options: { only: { type: "string" }, fast: { type: "boolean" } } }).values;
+  } catch (e) {
+    print(`${(e as Error).message}\nUsage: npm test [-- --only NAME]`);
+    return undefined;
+  }
+}
+
 async function main(args: string[]): Promise<number> {
-  const { values } = parseArgs({ args, options: { only: { type: "string" }, fast: { type: "boolean" } } });
+  const values = readOptions(args);
+  if (values === undefined) return 2;
   const all = suitesOf(repoFiles()).filter((s) => values.fast !== true || !s.isPrivileged);
   const { only } = values;
   const wantedChecks = checks.filter((c) => only === undefined || c.name === only);

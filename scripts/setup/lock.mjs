@@ -1,8 +1,8 @@
 // One set-up at a time in one checkout: two terminals may both say `npm run lab`.
 
 import { closeSync, mkdirSync, openSync, readFileSync, unlinkSync, writeSync } from "node:fs";
-import { join } from "node:path";
-import { say } from "./steps.mjs";
+import { dirname, join } from "node:path";
+import { SetupError, say } from "./steps.mjs";
 
 const pollMs = 200;
 
@@ -25,21 +25,24 @@ function isAlive(pid) {
 
 function tryLock(file) {
   try {
+    mkdirSync(dirname(file), { recursive: true });
     const fd = openSync(file, "wx");
     writeSync(fd, String(process.pid));
     closeSync(fd);
     return true;
   } catch (e) {
-    if (e.code !== "EEXIST") throw e;
-    return false;
+    if (e.code === "EEXIST") return false;
+    throw new SetupError(
+      `Cannot write "${file}": ${e.code}`,
+      "The checkout belongs to another user: run this as that user, or as root.",
+      { cause: e },
+    );
   }
 }
 
 /** Runs the work while no other process of this checkout runs its own. A holder that died is no holder. */
 export async function withLock(root, work) {
-  const dir = join(root, "build/.setup");
-  mkdirSync(dir, { recursive: true });
-  const file = join(dir, "lock");
+  const file = join(root, "build/.setup/lock");
   let waited = false;
   while (!tryLock(file)) {
     const pid = holder(file);

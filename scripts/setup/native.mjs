@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { findProgram } from "./probe.mjs";
 import { mustRun, step } from "./steps.mjs";
 
@@ -16,16 +16,22 @@ function fingerprint(root) {
   return hash.digest("hex");
 }
 
+const stampFile = (root) => join(root, "build/.setup/native");
+
+/** Whether what is built is what native/ now gives. */
+export function isNativeCurrent(root) {
+  const isThere = outputs.every((f) => existsSync(join(root, f)));
+  return isThere && existsSync(stampFile(root)) && readFileSync(stampFile(root), "utf8") === fingerprint(root);
+}
+
 /**
  * Builds what is out of date.
  * @throws SetupError with gcc's own words
  */
 export async function ensureNative(root, logDir) {
-  const stampFile = join(root, "build/.setup/native");
+  if (isNativeCurrent(root)) return;
+  // Taken before the build: a source that changes meanwhile makes the next run build again.
   const stamp = fingerprint(root);
-  const isThere = outputs.every((f) => existsSync(join(root, f)));
-  if (isThere && existsSync(stampFile) && readFileSync(stampFile, "utf8") === stamp) return;
-  mkdirSync(join(root, "build/.setup"), { recursive: true });
   await step(`gcc: ${outputs.join(" and ")}`, () =>
     mustRun(process.execPath, [join(root, "native/build.mjs")], {
       cwd: root,
@@ -34,5 +40,6 @@ export async function ensureNative(root, logDir) {
       remedy: "The C sources do not compile with this gcc or libbpf: Debian 12's gcc 12 and libbpf 1.1 do.",
     }),
   );
-  writeFileSync(stampFile, stamp);
+  mkdirSync(dirname(stampFile(root)), { recursive: true });
+  writeFileSync(stampFile(root), stamp);
 }
