@@ -74,8 +74,8 @@ describe("words", () => {
   });
 
   it("thrown messages begin with a capital or a quoted value and end without a full stop", () => {
-    const begins = /new \w*Error\(\s*["`][a-z]/;
-    const ends = /new \w*Error\(\s*(["`])[^"`]*\.\1/;
+    const begins = /new (?:Type|Range|Syntax)?Error\(\s*["`][a-z]/;
+    const ends = /new (?:Type|Range|Syntax)?Error\(\s*(["`])[^"`]*\.\1/;
     // What kubectl prints to its user is worded as Kubernetes words it.
     const speaksKubernetes = /^src\/(cluster\/embedded|lab\/kubelet)\//;
     const sources = code.filter((f) => f.startsWith("src/") && !isTest(f) && !speaksKubernetes.test(f));
