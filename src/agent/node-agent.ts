@@ -1,0 +1,275 @@
+/**
+ * The agent of one node, without its servers: keeps the kernel as the cluster, the ledger and the configuration want it.
+ * Everything that it works on comes from outside, so that tests give it a kernel in memory.
+ */
+
+import type { Issue } from "../base/issue.ts";
+import type { ClusterSource } from "../cluster/source.ts";
+import { makePool, type Pool } from "../ipam/pool.ts";
+import type { Kernel } from "../kernel/kernel.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Endpoint } from "../model/endpoint.ts";
+import { addrFromBytes } from "../net/addr.ts";
+import { decodeNode, decodeNodeKey } from "../net/gen/bpf-maps.ts";
+import { describeMapRow } from "../plan/describe.ts";
+import { GATEWAY_MAC, GATEWAY_V4, GATEWAY_V6 } from "../plan/names.ts";
+import { type NodePlan, planNode } from "../plan/node-plan.ts";
+import type { MapRow } from "../plan/rows.ts";
+import type { NodeNet } from "../routing/node-net.ts";
+import type { ClusterMemory } from "./cluster-memory.ts";
+import type { AgentConfig } from "./config/config.ts";
+import type { Log } from "./log.ts";
+import type { NodeSettings } from "./node-context.ts";
+import { localDamage, notReadyReasons } from "./readiness.ts";
+import { messageOf } from "./reconcile/failures.ts";
+import { Reconciler } from "./reconcile/reconciler.ts";
+import type { RunReport } from "./reconcile/status.ts";
+import type { RunnerEvents } from "./reconcile/table-runner.ts";
+import { type Repair, repairEndpoints } from "./repair.ts";
+
+/** What an agent works on. */
+export interface AgentParts {
+  readonly config: AgentConfig;
+  readonly kernel: Kernel;
+  readonly ledger: Ledger;
+  readonly source: ClusterSource;
+  readonly memory: Pick<ClusterMemory, "load" | "save">;
+  readonly log: Log;
+  /** Wall clock, milliseconds. */
+  readonly nowMs: () => number;
+  /** Entries of the map `endpoints` for an attachment. */
+  readonly endpointRows: (endpoint: Endpoint) => readonly MapRow[];
+  /** Removes everything of an attachment. */
+  readonly tearDown: (endpoint: Endpoint) => void;
+}
+
+/** Counts since the start, for metrics. */
+export interface AgentCounts {
+  runs: number;
+  drifted: number;
+  lastRunMs: number | undefined;
+  lastDurationMs: number;
+  /** By table and action. */
+  readonly writes: Map<string, number>;
+  readonly failures: Map<string, number>;
+  /** By reason. */
+  readonly repairs: Map<string, number>;
+}
+
+/** The cluster as one plan sees it. */
+interface View {
+  readonly self: NodeNet;
+  readonly nodes: readonly NodeNet[];
+}
+
+function bump(map: Map<string, number>, key: string): void {
+  map.set(key, (map.get(key) ?? 0) + 1);
+}
+
+/** See the file's comment. */
+export class NodeAgent {
+  readonly counts: AgentCounts = {
+    runs: 0,
+    drifted: 0,
+    lastRunMs: undefined,
+    lastDurationMs: 0,
+    writes: new Map(),
+    failures: new Map(),
+    repairs: new Map(),
+  };
+  readonly #parts: AgentParts;
+  readonly #reconciler: Reconciler;
+  #programs: { readonly tag: string } | undefined;
+  #programsProblem: string | undefined = "The programs are not loaded yet";
+  #waitingFor: string | undefined = "The agent has just started";
+  #runProblem: string | undefined;
+  #report: RunReport | undefined;
+  #plan: NodePlan | undefined;
+  #view: View | undefined;
+  #remembered: readonly NodeNet[] | undefined;
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+    this.#remembered = parts.memory.load();
+    this.#reconciler = new Reconciler(parts.kernel, describeMapRow, this.#events());
+  }
+
+  /** Loads programs and maps, adopting what is pinned. A failure is kept as the reason for not being ready. */
+  loadPrograms(object: Uint8Array): void {
+    const { config, kernel, log } = this.#parts;
+    try {
+      const loaded = kernel.loadPrograms(object, { pinDirectory: config.paths.pins, maxEntries: config.mapSizes });
+      this.#programs = loaded;
+      this.#programsProblem = undefined;
+      log.info({ programs: loaded.tag, isSame: loaded.isSame }, "loaded programs");
+    } catch (cause) {
+      this.#programsProblem = messageOf(cause);
+      log.error({ error: cause }, "cannot load programs");
+    }
+  }
+
+  /**
+   * Looks at everything and puts right what is not.
+   * @returns wall clock at which to look again, milliseconds
+   */
+  run(): number {
+    const { nowMs, config, log, ledger } = this.#parts;
+    const startMs = nowMs();
+    const start = performance.now();
+    try {
+      ledger.exclusive(() => this.#runLocked(startMs));
+      this.#runProblem = undefined;
+    } catch (cause) {
+      this.#runProblem = messageOf(cause);
+      log.error({ error: cause }, "cannot reconcile");
+    }
+    this.counts.runs++;
+    this.counts.lastRunMs = nowMs();
+    this.counts.lastDurationMs = performance.now() - start;
+    const resyncMs = startMs + (this.#runProblem === undefined ? config.resyncMs : 1000);
+    return Math.min(resyncMs, this.#report?.retryAtMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Reasons why pods cannot be attached; empty when they can. */
+  notReady(): readonly string[] {
+    return notReadyReasons({
+      programsProblem: this.#programsProblem,
+      waitingFor: this.#waitingFor,
+      runProblem: this.#runProblem,
+      report: this.#report,
+    });
+  }
+
+  /** What is not right but keeps no pod from being attached. */
+  issues(): readonly Issue[] {
+    const issues: Issue[] = [...(this.#plan?.issues ?? [])];
+    if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
+    for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
+    return issues;
+  }
+
+  /** What attachments are made with. */
+  settings(): NodeSettings {
+    return {
+      pools: this.pools(),
+      mtuBytes: this.#plan?.underlay.podMtuBytes ?? 1280,
+      gateways: [GATEWAY_V4, GATEWAY_V6],
+      hostMac: GATEWAY_MAC,
+    };
+  }
+
+  /** A pool for each of this node's pod CIDRs that its kernel can serve. */
+  pools(): readonly Pool[] {
+    const routable = new Set(this.#plan?.routers.map((a) => a.family));
+    const cidrs = (this.#view?.self.podCidrs ?? []).filter((c) => routable.has(c.family));
+    return cidrs.map((c) =>
+      makePool(
+        c.text,
+        c,
+        this.#parts.config.ipam.reserved.filter((r) => r.family === c.family),
+      ),
+    );
+  }
+
+  get plan(): NodePlan | undefined {
+    return this.#plan;
+  }
+
+  get report(): RunReport | undefined {
+    return this.#report;
+  }
+
+  /** Tag of the loaded programs. */
+  get programs(): string | undefined {
+    return this.#programs?.tag;
+  }
+
+  /** All nodes of the last plan. */
+  get nodes(): readonly NodeNet[] {
+    return this.#view?.nodes ?? [];
+  }
+
+  /** Numbers of nodes by address text, as the map has them. */
+  nodeIds(): ReadonlyMap<string, number> {
+    if (this.#programs === undefined) return new Map();
+    const rows = this.#parts.kernel.mapRows("nodes");
+    return new Map(rows.map((r) => [addrFromBytes(decodeNodeKey(r.key).tunnel).text, decodeNode(r.value).nodeId]));
+  }
+
+  #runLocked(nowMs: number): void {
+    const { kernel, ledger, config } = this.#parts;
+    if (this.#programs === undefined) return;
+    this.#noteRepairs(repairEndpoints({ kernel, ledger, tearDown: this.#parts.tearDown }));
+    const view = this.#look();
+    if (view === undefined) return;
+    this.#view = view;
+    const endpoints = ledger
+      .endpoints()
+      .filter((e) => e.state === "ready")
+      .map((e) => ({ link: e.hostIfname, rows: this.#parts.endpointRows(e) }));
+    const nodeIds = this.nodeIds();
+    const report = this.#reconciler.run({
+      nowMs,
+      plan: (facts, epoch) => {
+        this.#plan = planNode({ settings: config.network, ...view, endpoints, facts, nodeIds, epoch });
+        return this.#plan.tables;
+      },
+    });
+    this.#report = report;
+    this.counts.drifted += report.drifted;
+  }
+
+  /** The cluster as the source shows it, or as it was last seen while the source has not answered yet. */
+  #look(): View | undefined {
+    const { source, config, memory, log } = this.#parts;
+    const name = config.nodeName;
+    const isSynced = source.isSynced();
+    const nodes = isSynced ? [...source.snapshot().tables.nodes] : this.#remembered;
+    const self = nodes?.find((n) => n.name === name);
+    // Without an own node nothing is taken away: somebody may have deleted it by mistake, and pods are running.
+    if (nodes === undefined || self === undefined || self.podCidrs.length === 0) {
+      this.#waitingFor = waitingText(name, isSynced, source.description, self);
+      return this.#view;
+    }
+    this.#waitingFor = undefined;
+    if (isSynced) {
+      this.#remembered = undefined;
+      try {
+        memory.save(nodes);
+      } catch (cause) {
+        log.warn({ error: cause }, "cannot keep the nodes for the next start");
+      }
+    }
+    return { self, nodes };
+  }
+
+  #noteRepairs(repairs: readonly Repair[]): void {
+    for (const { reason, link, endpoint, failure } of repairs) {
+      bump(this.counts.repairs, reason);
+      const fields = { reason, link, containerId: endpoint?.containerId, addrs: endpoint?.addrs.map((a) => a.text) };
+      if (failure === undefined) this.#parts.log.info(fields, "removed what an attachment left");
+      else this.#parts.log.error({ ...fields, failure }, "cannot remove what an attachment left");
+    }
+  }
+
+  #events(): RunnerEvents {
+    const { log } = this.#parts;
+    return {
+      wrote: (table, action, row, isDrift) => {
+        bump(this.counts.writes, `${table} ${action}`);
+        if (isDrift) log.warn({ table, row }, "put back what somebody changed");
+        else log.debug({ table, action, row }, "wrote");
+      },
+      failed: (table, row, message) => {
+        bump(this.counts.failures, table);
+        log.error({ table, row, failure: message }, "cannot apply");
+      },
+    };
+  }
+}
+
+function waitingText(name: string, isSynced: boolean, source: string, self: NodeNet | undefined): string {
+  if (!isSynced) return `Waiting for the first answer of ${source}`;
+  if (self === undefined) return `There is no node "${name}" in ${source}: is "nodeName" right?`;
+  return `Node "${name}" has no pod CIDR in spec.podCIDRs yet`;
+}

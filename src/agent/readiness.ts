@@ -1,0 +1,44 @@
+/** Whether pods can be attached, and if not, why: in words that say what is waited for. */
+
+import type { RunReport, TableStatus } from "./reconcile/status.ts";
+
+/**
+ * Tables in which a failed row concerns one pod or one other node, not this node's network as a whole: reported, but no
+ * reason to refuse every new pod.
+ */
+const LOCAL_DAMAGE: ReadonlySet<string> = new Set(["map/ipcache", "map/nodes", "map/endpoints"]);
+
+/** What readiness follows from. */
+export interface ReadinessFacts {
+  /** Why the programs could not be loaded; undefined: they are. */
+  readonly programsProblem: string | undefined;
+  /** Why there is no plan yet; undefined: there is one. */
+  readonly waitingFor: string | undefined;
+  /** Why the last run could not even begin; undefined: it did. */
+  readonly runProblem: string | undefined;
+  /** The last run; undefined: none yet. */
+  readonly report: RunReport | undefined;
+}
+
+function rowsOf(table: TableStatus): string[] {
+  if (table.problem !== undefined) return [`${table.table}: ${table.problem}`];
+  return table.rows.map((r) => `${table.table}: ${r.row}: ${r.message}`);
+}
+
+/** Reasons why a pod that is attached now would have no working network. Empty: it would. */
+export function notReadyReasons(f: ReadinessFacts): readonly string[] {
+  if (f.programsProblem !== undefined) return [f.programsProblem];
+  if (f.waitingFor !== undefined) return [f.waitingFor];
+  if (f.report === undefined) return [f.runProblem ?? "The first reconciliation is not complete"];
+  const failing = f.report.tables.filter((t) => t.failing > 0 && !LOCAL_DAMAGE.has(t.table));
+  return failing.flatMap(rowsOf).slice(0, 10);
+}
+
+/** Rows that fail without keeping pods from being attached. */
+export function localDamage(report: RunReport | undefined): readonly string[] {
+  const failing = (report?.tables ?? []).filter((t) => t.failing > 0 && LOCAL_DAMAGE.has(t.table));
+  return failing.flatMap((t) => {
+    const more = t.failing - t.rows.length;
+    return [...rowsOf(t).slice(0, 5), ...(more > 0 ? [`${t.table}: ${more} more rows`] : [])];
+  });
+}
