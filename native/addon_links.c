@@ -159,7 +159,8 @@ static napi_value link_info(napi_env env, napi_callback_info info)
 	int fd;
 
 	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &fd) ||
-	    !get_info(env, fd, "bpf_link", &details, sizeof(details)))
+	    /* "bpf_link" when created, "bpf-link" when opened from a pin. */
+	    !get_info(env, fd, "link", &details, sizeof(details)))
 		return NULL;
 	if (napi_create_object(env, &result) != napi_ok)
 		return throw_napi(env, "napi_create_object");

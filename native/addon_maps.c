@@ -408,6 +408,73 @@ static napi_value map_get_batch(napi_env env, napi_callback_info info)
 	return result;
 }
 
+/* One pass over the map into one scratch buffer; -1 with an errno on failure. */
+static int64_t count_entries(const struct map *map, uint8_t *memory, size_t cursor_size, uint32_t room)
+{
+	uint8_t *keys = memory + 2 * cursor_size, *values = keys + (size_t)map->key_size * room;
+	uint8_t *cursor = NULL, *after = memory;
+	/* A trie whose cursor is deleted again and again would be walked forever. */
+	int64_t total = 0, limit = 8 * (int64_t)map->max_entries + room;
+
+	while (total <= limit) {
+		union bpf_attr attr = { 0 };
+		attr.batch.in_batch = (uintptr_t)cursor;
+		attr.batch.out_batch = (uintptr_t)after;
+		attr.batch.keys = (uintptr_t)keys;
+		attr.batch.values = (uintptr_t)values;
+		attr.batch.count = room;
+		attr.batch.map_fd = (uint32_t)map->fd;
+		if (sys_bpf(BPF_MAP_LOOKUP_BATCH, &attr, sizeof(attr)) != 0) {
+			if (errno == ENOENT)
+				return total + attr.batch.count;
+			return -1;
+		}
+		total += attr.batch.count;
+		cursor = after;
+		after = cursor == memory ? memory + cursor_size : memory;
+	}
+	errno = EINTR;
+	return -1;
+}
+
+/* mapCount(map): entries, or undefined when the kernel has no batches for the type */
+static napi_value map_count(napi_env env, napi_callback_info info)
+{
+	size_t cursor_size;
+	uint8_t *memory;
+	struct map *map;
+	uint32_t room;
+	struct args a;
+	int64_t total;
+	int err;
+
+	if (!args_read(env, info, &a))
+		return NULL;
+	map = arg_map(&a);
+	if (map == NULL)
+		return NULL;
+	cursor_size = map->key_size < 4 ? 4 : map->key_size;
+	for (room = 1024;; room *= 2) {
+		size_t size = 2 * cursor_size + ((size_t)map->key_size + map->wire_value) * room;
+		if (size > BATCH_BYTES)
+			return make_undefined(env);
+		memory = calloc(1, size);
+		if (memory == NULL)
+			return throw_errno(env, ENOMEM, "calloc", NULL);
+		total = count_entries(map, memory, cursor_size, room);
+		err = errno;
+		free(memory);
+		if (total >= 0)
+			return make_number(env, (double)total);
+		/* One bucket of a hash holds more than there was room for. */
+		if (err != ENOSPC)
+			break;
+	}
+	if (err == EINVAL || err == ENOTSUP || err == 524 || err == EINTR)
+		return make_undefined(env);
+	return throw_errno(env, err, "bpf", "BPF_MAP_LOOKUP_BATCH");
+}
+
 bool init_maps(napi_env env, napi_value exports)
 {
 	static const struct export list[] = {
@@ -415,6 +482,7 @@ bool init_maps(napi_env env, napi_value exports)
 		{ "mapInfo", map_info },	    { "mapGet", map_get },	     { "mapPut", map_put },
 		{ "mapDelete", map_delete },	    { "mapNextKey", map_next_key },  { "mapPutBatch", map_put_batch },
 		{ "mapDeleteBatch", map_delete_batch }, { "mapGetBatch", map_get_batch },
+		{ "mapCount", map_count },
 	};
 	return EXPORT_ALL(env, exports, list);
 }

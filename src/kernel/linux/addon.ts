@@ -147,6 +147,8 @@ export interface Addon {
   /** `flags`: 0 any, 1 only when new, 2 only when there. */
   mapPut(map: MapHandle, key: Uint8Array, value: Uint8Array, flags?: number): void;
   mapDelete(map: MapHandle, key: Uint8Array): boolean;
+  /** Entries in the map; undefined when its type or the kernel has no batches. Arrays are always full. */
+  mapCount(map: MapHandle): number | undefined;
   mapNextKey(map: MapHandle, key?: Uint8Array): Buffer | undefined;
   mapPutBatch(map: MapHandle, keys: Uint8Array, values: Uint8Array, count: number): BatchResult;
   mapDeleteBatch(map: MapHandle, keys: Uint8Array, count: number): BatchResult;

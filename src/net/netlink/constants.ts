@@ -73,6 +73,8 @@ export const IFLA = {
   AF_SPEC: 26,
   NET_NS_FD: 28,
   EXT_MASK: 29,
+  NUM_TX_QUEUES: 31,
+  NUM_RX_QUEUES: 32,
   CARRIER: 33,
   LINK_NETNSID: 37,
 } as const;
@@ -105,7 +107,6 @@ export const RTAX_MTU = 2;
 /** Types, scopes, flags and tables of routes. */
 export const RTN_UNICAST = 1;
 export const RT_SCOPE = { UNIVERSE: 0, LINK: 253, NOWHERE: 255 } as const;
-export const RTNH_F_ONLINK = 4;
 export const RT_TABLE_MAIN = 254;
 /** A route that was cloned by the kernel: a cache entry, not configuration. */
 export const RTM_F_CLONED = 0x200;

@@ -27,6 +27,7 @@ export interface LinkFields {
   readonly flags: number;
   /** Descriptor of the namespace to make it in; undefined: the socket's. */
   readonly netnsFd?: number | undefined;
+  readonly hasOneQueue?: boolean | undefined;
 }
 
 /** A device as a message of the kernel's shows it. */
@@ -52,6 +53,8 @@ function writeIfinfo(w: NetlinkWriter, index: number, flags: number, change: num
 function writeFields(w: NetlinkWriter, fields: LinkFields): void {
   w.attrText(IFLA.IFNAME, fields.name).attrU32(IFLA.MTU, fields.mtuBytes).attr(IFLA.ADDRESS, fields.mac);
   if (fields.netnsFd !== undefined) w.attrU32(IFLA.NET_NS_FD, fields.netnsFd);
+  // A veth has by default a queue, with its sysfs objects, for every possible CPU; without NAPI only the first is used.
+  if (fields.hasOneQueue === true) w.attrU32(IFLA.NUM_TX_QUEUES, 1).attrU32(IFLA.NUM_RX_QUEUES, 1);
 }
 
 /** Makes a veth pair; both ends may be placed in namespaces. Fails when a name exists. */

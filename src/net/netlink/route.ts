@@ -6,17 +6,7 @@
 import { type Addr, addr, wireBytes } from "../addr.ts";
 import { type Prefix, prefixOf } from "../prefix.ts";
 import { familyNumber, readAddr } from "./address.ts";
-import {
-  AF,
-  RT_SCOPE,
-  RT_TABLE_MAIN,
-  RTA,
-  RTAX_MTU,
-  RTM,
-  RTM_F_CLONED,
-  RTN_UNICAST,
-  RTNH_F_ONLINK,
-} from "./constants.ts";
+import { AF, RT_SCOPE, RT_TABLE_MAIN, RTA, RTAX_MTU, RTM, RTM_F_CLONED, RTN_UNICAST } from "./constants.ts";
 import { readAttrs, readNest, readU8, readU32 } from "./reader.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
@@ -28,7 +18,7 @@ const ANY6 = addr("::");
 export interface RouteFields {
   readonly dst: Prefix;
   readonly index: number;
-  /** Next hop, taken as being on link even when no route says so. */
+  /** Next hop; a route that reaches it on the link must stand before. */
   readonly gateway?: Addr | undefined;
   readonly src?: Addr | undefined;
   readonly mtuBytes?: number | undefined;
@@ -70,7 +60,7 @@ export function writeDelRoute(w: NetlinkWriter, route: RouteFields, flags: numbe
 function writeRtmsg(w: NetlinkWriter, route: RouteFields, scope: number): void {
   w.u8(familyNumber(route.dst.addr)).u8(route.dst.length).u8(0).u8(0);
   w.u8(RT_TABLE_MAIN).u8(route.protocol).u8(scope).u8(RTN_UNICAST);
-  w.u32(route.gateway === undefined ? 0 : RTNH_F_ONLINK);
+  w.u32(0);
   if (route.dst.length > 0) w.attr(RTA.DST, wireBytes(route.dst.addr));
 }
 
