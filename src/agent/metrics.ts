@@ -1,0 +1,166 @@
+/** Prometheus metrics: figures are read when somebody asks for them, nothing is counted twice. */
+
+import type { Registry } from "prom-client";
+import type { AgentStatus } from "./status/status.ts";
+
+/** What a scrape reads beside the status. */
+export interface MetricSources {
+  status(): AgentStatus;
+  /** Kernel writes by `table action`. */
+  readonly writes: ReadonlyMap<string, number>;
+  /** Failed rows by table. */
+  readonly failures: ReadonlyMap<string, number>;
+  /** Attachments given up by reason. */
+  readonly repairs: ReadonlyMap<string, number>;
+  /** Flows collected by map. */
+  expired(): ReadonlyMap<string, number>;
+  /** Addresses given out again before their cool-down was over. */
+  earlyReuses(): number;
+}
+
+/** One figure of a metric. */
+interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+interface Family {
+  readonly name: string;
+  readonly help: string;
+  readonly isCounter: boolean;
+  readonly labels: readonly string[];
+  readonly samples: readonly Sample[];
+}
+
+function family(name: string, help: string, labels: readonly string[], samples: readonly Sample[]): Family {
+  return { name: `twill_${name}`, help, isCounter: name.endsWith("_total"), labels, samples };
+}
+
+function single(name: string, help: string, value: number): Family {
+  return family(name, help, [], [{ labels: {}, value }]);
+}
+
+function byLabel(label: string, map: ReadonlyMap<string, number>): Sample[] {
+  return Array.from(map, ([key, value]) => ({ labels: { [label]: key }, value }));
+}
+
+function agentFamilies(s: AgentStatus): Family[] {
+  return [
+    family("agent_info", "Version of the agent", ["version"], [{ labels: { version: s.version }, value: 1 }]),
+    single("agent_ready", "1: pods can be attached", s.isReady ? 1 : 0),
+    single("agent_start_time_seconds", "Unix time of the agent's start", s.startedAtMs / 1000),
+    single("agent_resident_memory_bytes", "Memory of the agent's process", process.memoryUsage.rss()),
+    single("agent_cpu_seconds_total", "CPU time of the agent's process", totalCpuSeconds()),
+    single("issues", "Things that are not right but keep no pod from being attached", s.issues.length),
+    single("cluster_synced", "1: the cluster's objects are known", s.cluster.isSynced ? 1 : 0),
+    single("cluster_lag_seconds", "How long the stalest table has been without a connection", s.cluster.lagMs / 1000),
+    single("cluster_problems", "Objects that could not be read", s.cluster.problems.length),
+    single("nodes", "Nodes that are known", s.nodes.length),
+  ];
+}
+
+function totalCpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
+
+function reconcileFamilies(s: AgentStatus, sources: MetricSources): Family[] {
+  const { reconcile: r } = s;
+  const writes = Array.from(sources.writes, ([key, value]) => {
+    const [table = "", action = ""] = key.split(" ");
+    return { labels: { table, action }, value };
+  });
+  const rows = r.tables.flatMap((t) => [
+    { labels: { table: t.table, state: "done" }, value: t.done },
+    { labels: { table: t.table, state: "error" }, value: t.failing },
+  ]);
+  return [
+    single("reconcile_runs_total", "Comparisons of everything wanted with the kernel", r.runs),
+    single("reconcile_last_duration_seconds", "Time that the last run took", r.lastDurationMs / 1000),
+    single("reconcile_drift_total", "Rows put back because somebody else had changed them", r.drifted),
+    family("reconcile_writes_total", "Kernel rows written or removed", ["table", "action"], writes),
+    family("reconcile_failures_total", "Attempts that failed", ["table"], byLabel("table", sources.failures)),
+    family("rows", "Wanted rows by their state", ["table", "state"], rows),
+    family("repairs_total", "Left-over attachments removed", ["reason"], byLabel("reason", sources.repairs)),
+  ];
+}
+
+function podFamilies(s: AgentStatus, sources: MetricSources): Family[] {
+  const states = ["used", "cooling", "free"] as const;
+  const addresses = s.pools.flatMap((p) =>
+    states.map((state) => ({ labels: { pool: p.pool, state }, value: Number(p[state]) })),
+  );
+  const endpoints = byLabel("state", new Map(Object.entries(s.endpoints.byState)));
+  return [
+    family("ipam_addresses", "Addresses of a pool by their state", ["pool", "state"], addresses),
+    single(
+      "ipam_early_reuses_total",
+      "Addresses given out again before their cool-down was over",
+      sources.earlyReuses(),
+    ),
+    family("endpoints", "Attachments by their state", ["state"], endpoints),
+  ];
+}
+
+function dataPlaneFamilies(s: AgentStatus, sources: MetricSources): Family[] {
+  const counted = s.maps.filter((m) => m.entries !== undefined);
+  const each = (value: (p: AgentStatus["packets"][number]) => number) =>
+    s.packets.map((p) => ({ labels: { what: p.name }, value: value(p) }));
+  return [
+    family(
+      "map_entries",
+      "Entries of a BPF map",
+      ["map"],
+      counted.map((m) => ({ labels: { map: m.name }, value: m.entries ?? 0 })),
+    ),
+    family(
+      "map_max_entries",
+      "Most entries that a BPF map takes",
+      ["map"],
+      counted.map((m) => ({ labels: { map: m.name }, value: m.maxEntries })),
+    ),
+    family("flows_expired_total", "Flows that were over and collected", ["map"], byLabel("map", sources.expired())),
+    family(
+      "packets_total",
+      "Packets by what happened to them; drop_* are lost ones",
+      ["what"],
+      each((p) => p.packets),
+    ),
+    family(
+      "bytes_total",
+      "Bytes of packets by what happened to them",
+      ["what"],
+      each((p) => p.bytes),
+    ),
+  ];
+}
+
+/** All families of one scrape. */
+export function metricFamilies(sources: MetricSources): readonly Family[] {
+  const status = sources.status();
+  return [
+    ...agentFamilies(status),
+    ...reconcileFamilies(status, sources),
+    ...podFamilies(status, sources),
+    ...dataPlaneFamilies(status, sources),
+  ];
+}
+
+/** The text of a scrape in Prometheus' exposition format, and its content type. prom-client is loaded by the first one. */
+export async function renderMetrics(
+  sources: MetricSources,
+): Promise<{ readonly text: string; readonly contentType: string }> {
+  const { Counter, Gauge, Registry } = await import("prom-client");
+  const registry: Registry = new Registry();
+  for (const { name, help, isCounter, labels, samples } of metricFamilies(sources)) {
+    const options = { name, help, labelNames: [...labels], registers: [registry] };
+    if (isCounter) {
+      const counter = new Counter(options);
+      for (const s of samples) counter.inc(s.labels, s.value);
+    } else {
+      const gauge = new Gauge(options);
+      for (const s of samples) gauge.set(s.labels, s.value);
+    }
+  }
+  return { text: await registry.metrics(), contentType: registry.contentType };
+}

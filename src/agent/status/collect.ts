@@ -1,0 +1,93 @@
+/** Puts the status together from the agent's parts. */
+
+import { addrEqual } from "../../net/addr.ts";
+import { tunnelAddr } from "../../routing/node-net.ts";
+import type { SweepCount } from "../gc/sweeper.ts";
+import type { AgentParts, NodeAgent } from "../node-agent.ts";
+import { readMaps, readPackets } from "./kernel-status.ts";
+import { countEndpoints, poolStatus } from "./ledger-status.ts";
+import type { AgentStatus, ClusterStatus, NodeStatus, UnderlayStatus } from "./status.ts";
+
+/** What the process around the agent adds. */
+export interface ProcessFacts {
+  readonly version: string;
+  readonly startedAtMs: number;
+  readonly pid: number;
+  readonly sweep: readonly SweepCount[];
+}
+
+function clusterStatus({ source }: AgentParts): ClusterStatus {
+  const h = source.health();
+  return {
+    source: source.description,
+    isSynced: h.isSynced,
+    isLive: h.isLive,
+    lagMs: h.lagMs,
+    lastError: h.lastError?.message,
+    problems: h.problems.map((p) => `${p.subject}: ${p.issues.map((i) => `${i.path}: ${i.message}`).join("; ")}`),
+  };
+}
+
+function underlayStatus(agent: NodeAgent): UnderlayStatus | undefined {
+  const u = agent.plan?.underlay;
+  if (u === undefined) return undefined;
+  return {
+    devices: u.devices.map(({ name, mtuBytes }) => ({ name, mtuBytes })),
+    family: u.family,
+    podMtuBytes: u.podMtuBytes,
+    masqueradeV4: u.sourceV4?.text,
+    masqueradeV6: u.sourceV6?.text,
+  };
+}
+
+/** All nodes, this one first. */
+export function nodeStatuses(agent: NodeAgent, self: string): NodeStatus[] {
+  const ids = agent.nodeIds();
+  const family = agent.plan?.underlay.family ?? 4;
+  const all = agent.nodes.map((n): NodeStatus => {
+    const isSelf = n.name === self;
+    const tunnel = isSelf ? undefined : tunnelAddr(n, family);
+    const known = n.internalIps.find((a) => tunnel !== undefined && addrEqual(a, tunnel));
+    return {
+      name: n.name,
+      isSelf,
+      internalIps: n.internalIps.map((a) => a.text),
+      podCidrs: n.podCidrs.map((p) => p.text),
+      tunnel: tunnel?.text,
+      nodeId: known === undefined ? undefined : ids.get(known.text),
+    };
+  });
+  return all.sort((a, b) => Number(b.isSelf) - Number(a.isSelf) || (a.name < b.name ? -1 : 1));
+}
+
+/** The whole status. Reads maps: not for a hot path. */
+export function collectStatus(agent: NodeAgent, parts: AgentParts, facts: ProcessFacts): AgentStatus {
+  const { kernel, ledger, config } = parts;
+  const notReady = agent.notReady();
+  const hasMaps = agent.programs !== undefined;
+  return {
+    version: facts.version,
+    node: config.nodeName,
+    pid: facts.pid,
+    startedAtMs: facts.startedAtMs,
+    isReady: notReady.length === 0,
+    notReady,
+    issues: agent.issues(),
+    programs: agent.programs,
+    cluster: clusterStatus(parts),
+    underlay: underlayStatus(agent),
+    reconcile: {
+      runs: agent.counts.runs,
+      lastRunMs: agent.counts.lastRunMs,
+      lastDurationMs: agent.counts.lastDurationMs,
+      failing: agent.report?.failing ?? 0,
+      drifted: agent.counts.drifted,
+      tables: agent.report?.tables ?? [],
+    },
+    pools: poolStatus(ledger, agent.pools()),
+    nodes: nodeStatuses(agent, config.nodeName),
+    endpoints: countEndpoints(ledger.endpoints()),
+    maps: hasMaps ? readMaps(kernel, facts.sweep) : [],
+    packets: hasMaps ? readPackets(kernel) : [],
+  };
+}
