@@ -3,7 +3,7 @@
  * swept by the next one; processes are known by number and start time, so that nobody else's is ever touched.
  */
 
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bootId, identify, isAlive, type ProcessId, signalProcess } from "./process.ts";
 
@@ -70,45 +70,86 @@ export function self(): ProcessId {
 export function claim(name: string): string {
   const directory = labDirectory(name);
   const state = readState(name);
-  if (state !== undefined && isAlive(state.owner) && state.owner.pid !== process.pid)
-    throw new LabRunsError(name, state.owner);
+  if (state !== undefined && isAlive(state.owner)) throw new LabRunsError(name, state.owner);
   sweep(name);
-  mkdirSync(LABS_DIRECTORY, { recursive: true, mode: 0o700 });
-  // Not recursive: of two that start at once only one makes the directory.
-  mkdirSync(directory, { mode: 0o700 });
-  writeState(name, {
+  const owner = self();
+  const fresh = join(LABS_DIRECTORY, `.new-${name}-${owner.pid}`);
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true, mode: 0o700 });
+  const first: LabState = {
     version: 1,
     bootId: bootId(),
-    owner: self(),
+    owner,
     boxes: [],
     isUp: false,
     kubeconfig: join(directory, "kubeconfig"),
-  });
+  };
+  writeFileSync(join(fresh, "state.json"), JSON.stringify(first), { mode: 0o600 });
+  try {
+    // With its state inside from the start: of two labs that begin at once one gets the name, and nobody sees half of it.
+    renameSync(fresh, directory);
+  } catch (cause) {
+    rmSync(fresh, { recursive: true, force: true });
+    const winner = readState(name);
+    throw winner === undefined ? cause : new LabRunsError(name, winner.owner);
+  }
   return directory;
 }
 
 /** Ends what is left of a lab whose owner is gone, and removes its directory. @returns whether there was anything */
 export function sweep(name: string): boolean {
-  const directory = labDirectory(name);
   const state = readState(name);
-  if (state !== undefined && isAlive(state.owner) && state.owner.pid !== process.pid) return false;
+  if (state !== undefined && isAlive(state.owner)) return false;
   // Boxes end by themselves with their owner; this is for the instant in which they still do.
   for (const box of state?.boxes ?? []) signalProcess(box, "SIGKILL");
-  const isThere = listLabs().includes(name);
-  rmSync(directory, { recursive: true, force: true });
-  return isThere;
+  return removeDirectory(name);
+}
+
+/** Removes a lab's directory, whatever is in it. @returns whether it was there */
+export function removeDirectory(name: string): boolean {
+  const dead = join(LABS_DIRECTORY, `.old-${name}-${process.pid}-${Date.now()}`);
+  try {
+    renameSync(labDirectory(name), dead);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw cause;
+  }
+  rmSync(dead, { recursive: true, force: true });
+  try {
+    rmdirSync(LABS_DIRECTORY);
+  } catch {
+    // Other labs are there.
+  }
+  return true;
 }
 
 /** Names of all labs, dead ones included. */
 export function listLabs(): string[] {
   try {
-    return readdirSync(LABS_DIRECTORY).toSorted();
+    return readdirSync(LABS_DIRECTORY)
+      .filter((name) => !name.startsWith("."))
+      .toSorted();
   } catch {
     return [];
   }
 }
 
+const HALF_MADE_MS = 60_000;
+
 /** Sweeps every lab whose owner is gone. @returns their names */
 export function sweepAll(): string[] {
-  return listLabs().filter((name) => /^[a-z0-9-]+$/.test(name) && sweep(name));
+  for (const name of hiddenDirectories()) {
+    const path = join(LABS_DIRECTORY, name);
+    const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (age > HALF_MADE_MS) rmSync(path, { recursive: true, force: true });
+  }
+  return listLabs().filter((name) => sweep(name));
+}
+
+function hiddenDirectories(): string[] {
+  try {
+    return readdirSync(LABS_DIRECTORY).filter((name) => name.startsWith("."));
+  } catch {
+    return [];
+  }
 }

@@ -21,6 +21,8 @@ export interface ProbeSpec {
   /** `never`: DF is set and nothing is fragmented; `allowed`: DF is not set. Default: the kernel's choice. */
   readonly fragment?: "never" | "allowed";
   readonly timeoutMs?: number;
+  /** TCP only: nobody who knows our words listens there, an open connection counts. */
+  readonly isConnectEnough?: boolean;
 }
 
 /** What came of a probe. */
@@ -93,6 +95,8 @@ async function probeTcp(spec: ProbeSpec): Promise<Found> {
   using socket = new ProbeSocket(spec.netns, familyOf(spec.to), SOCKET.STREAM, SOCKET.IPPROTO_TCP);
   socket.setOption(SOCKET.IPPROTO_TCP, SOCKET.TCP_NODELAY, 1);
   await socket.connect(spec.to, spec.port, timeoutMs);
+  if (spec.isConnectEnough === true)
+    return { ownAddress: plainAddress(socket.localName().host), ownPort: socket.localName().port };
   const nonce = randomBytes(6).toString("hex");
   const size = spec.sizeBytes ?? 0;
   await socket.send(encodeRequest({ nonce, size, want: size }), timeoutMs);
