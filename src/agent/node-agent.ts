@@ -17,9 +17,9 @@ import { type NodePlan, planNode } from "../plan/node-plan.ts";
 import type { MapRow } from "../plan/rows.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
+import type { NodeSettings } from "./cni/node-context.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
-import type { NodeSettings } from "./node-context.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
 import { messageOf } from "./reconcile/failures.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -83,6 +83,7 @@ export class NodeAgent {
   #programsProblem: string | undefined = "The programs are not loaded yet";
   #waitingFor: string | undefined = "The agent has just started";
   #runProblem: string | undefined;
+  #failedRuns = 0;
   #report: RunReport | undefined;
   #plan: NodePlan | undefined;
   #view: View | undefined;
@@ -119,8 +120,10 @@ export class NodeAgent {
     try {
       ledger.exclusive(() => this.#runLocked(startMs));
       this.#runProblem = undefined;
+      this.#failedRuns = 0;
     } catch (cause) {
       this.#runProblem = messageOf(cause);
+      this.#failedRuns++;
       log.error({ error: cause }, "cannot reconcile");
     }
     this.counts.runs++;
@@ -136,6 +139,7 @@ export class NodeAgent {
       programsProblem: this.#programsProblem,
       waitingFor: this.#waitingFor,
       runProblem: this.#runProblem,
+      failedRuns: this.#failedRuns,
       report: this.#report,
     });
   }

@@ -16,6 +16,8 @@ export interface ReadinessFacts {
   readonly waitingFor: string | undefined;
   /** Why the last run could not even begin; undefined: it did. */
   readonly runProblem: string | undefined;
+  /** Runs in a row that could not begin. */
+  readonly failedRuns: number;
   /** The last run; undefined: none yet. */
   readonly report: RunReport | undefined;
 }
@@ -30,6 +32,8 @@ export function notReadyReasons(f: ReadinessFacts): readonly string[] {
   if (f.programsProblem !== undefined) return [f.programsProblem];
   if (f.waitingFor !== undefined) return [f.waitingFor];
   if (f.report === undefined) return [f.runProblem ?? "The first reconciliation is not complete"];
+  // One is another process at work with the ledger; more is a ledger or a kernel that does not answer.
+  if (f.runProblem !== undefined && f.failedRuns > 1) return [f.runProblem];
   const failing = f.report.tables.filter((t) => t.failing > 0 && !LOCAL_DAMAGE.has(t.table));
   return failing.flatMap(rowsOf).slice(0, 10);
 }

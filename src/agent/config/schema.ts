@@ -4,6 +4,7 @@
  */
 
 import * as z from "zod";
+import { DEFAULT_PATHS } from "./default-paths.ts";
 import { absolutePath, addrRange, cidr, clusterChoice, listen, portRange } from "./fields.ts";
 
 const tunnel = z.strictObject({
@@ -71,11 +72,15 @@ const maps = z.strictObject({
 });
 
 const paths = z.strictObject({
-  run: absolutePath.default("/run/twill").describe("Sockets, ledger and what else lives as long as the boot"),
-  bpffs: absolutePath.default("/sys/fs/bpf").describe("Where a BPF file system is, or is mounted when there is none"),
-  pins: absolutePath.default("/sys/fs/bpf/twill").describe("Pinned programs, maps and links, below `paths.bpffs`"),
-  cniConfDir: absolutePath.default("/etc/cni/net.d").describe("Where the runtime looks for network configurations"),
-  cniBinDir: absolutePath.default("/opt/cni/bin").describe("Where the runtime looks for plugins"),
+  run: absolutePath.default(DEFAULT_PATHS.run).describe("Sockets, ledger and what else lives as long as the boot"),
+  bpffs: absolutePath
+    .default(DEFAULT_PATHS.bpffs)
+    .describe("Where a BPF file system is, or is mounted when there is none"),
+  pins: absolutePath.default(DEFAULT_PATHS.pins).describe("Pinned programs, maps and links, below `paths.bpffs`"),
+  cniConfDir: absolutePath
+    .default(DEFAULT_PATHS.cniConfDir)
+    .describe("Where the runtime looks for network configurations"),
+  cniBinDir: absolutePath.default(DEFAULT_PATHS.cniBinDir).describe("Where the runtime looks for plugins"),
 });
 
 const log = z.strictObject({

@@ -1,0 +1,41 @@
+/** Reads the configuration of this node: its file, what stands on the command line, and the environment. */
+
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
+import { DEFAULT_CONFIG_FILE } from "./default-paths.ts";
+
+/** Longest file that is read: a configuration is some kilobytes. */
+const MAX_FILE_BYTES = 1 << 20;
+
+/** Where to read. */
+export interface ConfigSource {
+  /** undefined: {@link DEFAULT_CONFIG_FILE} if it is there, else all defaults. */
+  readonly file: string | undefined;
+  /** Values by path, over the file. */
+  readonly set: ReadonlyMap<string, string>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+function readText(file: string | undefined): string {
+  const path = file ?? DEFAULT_CONFIG_FILE;
+  try {
+    const text = readFileSync(path, "utf8");
+    if (text.length > MAX_FILE_BYTES)
+      throw new ConfigError(`"${path}"`, [{ path: "", message: `It has more than ${MAX_FILE_BYTES} bytes` }]);
+    return text;
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    const { code } = cause as NodeJS.ErrnoException;
+    if (file === undefined && code === "ENOENT") return "";
+    throw new ConfigError(`"${path}"`, [{ path: "", message: `It cannot be read: ${code}` }], { cause });
+  }
+}
+
+/** The complete configuration. @throws ConfigError with all issues */
+export function loadConfig(source: ConfigSource): AgentConfig {
+  const defaultNodeName = source.env["NODE_NAME"] || hostname();
+  const config = parseConfig(readText(source.file), { set: source.set, defaultNodeName });
+  if (config.ok) return config.value;
+  throw new ConfigError(`"${source.file ?? DEFAULT_CONFIG_FILE}"`, config.error);
+}
