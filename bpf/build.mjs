@@ -42,7 +42,7 @@ function headerDirectories() {
 function build(clang, object, target) {
   const include = headerDirectories().flatMap((d) => ["-idirafter", d]);
   const paths = [`-ffile-prefix-map=${here}=.`, "-fdebug-compilation-dir=."];
-  const flags = ["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"];
+  const flags = ["-O2", "-g", "-target", "bpf", "-mcpu=v3", "-fno-strict-aliasing", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter"];
   // The kernel's headers declare structs in parameter lists of helpers that are never used here.
   run(clang, [...flags, "-Wno-sign-compare", ...object.defines, ...paths, ...include, "-c", "twill.c", "-o", target]);
   const strip = existsSync(`/usr/bin/llvm-strip-${WANTED_CLANG}`) ? `llvm-strip-${WANTED_CLANG}` : "llvm-strip";

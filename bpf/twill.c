@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* The whole data plane of a node as one object: every hook is a program in it, all share the maps. */
-#include "lib/maps.h"
+#include "from_pod.c"
+#include "from_host.c"
+#include "from_tunnel.c"
 
 int twill_types(struct event *event, enum metric metric, enum hook hook, enum identity identity,
 		enum endpoint_flag endpoint_flag)
@@ -12,15 +14,6 @@ int twill_flags(enum ipcache_flag ipcache_flag, enum config_flag config_flag, en
 		enum nat_direction nat_direction)
 {
 	return 0;
-}
-
-SEC("tc")
-int from_pod(struct __sk_buff *skb)
-{
-	__u32 zero = 0;
-	struct config *c = bpf_map_lookup_elem(&config, &zero);
-
-	return c && c->twill0_ifindex ? 2 : -1;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

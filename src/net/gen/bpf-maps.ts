@@ -4,8 +4,8 @@ import { bytesAt, exactly, uint, uint64, viewOf } from "../codec.ts";
 
 /** Every map of the object, with the sizes of its keys and values in bytes (the ring has neither). */
 export const BPF_MAPS = {
-  config: { keyBytes: 4, valueBytes: 112 },
   endpoints: { keyBytes: 16, valueBytes: 24 },
+  config: { keyBytes: 4, valueBytes: 112 },
   ipcache: { keyBytes: 20, valueBytes: 32 },
   nodes: { keyBytes: 16, valueBytes: 8 },
   ct_tcp: { keyBytes: 40, valueBytes: 48 },
@@ -237,6 +237,76 @@ export const NAT_DIRECTION_NAMES: ReadonlyMap<number, string> = new Map([
   [1, "in"],
 ]);
 
+/** `struct endpoint_key`. */
+export interface EndpointKey {
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+}
+
+/** Size of `struct endpoint_key`. */
+export const ENDPOINT_KEY_BYTES = 16;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeEndpointKey(v: EndpointKey): Uint8Array {
+  const out = new Uint8Array(ENDPOINT_KEY_BYTES);
+  out.set(exactly(v.addr, 16, "endpoint_key.addr"), 0);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeEndpointKeyAt(view: DataView, offset: number): EndpointKey {
+  return {
+    addr: bytesAt(view, offset, 16),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeEndpointKey(b: Uint8Array): EndpointKey {
+  return decodeEndpointKeyAt(viewOf(b, ENDPOINT_KEY_BYTES, "endpoint_key"), 0);
+}
+
+/** `struct endpoint`. */
+export interface Endpoint {
+  readonly ifindex: number;
+  readonly identity: number;
+  readonly flags: number;
+  /** 6 bytes, network order. */
+  readonly mac: Uint8Array;
+  /** 6 bytes, network order. */
+  readonly hostMac: Uint8Array;
+}
+
+/** Size of `struct endpoint`. */
+export const ENDPOINT_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeEndpoint(v: Endpoint): Uint8Array {
+  const out = new Uint8Array(ENDPOINT_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.ifindex, 4, "endpoint.ifindex"), true);
+  view.setUint32(4, uint(v.identity, 4, "endpoint.identity"), true);
+  view.setUint32(8, uint(v.flags, 4, "endpoint.flags"), true);
+  out.set(exactly(v.mac, 6, "endpoint.mac"), 12);
+  out.set(exactly(v.hostMac, 6, "endpoint.host_mac"), 18);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeEndpointAt(view: DataView, offset: number): Endpoint {
+  return {
+    ifindex: view.getUint32(offset, true),
+    identity: view.getUint32(offset + 4, true),
+    flags: view.getUint32(offset + 8, true),
+    mac: bytesAt(view, offset + 12, 6),
+    hostMac: bytesAt(view, offset + 18, 6),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeEndpoint(b: Uint8Array): Endpoint {
+  return decodeEndpointAt(viewOf(b, ENDPOINT_BYTES, "endpoint"), 0);
+}
+
 /** `struct config`. */
 export interface Config {
   /** 16 bytes, network order. */
@@ -306,76 +376,6 @@ export function decodeConfigAt(view: DataView, offset: number): Config {
 /** @throws RangeError for any other length */
 export function decodeConfig(b: Uint8Array): Config {
   return decodeConfigAt(viewOf(b, CONFIG_BYTES, "config"), 0);
-}
-
-/** `struct endpoint_key`. */
-export interface EndpointKey {
-  /** 16 bytes, network order. */
-  readonly addr: Uint8Array;
-}
-
-/** Size of `struct endpoint_key`. */
-export const ENDPOINT_KEY_BYTES = 16;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeEndpointKey(v: EndpointKey): Uint8Array {
-  const out = new Uint8Array(ENDPOINT_KEY_BYTES);
-  out.set(exactly(v.addr, 16, "endpoint_key.addr"), 0);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeEndpointKeyAt(view: DataView, offset: number): EndpointKey {
-  return {
-    addr: bytesAt(view, offset, 16),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeEndpointKey(b: Uint8Array): EndpointKey {
-  return decodeEndpointKeyAt(viewOf(b, ENDPOINT_KEY_BYTES, "endpoint_key"), 0);
-}
-
-/** `struct endpoint`. */
-export interface Endpoint {
-  readonly ifindex: number;
-  readonly identity: number;
-  readonly flags: number;
-  /** 6 bytes, network order. */
-  readonly mac: Uint8Array;
-  /** 6 bytes, network order. */
-  readonly hostMac: Uint8Array;
-}
-
-/** Size of `struct endpoint`. */
-export const ENDPOINT_BYTES = 24;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeEndpoint(v: Endpoint): Uint8Array {
-  const out = new Uint8Array(ENDPOINT_BYTES);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, uint(v.ifindex, 4, "endpoint.ifindex"), true);
-  view.setUint32(4, uint(v.identity, 4, "endpoint.identity"), true);
-  view.setUint32(8, uint(v.flags, 4, "endpoint.flags"), true);
-  out.set(exactly(v.mac, 6, "endpoint.mac"), 12);
-  out.set(exactly(v.hostMac, 6, "endpoint.host_mac"), 18);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeEndpointAt(view: DataView, offset: number): Endpoint {
-  return {
-    ifindex: view.getUint32(offset, true),
-    identity: view.getUint32(offset + 4, true),
-    flags: view.getUint32(offset + 8, true),
-    mac: bytesAt(view, offset + 12, 6),
-    hostMac: bytesAt(view, offset + 18, 6),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeEndpoint(b: Uint8Array): Endpoint {
-  return decodeEndpointAt(viewOf(b, ENDPOINT_BYTES, "endpoint"), 0);
 }
 
 /** `struct ipcache_key`. */

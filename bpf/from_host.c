@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * Ingress of twill1: what the node's stack sent to twill0, its own packets and those that it forwards. The stack has
+ * taken the hop, looked at the MTU and translated what it wanted to; here only the last step is left.
+ */
+#include "lib/forward.h"
+
+INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
+			      struct way *way)
+{
+	struct ct_entry *e = flow->is_related ? NULL : flow->entry;
+
+	/* CT_STACK is the pod's view of this flow: the stack's own packets go the other way. */
+	if (e && e->flags & CT_TUNNEL && recall_way(e, c->revision, way))
+		return 0;
+	find_way(&p->dst, way);
+	if (way->kind == WAY_STACK)
+		return METRIC_DROP_NO_ROUTE;
+	if (unlikely(way->kind == WAY_DROP))
+		return way->reason;
+	if (flow->is_related)
+		return 0;
+	if (e) {
+		if (unlikely(e->revision != c->revision && way->kind == WAY_TUNNEL))
+			remember_way(e, way, c->revision);
+		return 0;
+	}
+	struct ct_entry fresh = {
+		.flags = CT_VIA_STACK,
+		.origin_identity = IDENTITY_HOST,
+		.reply_identity = way->identity,
+	};
+
+	remember_way(&fresh, way, c->revision);
+	return ct_create(skb, p, flow, &fresh);
+}
+
+SEC("tc")
+int from_host(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	struct flow flow;
+	struct way way = {};
+	const struct config *c = get_config();
+	int failed;
+
+	if (unlikely(!c))
+		return drop(skb, &p, METRIC_DROP_NOT_CONFIGURED, HOOK_FROM_HOST);
+	failed = read_packet(skb, &p);
+	if (unlikely(failed))
+		return drop(skb, &p, failed, HOOK_FROM_HOST);
+	if (unlikely(is_multicast(&p)))
+		return drop(skb, &p, METRIC_IGNORED_MULTICAST, HOOK_FROM_HOST);
+	/* Packets come in by twill0 and leave by it: the stack would tell pods of a shorter way that they cannot go. */
+	if (unlikely(is_redirect(&p)))
+		return drop(skb, &p, METRIC_DROP_ROUTER_REDIRECT, HOOK_FROM_HOST);
+	failed = find_flow(skb, &p, c, &flow);
+	if (likely(!failed))
+		failed = choose_way_of_host(skb, &p, c, &flow, &way);
+	if (unlikely(failed))
+		return drop(skb, &p, failed, HOOK_FROM_HOST);
+	if (way.endpoint)
+		return to_pod(skb, &p, way.endpoint, false, HOOK_FROM_HOST);
+	return to_tunnel(skb, &p, c, &way.tunnel, false, HOOK_FROM_HOST);
+}

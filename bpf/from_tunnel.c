@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * Ingress of the VXLAN device: packets of other nodes, for pods of this one or for the node itself.
+ *
+ *   node known, inner source the node's? → flow → pod of this node: its link
+ *                                               → address of this node: the stack
+ */
+#include "lib/forward.h"
+
+/* Whether that node may send from that address: 0 or the reason to drop. */
+INLINE int check_origin(const struct packet *p, const struct addr *outer, __u32 *identity)
+{
+	const struct node *node = bpf_map_lookup_elem(&nodes, outer);
+	const struct ipcache_entry *known;
+
+	if (!node)
+		return METRIC_DROP_NODE_UNKNOWN;
+	known = ipcache_find(&p->src);
+	if (!known || known->node_id != node->node_id)
+		return METRIC_DROP_NOT_OF_NODE;
+	*identity = known->identity;
+	return 0;
+}
+
+/* Where the destination is: 0 or the reason to drop. */
+INLINE int find_way_in(const struct packet *p, struct way *way)
+{
+	const struct ipcache_entry *known;
+
+	way->endpoint = bpf_map_lookup_elem(&endpoints, &p->dst);
+	if (likely(way->endpoint)) {
+		way->kind = WAY_LOCAL;
+		way->identity = way->endpoint->identity;
+		return 0;
+	}
+	known = ipcache_find(&p->dst);
+	if (known && known->flags & IPCACHE_LOCAL_NODE) {
+		way->kind = WAY_STACK;
+		way->identity = IDENTITY_HOST;
+		return 0;
+	}
+	return known && known->flags & IPCACHE_POD_CIDR ? METRIC_DROP_NO_ENDPOINT : METRIC_DROP_NO_ROUTE;
+}
+
+/*
+ * Checks the origin and finds the way. What a flow remembers of its other node spares the look-ups for as long as
+ * its packets come from that very node. 0 or the reason to drop.
+ */
+INLINE int choose_way_in(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
+			 const struct addr *outer, struct way *way)
+{
+	struct ct_entry *e = flow->is_related ? NULL : flow->entry;
+	struct ct_entry fresh = { .flags = CT_TUNNEL };
+	bool is_known = e && e->revision == c->revision && e->flags & CT_TUNNEL && addr_equal(&e->tunnel, outer);
+	int failed;
+
+	if (likely(is_known) && e->flags & CT_STACK) {
+		way->kind = WAY_STACK;
+		return 0;
+	}
+	failed = is_known ? 0 : check_origin(p, outer, &fresh.origin_identity);
+	if (likely(!failed))
+		failed = find_way_in(p, way);
+	if (unlikely(failed))
+		return failed;
+	if (likely(is_known) || flow->is_related)
+		return 0;
+	if (way->kind == WAY_STACK)
+		fresh.flags |= CT_STACK;
+	if (e) {
+		addr_copy(&e->tunnel, outer);
+		e->flags = (e->flags & ~CT_STACK) | fresh.flags;
+		e->revision = c->revision;
+		return 0;
+	}
+	addr_copy(&fresh.tunnel, outer);
+	fresh.reply_identity = way->identity;
+	fresh.revision = c->revision;
+	return ct_create(skb, p, flow, &fresh);
+}
+
+SEC("tc")
+int from_tunnel(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	struct flow flow;
+	struct way way = {};
+	struct addr outer __attribute__((aligned(8)));
+	const struct config *c = get_config();
+	__u32 vni;
+	int failed;
+
+	if (unlikely(!c))
+		return drop(skb, &p, METRIC_DROP_NOT_CONFIGURED, HOOK_FROM_TUNNEL);
+	if (unlikely(get_tunnel(skb, &outer, &vni)))
+		return drop(skb, &p, METRIC_DROP_NO_TUNNEL_KEY, HOOK_FROM_TUNNEL);
+	failed = read_packet(skb, &p);
+	if (likely(!failed) && unlikely(vni != c->tunnel_vni))
+		failed = METRIC_DROP_WRONG_VNI;
+	if (unlikely(failed))
+		return drop(skb, &p, failed, HOOK_FROM_TUNNEL);
+	if (unlikely(is_multicast(&p)))
+		return drop(skb, &p, METRIC_IGNORED_MULTICAST, HOOK_FROM_TUNNEL);
+	/* Of the link, not of the network: no honest node sends them here. */
+	if (unlikely(is_neighbour_discovery(&p) || is_redirect(&p)))
+		return drop(skb, &p, METRIC_DROP_ND_SPOOFED, HOOK_FROM_TUNNEL);
+	failed = find_flow(skb, &p, c, &flow);
+	if (likely(!failed))
+		failed = choose_way_in(skb, &p, c, &flow, &outer, &way);
+	if (unlikely(failed))
+		return drop(skb, &p, failed, HOOK_FROM_TUNNEL);
+	/* The stack has begun the flow and may have translated its addresses: replies go back the same way. */
+	if (way.kind == WAY_STACK || !way.endpoint ||
+	    (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply) ||
+	    unlikely(way.endpoint->flags & ENDPOINT_SHAPE_UPLOAD))
+		return to_stack(skb, &p, c, HOOK_FROM_TUNNEL);
+	if (unlikely(p.hop_limit <= 1)) {
+		count(skb, METRIC_SLOW_TTL);
+		return to_stack(skb, &p, c, HOOK_FROM_TUNNEL);
+	}
+	return to_pod(skb, &p, way.endpoint, true, HOOK_FROM_TUNNEL);
+}

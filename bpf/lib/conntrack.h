@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * One entry per flow, found by the packets of both directions: the key holds the flow's two sides in sorted order, the
+ * entry says which of them began. Entries are never deleted here: the agent does, by `last_seen` and what both sides were
+ * seen to do (src/net/conntrack.ts has the times).
+ */
+#ifndef TWILL_CONNTRACK_H
+#define TWILL_CONNTRACK_H
+
+#include "maps.h"
+#include "metrics.h"
+#include "packet.h"
+
+/* Ports of a fragment are remembered for as long as anybody keeps its parts (RFC 8200 section 4.5: 60 seconds). */
+#define FRAGMENT_TICKS 60
+
+struct flow {
+	struct ct_entry *entry; /* NULL: none yet */
+	__u32 now;              /* tick */
+	__u8 is_high;           /* the packet's sender is the side that sorts higher */
+	__u8 is_reply;          /* the packet goes towards the flow's origin */
+	__u8 is_related;        /* the packet is an ICMP error about the flow: do not change it */
+	__u8 pad[5];
+};
+
+INLINE __u32 tick_now(void)
+{
+	return bpf_ktime_get_coarse_ns() >> TICK_SHIFT;
+}
+
+/* Any total order will do, as long as it is one; the last words differ most often. */
+INLINE bool sorts_higher(const struct packet *p)
+{
+	int i;
+
+#pragma unroll
+	for (i = 3; i >= 0; i--)
+		if (p->src.w[i] != p->dst.w[i])
+			return p->src.w[i] > p->dst.w[i];
+	return p->src_port > p->dst_port;
+}
+
+/* Fills the key (every byte); says whether the packet's sender is its higher side. */
+INLINE bool ct_make_key(const struct packet *p, struct ct_key *key)
+{
+	bool is_high = sorts_higher(p);
+
+	addr_copy(&key->low, is_high ? &p->dst : &p->src);
+	addr_copy(&key->high, is_high ? &p->src : &p->dst);
+	key->low_port = is_high ? p->dst_port : p->src_port;
+	key->high_port = is_high ? p->src_port : p->dst_port;
+	*(__u32 *)&key->protocol = p->protocol; /* and the three bytes after it */
+	return is_high;
+}
+
+/* The two look-ups stay apart, since the kernel inlines one only where it knows which map it is in. */
+INLINE struct ct_entry *ct_lookup(const struct ct_key *key)
+{
+	struct ct_entry *entry;
+
+	if (key->protocol == IPPROTO_TCP) {
+		entry = bpf_map_lookup_elem(&ct_tcp, key);
+		asm volatile("" : "+r"(entry));
+	} else {
+		entry = bpf_map_lookup_elem(&ct_other, key);
+	}
+	return entry;
+}
+
+INLINE __u8 ct_seen_bits(const struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP ? p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK) : TCP_ACK;
+}
+
+/* Both have closed, or one has reset: a SYN may begin the flow anew. */
+INLINE bool ct_is_closed(const struct ct_entry *e)
+{
+	return (e->origin_seen | e->reply_seen) & TCP_RST || e->origin_seen & e->reply_seen & TCP_FIN;
+}
+
+/* A SYN on a closed connection: a new flow takes over the entry, with its own origin and decision. */
+static __noinline void ct_reopen(struct __sk_buff *skb, struct ct_entry *e, struct flow *flow, __u32 revision)
+{
+	e->flags = flow->is_high ? CT_ORIGIN_HIGH : 0;
+	e->origin_seen = 0;
+	e->reply_seen = 0;
+	e->created = flow->now;
+	e->revision = revision - 1; /* any that is not the present one: the decision is due */
+	flow->is_reply = 0;
+	count(skb, METRIC_CT_REOPENED);
+}
+
+/* Finds the packet's flow and notes that it was seen. */
+INLINE void ct_find(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow)
+{
+	struct ct_key key __attribute__((aligned(8)));
+	struct ct_entry *e;
+	__u8 bits, *seen;
+
+	flow->now = tick_now();
+	flow->is_high = ct_make_key(p, &key);
+	flow->is_related = 0;
+	flow->is_reply = 0;
+	flow->entry = e = ct_lookup(&key);
+	if (!e)
+		return;
+	flow->is_reply = flow->is_high != !!(e->flags & CT_ORIGIN_HIGH);
+	if (p->protocol == IPPROTO_TCP && unlikely((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) && ct_is_closed(e))
+		ct_reopen(skb, e, flow, c->revision);
+	/* A cache line that two CPUs share is written only when something is new. */
+	if (e->last_seen != flow->now)
+		e->last_seen = flow->now;
+	bits = ct_seen_bits(p);
+	seen = flow->is_reply ? &e->reply_seen : &e->origin_seen;
+	if ((*seen & bits) != bits)
+		*seen |= bits;
+}
+
+/* Begins a flow: 0 or the reason to drop its packet. */
+static __noinline int ct_create(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
+				struct ct_entry *fresh)
+{
+	struct ct_key key __attribute__((aligned(8)));
+	long failed;
+
+	fresh->flags |= ct_make_key(p, &key) ? CT_ORIGIN_HIGH : 0;
+	fresh->origin_seen = ct_seen_bits(p);
+	fresh->last_seen = fresh->created = flow->now;
+	if (p->protocol == IPPROTO_TCP) {
+		if (!(p->tcp_flags & TCP_SYN))
+			fresh->flags |= CT_PICKED_UP;
+		failed = bpf_map_update_elem(&ct_tcp, &key, fresh, BPF_NOEXIST);
+	} else {
+		failed = bpf_map_update_elem(&ct_other, &key, fresh, BPF_NOEXIST);
+	}
+	if (failed == -17) /* EEXIST: another CPU was first with the same decision */
+		return 0;
+	if (failed)
+		return METRIC_DROP_CT_FULL;
+	count(skb, METRIC_CT_CREATED);
+	return 0;
+}
+
+/*
+ * Gives a later fragment the ports of its first one, and remembers those of the first: 0 or the reason to drop.
+ * Linux sends fragments in order and the tunnel keeps the order, since all of them hash alike.
+ */
+static __noinline int find_fragment(struct __sk_buff *skb, struct packet *p)
+{
+	struct frag_key key = { .id = p->fragment_id, .protocol = p->protocol };
+	__u32 now = tick_now();
+
+	count(skb, METRIC_FRAGMENT);
+	key.src = p->src;
+	key.dst = p->dst;
+	if (p->fragment == FRAGMENT_LATER) {
+		struct frag_entry *e = bpf_map_lookup_elem(&frags, &key);
+
+		if (!e || now - e->created > FRAGMENT_TICKS)
+			return METRIC_DROP_FRAGMENT_UNKNOWN;
+		p->src_port = e->src_port;
+		p->dst_port = e->dst_port;
+	} else {
+		struct frag_entry e = { .src_port = p->src_port, .dst_port = p->dst_port, .created = now };
+
+		/* An LRU map makes room; should it fail, the later fragments are counted as unknown. */
+		bpf_map_update_elem(&frags, &key, &e, BPF_ANY);
+	}
+	return 0;
+}
+
+/* The packet inside an ICMP error, which is about what the error's receiver sent: 0 or the reason to drop. */
+static __noinline int read_inner(struct __sk_buff *skb, const struct packet *p, struct packet *inner)
+{
+	int failed = read_slowly(skb, p->l4 + 8, inner, true);
+
+	if (failed)
+		return failed;
+	if (inner->family != p->family || !addr_equal(&inner->src, &p->dst))
+		return METRIC_DROP_ICMP_UNRELATED;
+	/* The ports of a later fragment are not in it. Nobody owes an error about one (RFC 1122 section 3.2.2). */
+	return inner->fragment == FRAGMENT_LATER || inner->is_error ? METRIC_DROP_ICMP_UNRELATED : 0;
+}
+
+/* Finds the flow that an ICMP error is about: 0 or the reason to drop. */
+static __noinline int ct_find_related(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
+{
+	struct packet inner = {};
+	struct ct_key key __attribute__((aligned(8)));
+	int failed = read_inner(skb, p, &inner);
+
+	if (failed)
+		return failed;
+	flow->now = tick_now();
+	/* The error travels against the packet inside. */
+	flow->is_high = !ct_make_key(&inner, &key);
+	flow->entry = ct_lookup(&key);
+	flow->is_related = 1;
+	if (!flow->entry)
+		return METRIC_DROP_ICMP_UNRELATED;
+	flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);
+	count(skb, METRIC_ICMP_RELATED);
+	return 0;
+}
+
+/* The flow of any packet: 0 (flow->entry may be NULL) or the reason to drop. */
+INLINE int find_flow(struct __sk_buff *skb, struct packet *p, const struct config *c, struct flow *flow)
+{
+	if (unlikely(p->fragment)) {
+		int failed = find_fragment(skb, p);
+
+		if (failed)
+			return failed;
+	}
+	if (unlikely(p->is_error))
+		return ct_find_related(skb, p, flow);
+	ct_find(skb, p, c, flow);
+	return 0;
+}
+
+#endif

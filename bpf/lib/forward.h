@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/* Ways on for a packet: to a pod of this node, through the tunnel, into the node's stack. */
+#ifndef TWILL_FORWARD_H
+#define TWILL_FORWARD_H
+
+#include "conntrack.h"
+
+/* The gateway that every pod sees, twill0, and every pod's host end. */
+#define GATEWAY_MAC_HIGH bpf_htonl(0xeeeeeeee)
+#define GATEWAY_MAC_LOW bpf_htons(0xeeee)
+
+enum way_kind {
+	WAY_DROP = 0,
+	WAY_LOCAL = 1,
+	WAY_TUNNEL = 2,
+	WAY_STACK = 3,
+};
+
+struct way {
+	__u32 kind;     /* enum way_kind */
+	__u32 reason;   /* of WAY_DROP */
+	__u32 identity; /* of the destination; not set by a remembered way */
+	__u32 pad;
+	const struct endpoint *endpoint; /* of WAY_LOCAL */
+	struct addr tunnel;              /* of WAY_TUNNEL */
+} __attribute__((aligned(8)));
+
+INLINE const struct config *get_config(void)
+{
+	__u32 zero = 0;
+	const struct config *c = bpf_map_lookup_elem(&config, &zero);
+
+	return c && likely(c->twill0_ifindex) ? c : NULL;
+}
+
+INLINE const struct ipcache_entry *ipcache_find(const struct addr *a)
+{
+	struct ipcache_key key = { .prefix_bits = 128 };
+
+	key.addr = *a;
+	return bpf_map_lookup_elem(&ipcache, &key);
+}
+
+/* Where an address is reached, looked up anew. */
+INLINE void find_way(const struct addr *dst, struct way *way)
+{
+	const struct ipcache_entry *known;
+
+	way->endpoint = bpf_map_lookup_elem(&endpoints, dst);
+	if (way->endpoint) {
+		way->kind = WAY_LOCAL;
+		way->identity = way->endpoint->identity;
+		return;
+	}
+	known = ipcache_find(dst);
+	way->identity = known ? known->identity : IDENTITY_WORLD;
+	if (!known) {
+		way->kind = WAY_STACK;
+	} else if (!addr_is_zero(&known->tunnel)) {
+		way->kind = WAY_TUNNEL;
+		addr_copy(&way->tunnel, &known->tunnel);
+	} else if (known->flags & IPCACHE_POD_CIDR) {
+		way->kind = WAY_DROP;
+		way->reason = METRIC_DROP_NO_ENDPOINT;
+	} else {
+		way->kind = WAY_STACK;
+	}
+}
+
+/* The decision that the flow remembers, when it stands: false if it has to be looked up. A pod of this node always is. */
+INLINE bool recall_way(const struct ct_entry *e, __u32 revision, struct way *way)
+{
+	if (!e || e->revision != revision || !(e->flags & (CT_TUNNEL | CT_STACK)))
+		return false;
+	if (e->flags & CT_TUNNEL) {
+		way->kind = WAY_TUNNEL;
+		addr_copy(&way->tunnel, &e->tunnel);
+	} else {
+		way->kind = WAY_STACK;
+	}
+	return true;
+}
+
+/* Writes a decision into the flow's entry, the revision last: who reads the new one must find its decision. */
+INLINE void remember_way(struct ct_entry *e, const struct way *way, __u32 revision)
+{
+	__u16 flags = e->flags & ~(CT_TUNNEL | CT_STACK);
+
+	if (way->kind == WAY_TUNNEL) {
+		addr_copy(&e->tunnel, &way->tunnel);
+		flags |= CT_TUNNEL;
+	} else if (way->kind == WAY_STACK) {
+		flags |= CT_STACK;
+	}
+	e->flags = flags;
+	e->revision = revision;
+}
+
+/* New Ethernet addresses, one hop less when `is_hop`. 0: done. The caller knows that the hop limit is above 1. */
+INLINE int rewrite_headers(struct __sk_buff *skb, const struct packet *p, const __u8 *dst_mac, bool is_hop)
+{
+	void *data = (void *)(long)skb->data;
+	void *end = (void *)(long)skb->data_end;
+	struct ethhdr *eth;
+
+	/* The hop limit of IPv6 lies at 21, what IPv4 changes ends at 26; what has an IPv6 header is longer than both. */
+	if (unlikely(data + ETH_HLEN + sizeof(struct iphdr) > end)) {
+		if (bpf_skb_pull_data(skb, ETH_HLEN + sizeof(struct iphdr)))
+			return -1;
+		data = (void *)(long)skb->data;
+		end = (void *)(long)skb->data_end;
+		if (data + ETH_HLEN + sizeof(struct iphdr) > end)
+			return -1;
+	}
+	eth = data;
+	*(__u32 *)&eth->h_source[0] = GATEWAY_MAC_HIGH;
+	*(__u16 *)&eth->h_source[4] = GATEWAY_MAC_LOW;
+	if (dst_mac) {
+		*(__u32 *)&eth->h_dest[0] = *(const __u32 *)&dst_mac[0];
+		*(__u16 *)&eth->h_dest[4] = *(const __u16 *)&dst_mac[4];
+	} else {
+		*(__u32 *)&eth->h_dest[0] = GATEWAY_MAC_HIGH;
+		*(__u16 *)&eth->h_dest[4] = GATEWAY_MAC_LOW;
+	}
+	if (!is_hop)
+		return 0;
+	if (p->family == 4) {
+		struct iphdr *ip = data + ETH_HLEN;
+		__u32 sum = ip->check + bpf_htons(0x0100); /* RFC 1624: the TTL is a word's upper byte */
+
+		ip->check = sum + (sum >= 0xffff);
+		ip->ttl--;
+	} else {
+		struct ipv6hdr *ip = data + ETH_HLEN;
+
+		((__u8 *)ip)[7]--;
+		/* No header checksum absorbs this: a device's sum over the whole packet has to follow. */
+		bpf_csum_update(skb, bpf_htons(0xfffe));
+	}
+	return 0;
+}
+
+/* To a pod of this node. */
+INLINE int to_pod(struct __sk_buff *skb, const struct packet *p, const struct endpoint *e, bool is_hop, __u32 hook)
+{
+	if (unlikely(rewrite_headers(skb, p, e->mac, is_hop)))
+		return drop(skb, p, METRIC_DROP_REWRITE, hook);
+	/* A frame that was addressed to another MAC when it came in would be ignored by the pod's stack. */
+	if (skb->pkt_type != 0)
+		bpf_skb_change_type(skb, 0);
+	count(skb, METRIC_FORWARD_LOCAL);
+	if (unlikely(e->flags & ENDPOINT_SHAPE_DOWNLOAD))
+		return redirect(skb, e->ifindex, 0);
+	return redirect_peer(skb, e->ifindex);
+}
+
+/* Into the node's stack, as if it had come in by twill0. The stack takes the hop, and answers when there is none left. */
+INLINE int to_stack(struct __sk_buff *skb, const struct packet *p, const struct config *c, __u32 hook)
+{
+	if (unlikely(rewrite_headers(skb, p, NULL, false)))
+		return drop(skb, p, METRIC_DROP_REWRITE, hook);
+	count(skb, METRIC_FORWARD_STACK);
+	return redirect(skb, c->twill0_ifindex, BPF_F_INGRESS);
+}
+
+/* Whether the tunnel takes it, every segment of it when it is going to be cut up by an offload. */
+INLINE bool fits_tunnel(struct __sk_buff *skb, const struct packet *p, const struct config *c)
+{
+	__u32 gso;
+
+	if (likely(skb->len - ETH_HLEN <= c->tunnel_mtu))
+		return true;
+	gso = skb->gso_size;
+	/* SCTP's segments (GSO_BY_FRAGS) keep their own sizes, which its socket made to fit the pod's MTU. */
+	return gso == 0xffff || (gso && p->headers + gso <= c->tunnel_mtu);
+}
+
+/* Lowers the MSS that a SYN announces, so that both sides' segments fit. 0: done, or nothing to do. */
+static __noinline int clamp_mss(struct __sk_buff *skb, const struct packet *p, __u32 tunnel_mtu)
+{
+	__u8 options[64] = {};
+	__u32 header = p->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	__u32 limit = tunnel_mtu - header - sizeof(struct tcphdr);
+	__u32 at = p->l4 + sizeof(struct tcphdr);
+	/* Bytes of IP and TCP header: what lies behind them is no option. */
+	__u32 length = ETH_HLEN + p->headers - at;
+	__u32 i;
+
+	if (tunnel_mtu < 576 || length < 4 || length > 40)
+		return 0;
+	if (bpf_skb_load_bytes(skb, at, options, length))
+		return -1;
+	for (i = 0; i < 37; i++) {
+		__u8 kind = options[i & 63];
+		__u8 step = options[(i + 1) & 63];
+		__u32 mss, place;
+		__be16 from, to;
+
+		if (kind == 0 || i >= length)
+			return 0;
+		if (kind == 1)
+			continue;
+		if (step < 2)
+			return 0;
+		if (kind != 2 || step != 4) {
+			i += step - 1;
+			continue;
+		}
+		mss = options[(i + 2) & 63] << 8 | options[(i + 3) & 63];
+		if (mss <= limit || i + 4 > length)
+			return 0;
+		place = at + i + 2;
+		to = bpf_htons(limit);
+		from = bpf_htons(mss);
+		if (bpf_skb_store_bytes(skb, place, &to, 2, 0))
+			return -1;
+		count(skb, METRIC_MSS_CLAMPED);
+		/* At an odd place the two bytes belong to two words of the sum: swapped they count the same. */
+		if (i & 1) {
+			from = __builtin_bswap16(from);
+			to = __builtin_bswap16(to);
+		}
+		return bpf_l4_csum_replace(skb, p->l4 + 16, from, to, 2);
+	}
+	return 0;
+}
+
+/* To another node. The caller has made sure that it fits and has a hop left. */
+INLINE int to_tunnel(struct __sk_buff *skb, const struct packet *p, const struct config *c, const struct addr *tunnel,
+		     bool is_hop, __u32 hook)
+{
+	if (unlikely(p->tcp_flags & TCP_SYN) && clamp_mss(skb, p, c->tunnel_mtu))
+		return drop(skb, p, METRIC_DROP_REWRITE, hook);
+	if (unlikely(rewrite_headers(skb, p, NULL, is_hop)))
+		return drop(skb, p, METRIC_DROP_REWRITE, hook);
+	if (unlikely(!c->tunnel_ifindex || set_tunnel(skb, tunnel, c->tunnel_vni)))
+		return drop(skb, p, METRIC_DROP_NO_TUNNEL_KEY, hook);
+	count(skb, METRIC_FORWARD_TUNNEL);
+	return redirect(skb, c->tunnel_ifindex, 0);
+}
+
+#endif
