@@ -3,6 +3,8 @@
 #include "from_pod.c"
 #include "from_host.c"
 #include "from_tunnel.c"
+#include "from_wire.c"
+#include "to_wire.c"
 
 int twill_types(struct event *event, enum metric metric, enum hook hook, enum identity identity,
 		enum endpoint_flag endpoint_flag)

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * Ingress of the underlay's devices: what comes back to a masqueraded flow is translated and goes straight to its pod.
+ * Everything else is none of our business and passes untouched.
+ */
+#include "lib/nat.h"
+
+/*
+ * The quick answer from constant offsets: false for what cannot be ours, as the tunnel's packets. Whatever has options,
+ * extension headers or is a fragment is looked at closely.
+ */
+INLINE bool may_be_ours(struct __sk_buff *skb, const struct config *c)
+{
+	void *data = (void *)(long)skb->data;
+	void *end = (void *)(long)skb->data_end;
+	__u8 protocol;
+	__be16 *ports;
+	__u32 port;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = data + ETH_HLEN;
+
+		if ((void *)(ip + 1) + 4 > end)
+			return true;
+		if (ip->daddr != c->node4.w[3])
+			return false;
+		if (*(__u8 *)ip != 0x45 || ip->frag_off & bpf_htons(0x3fff))
+			return true;
+		protocol = ip->protocol;
+		ports = (__be16 *)(ip + 1);
+	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		struct ipv6hdr *ip = data + ETH_HLEN;
+
+		if ((void *)(ip + 1) + 4 > end)
+			return true;
+		if (ip->daddr.s6_addr32[3] != c->node6.w[3] || ip->daddr.s6_addr32[0] != c->node6.w[0])
+			return false;
+		protocol = ip->nexthdr;
+		ports = (__be16 *)(ip + 1);
+	} else {
+		return false;
+	}
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP)
+		return true;
+	port = bpf_ntohs(ports[1]);
+	return port >= c->nat_port_min && port <= c->nat_port_max && port != c->tunnel_port;
+}
+
+/* Notes the reply in the pod's flow, which the agent would otherwise forget while only the outside speaks. */
+INLINE void note_reply(struct __sk_buff *skb, const struct packet *p, const struct config *c, const struct nat_entry *to)
+{
+	struct packet as_pod_sees = *p;
+	struct flow flow;
+
+	as_pod_sees.dst = to->addr;
+	as_pod_sees.dst_port = to->port;
+	if (p->is_echo || (is_echo_flow(p) && p->fragment == FRAGMENT_LATER))
+		as_pod_sees.src_port = to->port;
+	ct_find(skb, &as_pod_sees, c, &flow);
+}
+
+/* An ICMP error about a masqueraded packet: 0 translated, READ_SLOWLY not ours, otherwise the reason to drop. */
+static __noinline int unmask_error(struct __sk_buff *skb, const struct packet *p, struct nat_entry *to)
+{
+	struct packet inner = {};
+	struct nat_key key __attribute__((aligned(8)));
+	struct nat_entry *known;
+
+	/* Errors about the node's own packets come by here too; what is odd about them is the stack's to judge. */
+	if (read_inner(skb, p, &inner))
+		return READ_SLOWLY;
+	key.src = inner.dst;
+	key.dst = inner.src;
+	key.src_port = is_echo_flow(&inner) ? 0 : inner.dst_port;
+	key.dst_port = inner.src_port;
+	key.protocol = inner.protocol;
+	key.direction = NAT_IN;
+	key.pad = 0;
+	known = bpf_map_lookup_elem(&nat, &key);
+	if (!known)
+		return READ_SLOWLY;
+	*to = *known;
+	if (nat_rewrite_inner(skb, p, &inner, to, true) || write_addr(skb, p, &p->dst, &to->addr, false))
+		return METRIC_DROP_REWRITE;
+	return 0;
+}
+
+/* 0: translated; READ_SLOWLY: not ours; otherwise the reason to drop. */
+INLINE int unmasquerade(struct __sk_buff *skb, struct packet *p, const struct config *c, struct nat_entry *to)
+{
+	struct nat_key key __attribute__((aligned(8)));
+	const struct nat_entry *known;
+
+	if (p->is_error)
+		return unmask_error(skb, p, to);
+	/* A later fragment without its first one may still be the node's own: the stack reassembles those. */
+	if (p->fragment && find_fragment(skb, p))
+		return READ_SLOWLY;
+	nat_key_in(p, &key);
+	known = bpf_map_lookup_elem(&nat, &key);
+	if (!known)
+		return READ_SLOWLY;
+	*to = *known;
+	note_reply(skb, p, c, to);
+	return nat_rewrite(skb, p, to, false) ? METRIC_DROP_REWRITE : 0;
+}
+
+SEC("tc")
+int from_wire(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	struct nat_entry to = {};
+	const struct config *c = get_config();
+	const struct endpoint *e;
+	int failed;
+
+	if (!c || likely(!may_be_ours(skb, c)))
+		return VERDICT_NEXT;
+	/* What cannot be read is not ours either: the stack has its own opinion of it. */
+	if (read_packet(skb, &p) || !(addr_equal(&p.dst, &c->node4) || addr_equal(&p.dst, &c->node6)))
+		return VERDICT_NEXT;
+	failed = unmasquerade(skb, &p, c, &to);
+	if (failed == READ_SLOWLY)
+		return VERDICT_NEXT;
+	if (failed)
+		return drop(skb, &p, failed, HOOK_FROM_WIRE);
+	count(skb, METRIC_NAT_IN);
+	e = bpf_map_lookup_elem(&endpoints, &to.addr);
+	if (!e)
+		return drop(skb, &p, METRIC_DROP_NO_ENDPOINT, HOOK_FROM_WIRE);
+	/* The stack would answer with what only this node knows. */
+	if (p.hop_limit <= 1)
+		return drop(skb, &p, METRIC_DROP_TTL, HOOK_FROM_WIRE);
+	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD))
+		return to_stack(skb, &p, c, HOOK_FROM_WIRE);
+	return to_pod(skb, &p, e, true, HOOK_FROM_WIRE);
+}

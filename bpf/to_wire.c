@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * Egress of the underlay's devices: what the stack sends to the outside. A pod's packet to somewhere that does not know
+ * pods gets the node's address; everything else passes untouched.
+ */
+#include "lib/nat.h"
+
+/* The source address alone, for the quick answer. False: not IP, or cut off. */
+INLINE bool read_source(struct __sk_buff *skb, struct addr *src)
+{
+	void *data = (void *)(long)skb->data;
+	void *end = (void *)(long)skb->data_end;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = data + ETH_HLEN;
+		__be32 a;
+
+		if ((void *)(ip + 1) <= end)
+			a = ip->saddr;
+		else if (bpf_skb_load_bytes(skb, ETH_HLEN + 12, &a, 4))
+			return false;
+		addr_set4(src, a);
+		return true;
+	}
+	if (skb->protocol != bpf_htons(ETH_P_IPV6))
+		return false;
+	return bpf_skb_load_bytes(skb, ETH_HLEN + 8, src, 16) == 0;
+}
+
+/* Whether the packet answers somebody outside who reached the pod by its own address. */
+INLINE bool is_reply_to_outside(const struct packet *p)
+{
+	struct ct_key key __attribute__((aligned(8)));
+	bool is_high = ct_make_key(p, &key);
+	const struct ct_entry *e = ct_lookup(&key);
+
+	return e && is_high != !!(e->flags & CT_ORIGIN_HIGH);
+}
+
+/* An ICMP error of a pod about a packet that was translated on its way in: the sender knows only the node's address. */
+static __noinline int mask_error(struct __sk_buff *skb, const struct packet *p)
+{
+	struct packet inner = {};
+	struct nat_key key __attribute__((aligned(8)));
+	struct nat_entry *known, to;
+	int failed = read_inner(skb, p, &inner);
+
+	if (failed)
+		return failed;
+	/* The packet inside came from the outside: its destination was the flow's source. */
+	key.src = inner.dst;
+	key.dst = inner.src;
+	key.src_port = inner.dst_port;
+	key.dst_port = is_echo_flow(&inner) ? 0 : inner.src_port;
+	key.protocol = inner.protocol;
+	key.direction = NAT_OUT;
+	key.pad = 0;
+	known = bpf_map_lookup_elem(&nat, &key);
+	if (!known)
+		return READ_SLOWLY;
+	to = *known;
+	if (nat_rewrite_inner(skb, p, &inner, &to, false) || write_addr(skb, p, &p->src, &to.addr, true))
+		return METRIC_DROP_REWRITE;
+	count(skb, METRIC_NAT_OUT);
+	return 0;
+}
+
+/* 0: translated; READ_SLOWLY: nothing to do; otherwise the reason to drop. */
+INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct config *c)
+{
+	struct nat_key key __attribute__((aligned(8)));
+	const struct nat_entry *known;
+	const struct ipcache_entry *destination;
+	struct nat_entry to = {};
+	int failed;
+
+	if (p->fragment) {
+		failed = find_fragment(skb, p);
+		if (failed)
+			return failed;
+	}
+	if (p->is_error) {
+		failed = mask_error(skb, p);
+		if (failed != READ_SLOWLY)
+			return failed;
+	}
+	nat_key_out(p, &key);
+	known = bpf_map_lookup_elem(&nat, &key);
+	if (known) {
+		to = *known;
+	} else {
+		destination = ipcache_find(&p->dst);
+		if ((destination && destination->flags & IPCACHE_NO_MASQUERADE) || p->is_error ||
+		    is_reply_to_outside(p))
+			return READ_SLOWLY;
+		if (!has_nat_port(p) && !is_nat_by_address(p))
+			return METRIC_DROP_NAT_PROTOCOL;
+		failed = nat_allocate(skb, p, c, &to);
+		if (failed)
+			return failed;
+	}
+	if (nat_rewrite(skb, p, &to, true))
+		return METRIC_DROP_REWRITE;
+	count(skb, METRIC_NAT_OUT);
+	return 0;
+}
+
+SEC("tc")
+int to_wire(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	const struct config *c = get_config();
+	int failed;
+
+	if (!c || !read_source(skb, &p.src))
+		return VERDICT_NEXT;
+	/* Most of what leaves is the node's own, the tunnel's packets above all. */
+	if (addr_equal(&p.src, &c->node4) || addr_equal(&p.src, &c->node6))
+		return VERDICT_NEXT;
+	if (!(c->flags & (skb->protocol == bpf_htons(ETH_P_IP) ? CONFIG_MASQUERADE4 : CONFIG_MASQUERADE6)))
+		return VERDICT_NEXT;
+	if (likely(!bpf_map_lookup_elem(&endpoints, &p.src)))
+		return VERDICT_NEXT;
+	failed = read_packet(skb, &p);
+	if (!failed && is_multicast(&p))
+		return VERDICT_NEXT;
+	if (!failed)
+		failed = masquerade(skb, &p, c);
+	if (failed && failed != READ_SLOWLY)
+		return drop(skb, &p, failed, HOOK_TO_WIRE);
+	return VERDICT_NEXT;
+}
