@@ -3,7 +3,8 @@
 import { createInterface } from "node:readline";
 import { type Box, runIn, spawnIn } from "../src/lab/box.ts";
 import { openNodeBox } from "../src/lab/underlay.ts";
-import { type Network, PLUGIN_DIRECTORY, peerNetworks } from "./cni-networks.ts";
+import { startNodes, type TwillNode } from "../test/fixture/twill-nodes.ts";
+import { type Network, PLUGIN_DIRECTORY, peerNetworks, twillNetworks } from "./cni-networks.ts";
 import type { Task, TaskResult } from "./cni-runner.ts";
 import { loadBenchAddon } from "./native.ts";
 import type { BenchOptions } from "./path.ts";
@@ -35,7 +36,7 @@ interface Runner {
 export async function benchCni(options: BenchOptions): Promise<RowWithRanges[]> {
   options.log(`In every figure: ${spawnFloorMs().toFixed(2)} ms to start and end a program that does nothing`);
   await using stack = new AsyncDisposableStack();
-  const runners = [await peerRunner(stack)];
+  const runners = [await twillRunner(stack), await peerRunner(stack)];
   const samples: Sample[] = [];
   for (let round = 0; round < options.rounds; round++) {
     for (const runner of runners) {
@@ -53,6 +54,15 @@ async function peerRunner(stack: AsyncDisposableStack): Promise<Runner> {
   if (copied.code !== 0)
     throw new Error("Cannot find the reference plugins: run apt-get install containernetworking-plugins");
   return startRunner(box, peerNetworks());
+}
+
+async function twillRunner(stack: AsyncDisposableStack): Promise<Runner> {
+  // As many addresses as the peers have.
+  const podCidrs = ["10.244.4.0/22", "fd00:10:244:1::/64"];
+  const [node] = (await startNodes(stack, { count: 1, podCidrs })) as [TwillNode];
+  await node.run(["cp", "/usr/lib/cni/portmap", `${PLUGIN_DIRECTORY}/`]);
+  const { name, version, plugins } = node.network();
+  return startRunner(node.box, twillNetworks(name, version, plugins));
 }
 
 function startRunner(box: Box, networks: readonly Network[]): Runner {
