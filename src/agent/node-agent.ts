@@ -11,13 +11,15 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Endpoint } from "../model/endpoint.ts";
 import { addrFromBytes } from "../net/addr.ts";
 import { decodeNode, decodeNodeKey } from "../net/gen/bpf-maps.ts";
+import type { Mac } from "../net/mac.ts";
 import { describeMapRow } from "../plan/describe.ts";
-import { GATEWAY_MAC, GATEWAY_V4, GATEWAY_V6 } from "../plan/names.ts";
-import { type NodePlan, planNode } from "../plan/node-plan.ts";
-import type { MapRow } from "../plan/rows.ts";
+import { planEndpoint } from "../plan/endpoint.ts";
+import { MIN_MTU_BYTES } from "../plan/names.ts";
+import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
-import type { NodeSettings } from "./cni/node-context.ts";
+import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
+import { type Sweep, sweep } from "./cni/sweep.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
@@ -25,7 +27,6 @@ import { messageOf } from "./reconcile/failures.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import type { RunReport } from "./reconcile/status.ts";
 import type { RunnerEvents } from "./reconcile/table-runner.ts";
-import { type Repair, repairEndpoints } from "./repair.ts";
 
 /** What an agent works on. */
 export interface AgentParts {
@@ -37,10 +38,8 @@ export interface AgentParts {
   readonly log: Log;
   /** Wall clock, milliseconds. */
   readonly nowMs: () => number;
-  /** Entries of the map `endpoints` for an attachment. */
-  readonly endpointRows: (endpoint: Endpoint) => readonly MapRow[];
-  /** Removes everything of an attachment. */
-  readonly tearDown: (endpoint: Endpoint) => void;
+  /** A random unicast, locally administered address. */
+  readonly newMac: () => Mac;
 }
 
 /** Counts since the start, for metrics. */
@@ -52,7 +51,7 @@ export interface AgentCounts {
   /** By table and action. */
   readonly writes: Map<string, number>;
   readonly failures: Map<string, number>;
-  /** By reason. */
+  /** Left-over things removed, by kind. */
   readonly repairs: Map<string, number>;
 }
 
@@ -88,6 +87,7 @@ export class NodeAgent {
   #plan: NodePlan | undefined;
   #view: View | undefined;
   #remembered: readonly NodeNet[] | undefined;
+  #lost: Endpoint[] = [];
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -149,17 +149,30 @@ export class NodeAgent {
     const issues: Issue[] = [...(this.#plan?.issues ?? [])];
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
+    for (const e of this.#lost)
+      issues.push({
+        path: `endpoints.${e.id}`,
+        message: `Device "${e.hostIfname}" of ${describePod(e)} is gone although its namespace is there: delete the pod`,
+      });
     return issues;
+  }
+
+  /** What attachments work with: always as things stand now. */
+  context(): NodeContext {
+    const { kernel, ledger, nowMs, newMac } = this.#parts;
+    return {
+      kernel,
+      ledger,
+      nowMs,
+      newMac,
+      settings: () => this.settings(),
+      problems: () => this.notReady().map((reason) => ({ reason, isFeltByPods: this.#report !== undefined })),
+    };
   }
 
   /** What attachments are made with. */
   settings(): NodeSettings {
-    return {
-      pools: this.pools(),
-      mtuBytes: this.#plan?.underlay.podMtuBytes ?? 1280,
-      gateways: [GATEWAY_V4, GATEWAY_V6],
-      hostMac: GATEWAY_MAC,
-    };
+    return { pools: this.pools(), mtuBytes: this.#plan?.underlay.podMtuBytes ?? MIN_MTU_BYTES };
   }
 
   /** A pool for each of this node's pod CIDRs that its kernel can serve. */
@@ -201,16 +214,13 @@ export class NodeAgent {
   }
 
   #runLocked(nowMs: number): void {
-    const { kernel, ledger, config } = this.#parts;
+    const { config } = this.#parts;
     if (this.#programs === undefined) return;
-    this.#noteRepairs(repairEndpoints({ kernel, ledger, tearDown: this.#parts.tearDown }));
+    this.#noteSweep(sweep(this.context()));
     const view = this.#look();
     if (view === undefined) return;
     this.#view = view;
-    const endpoints = ledger
-      .endpoints()
-      .filter((e) => e.state === "ready")
-      .map((e) => ({ link: e.hostIfname, rows: this.#parts.endpointRows(e) }));
+    const endpoints = this.#presentEndpoints();
     const nodeIds = this.nodeIds();
     const report = this.#reconciler.run({
       nowMs,
@@ -247,13 +257,34 @@ export class NodeAgent {
     return { self, nodes };
   }
 
-  #noteRepairs(repairs: readonly Repair[]): void {
-    for (const { reason, link, endpoint, failure } of repairs) {
-      bump(this.counts.repairs, reason);
-      const fields = { reason, link, containerId: endpoint?.containerId, addrs: endpoint?.addrs.map((a) => a.text) };
-      if (failure === undefined) this.#parts.log.info(fields, "removed what an attachment left");
-      else this.#parts.log.error({ ...fields, failure }, "cannot remove what an attachment left");
+  /** Attachments whose device is there. A pod that lost its device cannot be given another one: it is reported. */
+  #presentEndpoints(): EndpointRows[] {
+    const { kernel, ledger } = this.#parts;
+    const indexes = new Map(kernel.links().map((l) => [l.name, l.ifindex]));
+    this.#lost = [];
+    const present: EndpointRows[] = [];
+    for (const e of ledger.endpoints()) {
+      const rows = planEndpoint(e);
+      if (rows === undefined) continue;
+      if (indexes.get(e.hostIfname) === e.hostIfindex) present.push(rows);
+      else this.#lost.push(e);
     }
+    return present;
+  }
+
+  #noteSweep(done: Sweep): void {
+    const { log } = this.#parts;
+    for (const e of done.removed) {
+      bump(this.counts.repairs, "attachment");
+      const fields = { containerId: e.containerId, link: e.hostIfname, addrs: e.addrs.map((a) => a.text) };
+      log.info({ ...fields, state: e.state }, "removed an attachment that was left");
+    }
+    for (const link of done.strayLinks) {
+      bump(this.counts.repairs, "device");
+      log.info({ link }, "removed a pod's device that no attachment has");
+    }
+    if (done.strayEntries > 0) log.info({ entries: done.strayEntries }, "removed map entries that no attachment has");
+    for (const failure of done.failures) log.error({ failure }, "cannot remove what an attachment left");
   }
 
   #events(): RunnerEvents {
@@ -270,6 +301,10 @@ export class NodeAgent {
       },
     };
   }
+}
+
+function describePod(e: Endpoint): string {
+  return e.podName === undefined ? `container "${e.containerId}"` : `pod "${e.podNamespace}/${e.podName}"`;
 }
 
 function waitingText(name: string, isSynced: boolean, source: string, self: NodeNet | undefined): string {

@@ -8,6 +8,12 @@ import type { RunReport, TableStatus } from "./reconcile/status.ts";
  */
 const LOCAL_DAMAGE: ReadonlySet<string> = new Set(["map/ipcache", "map/nodes", "map/endpoints"]);
 
+/** A pod's device in a row's words. */
+const POD_LINK = /\btwl[0-9a-f]{12}\b/;
+
+/** Most reasons that are named. */
+const MAX_REASONS = 10;
+
 /** What readiness follows from. */
 export interface ReadinessFacts {
   /** Why the programs could not be loaded; undefined: they are. */
@@ -22,9 +28,18 @@ export interface ReadinessFacts {
   readonly report: RunReport | undefined;
 }
 
+/** Whether a failure concerns one pod or one other node only. */
+function isLocal(table: TableStatus, text: string): boolean {
+  return LOCAL_DAMAGE.has(table.table) || POD_LINK.test(text);
+}
+
 function rowsOf(table: TableStatus): string[] {
   if (table.problem !== undefined) return [`${table.table}: ${table.problem}`];
   return table.rows.map((r) => `${table.table}: ${r.row}: ${r.message}`);
+}
+
+function failures(report: RunReport | undefined, wantsLocal: boolean): string[] {
+  return (report?.tables ?? []).flatMap((t) => rowsOf(t).filter((text) => isLocal(t, text) === wantsLocal));
 }
 
 /** Reasons why a pod that is attached now would have no working network. Empty: it would. */
@@ -34,15 +49,10 @@ export function notReadyReasons(f: ReadinessFacts): readonly string[] {
   if (f.report === undefined) return [f.runProblem ?? "The first reconciliation is not complete"];
   // One is another process at work with the ledger; more is a ledger or a kernel that does not answer.
   if (f.runProblem !== undefined && f.failedRuns > 1) return [f.runProblem];
-  const failing = f.report.tables.filter((t) => t.failing > 0 && !LOCAL_DAMAGE.has(t.table));
-  return failing.flatMap(rowsOf).slice(0, 10);
+  return failures(f.report, false).slice(0, MAX_REASONS);
 }
 
 /** Rows that fail without keeping pods from being attached. */
 export function localDamage(report: RunReport | undefined): readonly string[] {
-  const failing = (report?.tables ?? []).filter((t) => t.failing > 0 && LOCAL_DAMAGE.has(t.table));
-  return failing.flatMap((t) => {
-    const more = t.failing - t.rows.length;
-    return [...rowsOf(t).slice(0, 5), ...(more > 0 ? [`${t.table}: ${more} more rows`] : [])];
-  });
+  return failures(report, true).slice(0, MAX_REASONS);
 }
