@@ -5,7 +5,7 @@
  * same objects. It keeps everything in memory and promises nothing about durability.
  */
 
-import type { Duplex, Readable, Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 
 /** JSON as the API carries it. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
@@ -25,7 +25,7 @@ export interface ObjectMeta {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly finalizers?: readonly string[];
   readonly ownerReferences?: readonly OwnerReference[];
-  readonly managedFields?: readonly Json[];
+  readonly managedFields?: readonly { readonly [key: string]: Json | undefined }[];
 }
 
 /** A reference to the object that an object belongs to. */
@@ -155,11 +155,6 @@ export interface KubeletStreams {
   attach?(request: ExecRequest, signal: AbortSignal): Promise<ExecSession>;
   /** Lines as they shall be shown; ends when there is nothing more, or with the signal. */
   logs(request: LogRequest, signal: AbortSignal): Promise<Readable>;
-  /** A connection to a TCP port inside the pod, for `port-forward`. */
-  dial?(
-    request: { readonly namespace: string; readonly pod: string; readonly port: number },
-    signal: AbortSignal,
-  ): Promise<Duplex>;
 }
 
 /** How the server is made. */
