@@ -1,0 +1,106 @@
+/** CHECK: everything that ADD made is there and as it was made; all differences are reported at once. */
+
+import { err, ok, type Result } from "../../base/result.ts";
+import { CNI_CODE, type CniError, cniError } from "../../cni/error.ts";
+import type { CniRequest } from "../../cni/request.ts";
+import type { PodLink } from "../../kernel/kernel.ts";
+import type { Endpoint } from "../../model/endpoint.ts";
+import { familyBits } from "../../net/addr.ts";
+import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows } from "../../plan/endpoint.ts";
+import { isGone } from "./failure.ts";
+import { gatewayOf } from "./gateway.ts";
+import type { NodeContext } from "./node-context.ts";
+
+function inspect(ctx: NodeContext, e: Endpoint, netns: string): PodLink | undefined {
+  try {
+    return ctx.kernel.inspectPodLink(netns, e.ifname);
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Plugins behind may add addresses and routes, and raise nothing that makes these wrong; ours must be there. */
+function podDifferences(e: Endpoint, link: PodLink): string[] {
+  const out: string[] = [];
+  if (!link.isUp) out.push(`interface "${e.ifname}" is down`);
+  if (link.mac !== e.mac) out.push(`interface "${e.ifname}" has MAC "${link.mac}", not "${e.mac}"`);
+  if (link.mtuBytes > e.mtuBytes) out.push(`interface "${e.ifname}" has MTU ${link.mtuBytes}, more than ${e.mtuBytes}`);
+  if (link.hostIfindex !== e.hostIfindex)
+    out.push(
+      `interface "${e.ifname}" leads to index ${link.hostIfindex}, not to ${e.hostIfindex} of "${e.hostIfname}"`,
+    );
+  for (const a of e.addrs) {
+    if (!link.addrs.some((x) => x.addr.text === a.text && x.length === familyBits(a.family)))
+      out.push(`interface "${e.ifname}" lacks address "${a.text}/${familyBits(a.family)}"`);
+    const gateway = gatewayOf(a.family).text;
+    if (!link.routes.some((r) => r.dst.family === a.family && r.dst.length === 0))
+      out.push(`interface "${e.ifname}" lacks the IPv${a.family} default route via "${gateway}"`);
+    if (
+      !link.routes.some((r) => r.dst.length === familyBits(a.family) && r.dst.addr.text === gateway) &&
+      a.family === 4
+    )
+      out.push(`interface "${e.ifname}" lacks the route to "${gateway}"`);
+  }
+  return out;
+}
+
+function equal(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((x, i) => x === b[i]);
+}
+
+function nodeDifferences(ctx: NodeContext, e: Endpoint): string[] {
+  const out: string[] = [];
+  const host = ctx.kernel.links().find((l) => l.name === e.hostIfname);
+  if (host === undefined) return [`host end "${e.hostIfname}" is missing`];
+  if (host.ifindex !== e.hostIfindex)
+    out.push(`host end "${e.hostIfname}" has index ${host.ifindex}, not ${e.hostIfindex}`);
+  if (!host.isUp) out.push(`host end "${e.hostIfname}" is down`);
+  const wanted = endpointAttachment(e);
+  const isAttached = ctx.kernel
+    .attachments()
+    .some((a) => a.link === wanted.link && a.direction === wanted.direction && a.program === wanted.program);
+  if (!isAttached) out.push(`program "${wanted.program}" is not attached to "${e.hostIfname}"`);
+  for (const [i, row] of endpointMapRows(e, e.hostIfindex ?? 0).entries()) {
+    const found = ctx.kernel.mapGet(ENDPOINTS_MAP, row.key);
+    if (found === undefined) out.push(`map "${ENDPOINTS_MAP}" lacks "${e.addrs[i]?.text}"`);
+    else if (!equal(found, row.value)) out.push(`map "${ENDPOINTS_MAP}" has another entry for "${e.addrs[i]?.text}"`);
+  }
+  return out;
+}
+
+/** What `prevResult` says of this attachment against what the ledger remembers. */
+function resultDifferences(e: Endpoint, request: CniRequest): string[] {
+  const out: string[] = [];
+  const previous = request.prevResult;
+  const own = previous?.interfaces.find((i) => i.name === e.ifname && i.sandbox !== undefined);
+  // Versions before 0.3.0 name no interfaces.
+  if (previous !== undefined && previous.interfaces.length > 0 && own === undefined)
+    out.push(`prevResult has no interface "${e.ifname}"`);
+  if (own?.mac !== undefined && own.mac.toLowerCase() !== e.mac)
+    out.push(`prevResult has MAC "${own.mac}" for "${e.ifname}", the ledger "${e.mac}"`);
+  for (const a of e.addrs)
+    if (previous !== undefined && !previous.ips.some((ip) => ip.address.addr.text === a.text))
+      out.push(`prevResult lacks address "${a.text}"`);
+  return out;
+}
+
+/** @throws LedgerError when the ledger itself fails */
+export function check(ctx: NodeContext, request: CniRequest): Result<undefined, CniError> {
+  const { containerId, ifname } = request;
+  const name = `"${ifname}" of container "${containerId}"`;
+  const e = ctx.ledger.find(containerId, ifname);
+  if (e === undefined)
+    return err(cniError(CNI_CODE.containerUnknown, `Cannot check ${name}: no endpoint of this node has that name`));
+  const differences: string[] = [];
+  if (e.state !== "ready") differences.push(`endpoint ${e.id} is ${e.state}`);
+  if (ctx.kernel.netnsId(request.netns) !== e.netnsId)
+    differences.push(`network namespace "${request.netns}" is not the one that was attached, "${e.netnsPath}"`);
+  const link = inspect(ctx, e, request.netns);
+  if (link === undefined) differences.push(`there is no interface "${ifname}" in "${request.netns}"`);
+  else differences.push(...podDifferences(e, link));
+  differences.push(...nodeDifferences(ctx, e), ...resultDifferences(e, request));
+  if (differences.length === 0) return ok(undefined);
+  const msg = `Check of ${name} found ${differences.length} differences: ${differences[0]}`;
+  return err(cniError(CNI_CODE.checkFailed, msg, differences.join("\n")));
+}

@@ -1,0 +1,35 @@
+/** What the attachment operations work on: one node's kernel, memory and settings. The same in the agent and offline. */
+
+import type { Pool } from "../../ipam/pool.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { Ledger } from "../../ledger/ledger.ts";
+import type { Mac } from "../../net/mac.ts";
+
+/** Settings of a node that an attachment needs; plain data that survives in the offline file. */
+export interface NodeSettings {
+  /** Of each family usually one; empty until the node has its pod CIDRs. */
+  readonly pools: readonly Pool[];
+  /** Of pods' devices. */
+  readonly mtuBytes: number;
+}
+
+/** Why the node cannot serve pods well. */
+export interface NodeProblem {
+  readonly reason: string;
+  /** Pods that are attached already suffer too (STATUS 51 rather than 50). */
+  readonly isFeltByPods: boolean;
+}
+
+/** Everything that attach, detach, check, collect, sweep and status take. */
+export interface NodeContext {
+  readonly kernel: Kernel;
+  readonly ledger: Ledger;
+  /** Read anew for each operation: pod CIDRs may come late. */
+  readonly settings: () => NodeSettings;
+  /** Why a pod that is attached now would have no working network; empty when the data plane is complete. */
+  readonly problems: () => readonly NodeProblem[];
+  /** Wall clock, milliseconds since 1970. */
+  readonly nowMs: () => number;
+  /** A random unicast, locally administered address. */
+  readonly newMac: () => Mac;
+}

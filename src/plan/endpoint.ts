@@ -1,0 +1,39 @@
+/** One attached pod's part of the node's tables. */
+
+import type { Endpoint } from "../model/endpoint.ts";
+import { EndpointFlag, encodeEndpoint, encodeEndpointKey, Identity } from "../net/gen/bpf-maps.ts";
+import { macBytes } from "../net/mac.ts";
+import { GATEWAY_MAC } from "./names.ts";
+import type { EndpointRows } from "./node-plan.ts";
+import type { AttachRow, MapRow } from "./rows.ts";
+
+/** Name of the map that opens a pod's link, address by address. */
+export const ENDPOINTS_MAP = "endpoints";
+
+/** Keys of the pod's entries in {@link ENDPOINTS_MAP}. */
+export function endpointKeys(e: Pick<Endpoint, "addrs">): readonly Uint8Array[] {
+  return e.addrs.map((a) => encodeEndpointKey({ addr: a.bytes }));
+}
+
+/** The pod's entries in {@link ENDPOINTS_MAP}. @param hostIfindex of the host end, which the ledger knows only later */
+export function endpointMapRows(e: Endpoint, hostIfindex: number): readonly MapRow[] {
+  const value = encodeEndpoint({
+    ifindex: hostIfindex,
+    identity: Identity.pod,
+    flags: (e.isDownloadLimited ? EndpointFlag.shapeDownload : 0) | (e.isUploadLimited ? EndpointFlag.shapeUpload : 0),
+    mac: macBytes(e.mac),
+    hostMac: macBytes(GATEWAY_MAC),
+  });
+  return endpointKeys(e).map((key) => ({ key, value }));
+}
+
+/** The program that every packet of the pod meets first. */
+export function endpointAttachment(e: Pick<Endpoint, "hostIfname">): AttachRow {
+  return { link: e.hostIfname, direction: "ingress", program: "from_pod" };
+}
+
+/** What a complete attachment wants on the node; undefined while it is not complete, or not any more. */
+export function planEndpoint(e: Endpoint): EndpointRows | undefined {
+  if (e.state !== "ready" || e.hostIfindex === undefined) return undefined;
+  return { link: e.hostIfname, rows: endpointMapRows(e, e.hostIfindex) };
+}
