@@ -132,17 +132,11 @@ async function runChecks(
 }
 
 /**
- * Runs the demonstration.
- * @param startedMs `performance.now()` at which the clock of the result started
+ * Runs the demonstration. The clock of its events and its result began with this process.
  * @throws Error when the lab does not get ready
  */
-export async function runDemo(
-  lab: Lab,
-  podsPerNode: number,
-  startedMs: number,
-  emit: (event: DemoEvent) => void,
-): Promise<DemoResult> {
-  const step = (text: string) => emit({ kind: "step", text, atMs: performance.now() - startedMs });
+export async function runDemo(lab: Lab, podsPerNode: number, emit: (event: DemoEvent) => void): Promise<DemoResult> {
+  const step = (text: string) => emit({ kind: "step", text, atMs: performance.now() });
   const endNarration = narrate(lab, emit);
   try {
     await lab.ready(READY_MS);
@@ -165,7 +159,7 @@ export async function runDemo(
     step(`${checks.length} probes with real packets`);
     return {
       ...found,
-      seconds: Math.round(performance.now() - startedMs) / 1000,
+      seconds: Math.round(performance.now()) / 1000,
       nodes: lab.nodes.length,
       pods: letter,
     };
