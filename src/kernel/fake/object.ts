@@ -1,0 +1,44 @@
+/** What the fake knows of Twill's object: it cannot read ELF, and takes any bytes for a version of it. */
+
+import { BPF_MAPS, type BpfMapName } from "../../net/gen/bpf-maps.ts";
+import type { FakeMapSpec } from "./map.ts";
+
+/** A loaded program. */
+export interface FakeProgram {
+  readonly name: string;
+  readonly id: number;
+}
+
+/** Programs and maps of an object. */
+export interface FakeObject {
+  readonly programs: readonly string[];
+  readonly maps: ReadonlyMap<string, FakeMapSpec>;
+}
+
+/** Possible CPUs of the pretended machine: a per-CPU value has one part for each. */
+const CPUS = 2;
+
+const KINDS: Readonly<Record<BpfMapName, readonly [FakeMapSpec["type"], number]>> = {
+  config: ["array", 1],
+  endpoints: ["hash", 4096],
+  ipcache: ["lpm_trie", 131072],
+  nodes: ["hash", 16384],
+  ct_tcp: ["hash", 262144],
+  ct_other: ["hash", 131072],
+  nat: ["hash", 262144],
+  frags: ["lru_hash", 8192],
+  metrics: ["percpu_array", 64],
+  events: ["ringbuf", 1 << 20],
+};
+
+function specOf(name: BpfMapName): FakeMapSpec {
+  const [type, maxEntries] = KINDS[name];
+  const { keyBytes, valueBytes } = BPF_MAPS[name];
+  return { type, keyBytes, valueBytes: type === "percpu_array" ? CPUS * valueBytes : valueBytes, maxEntries };
+}
+
+/** Twill's data plane, as bpf/gen/twill.o has it; the behaviour suite holds one against the other. */
+export const TWILL_OBJECT: FakeObject = {
+  programs: ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire"],
+  maps: new Map((Object.keys(KINDS) as BpfMapName[]).map((name) => [name, specOf(name)])),
+};
