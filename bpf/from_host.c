@@ -10,8 +10,12 @@ INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, con
 {
 	struct ct_entry *e = flow->is_related ? NULL : flow->entry;
 
-	/* CT_STACK is the pod's view of this flow: the stack's own packets go the other way. */
-	if (e && e->flags & CT_TUNNEL && recall_way(e, c->revision, way))
+	/*
+	 * What the flow remembers is the way of a pod of this node towards the other side, and packets of both directions
+	 * come by here. Hence pods first; CT_STACK means the stack itself, which would not send to twill0.
+	 */
+	way->endpoint = bpf_map_lookup_elem(&endpoints, &p->dst);
+	if (!way->endpoint && e && e->flags & CT_TUNNEL && recall_way(e, c->revision, way))
 		return 0;
 	find_way(&p->dst, way);
 	if (way->kind == WAY_STACK)
