@@ -52,6 +52,7 @@ class LinuxKernel implements Kernel {
   readonly #programs: ProgramStore;
   readonly #attachments: AttachmentStore;
   #pinDirectory: string;
+  #isDisposed = false;
 
   constructor(options: LinuxKernelOptions) {
     const netns = options.netns ?? "/proc/thread-self/ns/net";
@@ -186,6 +187,9 @@ class LinuxKernel implements Kernel {
   }
 
   [Symbol.dispose](): void {
+    // A descriptor that is closed twice may be somebody else's by then.
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
     this.#programs[Symbol.dispose]();
     this.#maps[Symbol.dispose]();
     this.#socket[Symbol.dispose]();

@@ -1,0 +1,91 @@
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { addr } from "../../net/addr.ts";
+import { mac } from "../../net/mac.ts";
+import { prefix } from "../../net/prefix.ts";
+import { KernelError } from "../kernel.ts";
+import { kernelBehaviour } from "../suite/behaviour.ts";
+import type { KernelBench } from "../suite/bench.ts";
+import { podSpec } from "../suite/pods.ts";
+import { createFakeKernel } from "./fake-kernel.ts";
+import { FakeMachine } from "./machine.ts";
+import { printNode, printPod } from "./print.ts";
+
+const PINS = "/sys/fs/bpf/twill";
+
+function openFake(): KernelBench {
+  const machine = new FakeMachine();
+  let count = 0;
+  const add = (sameAs?: string) => {
+    const path = `/run/netns/pod${count++}`;
+    machine.addNetns(path, sameAs);
+    return path;
+  };
+  return {
+    kernel: createFakeKernel({ machine }),
+    pinDirectory: PINS,
+    objects: [Uint8Array.of(1), Uint8Array.of(2)],
+    reopen: () => createFakeKernel({ machine }),
+    addNetns: () => add(),
+    aliasNetns: add,
+    removeNetns: (path) => machine.removeNetns(path),
+    [Symbol.dispose]: () => undefined,
+  };
+}
+
+kernelBehaviour("fake", openFake);
+
+it("prints itself in the words of iproute2", () => {
+  const machine = new FakeMachine();
+  const kernel = createFakeKernel({ machine });
+  machine.addNetns("/run/netns/a");
+  const row = { kind: "veth", name: "twill0", peer: "twill1", mtuBytes: 1450 } as const;
+  kernel.putLink({ ...row, mac: mac("ee:ee:ee:ee:ee:ee"), peerMac: mac("ee:ee:ee:ee:ee:e1") });
+  kernel.putAddr({ link: "twill0", address: { addr: addr("10.244.1.1"), length: 32 } });
+  kernel.putRoute({ link: "twill0", dst: prefix("10.244.0.0/16"), src: addr("10.244.1.1"), mtuBytes: 1450 });
+  kernel.setSysctl("net/ipv4/ip_forward", "1");
+  kernel.loadPrograms(Uint8Array.of(1), { pinDirectory: PINS, maxEntries: new Map([["nodes", 4]]) });
+  kernel.putAttachment({ link: "twill1", direction: "ingress", program: "from_host" });
+  kernel.putMapRows("nodes", [{ key: new Uint8Array(16).fill(1), value: new Uint8Array(8).fill(2) }]);
+  kernel.createPodLink(podSpec("/run/netns/a"));
+  assert.equal(
+    printNode(machine),
+    `1: lo: <> mtu 65536 link/ether 00:00:00:00:00:00
+2: twill1@twill0: <NOARP,UP> mtu 1450 link/ether ee:ee:ee:ee:ee:e1 veth
+    tcx/ingress from_host
+3: twill0@twill1: <NOARP,UP> mtu 1450 link/ether ee:ee:ee:ee:ee:ee veth
+    inet 10.244.1.1/32
+4: twl0123456789ab@if2: <> mtu 1450 link/ether ee:ee:ee:ee:ee:ee veth
+10.244.0.0/16 dev twill0 proto 87 src 10.244.1.1 mtu 1450
+net.ipv4.ip_forward = 1
+map config array
+  00000000: ${"00".repeat(112)}
+map nodes hash 1/4
+  01010101010101010101010101010101: 0202020202020202
+`,
+  );
+  assert.equal(
+    printPod(machine, "/run/netns/a"),
+    `1: lo: <> mtu 65536 link/ether 00:00:00:00:00:00
+2: eth0@if4: <UP> mtu 1450 link/ether 0a:58:0a:f4:01:02 veth
+    inet 10.244.1.2/32
+    inet6 fd00:10:244:1::2/128
+169.254.1.1/32 dev eth0 proto 87
+default via 169.254.1.1 dev eth0 proto 87
+default6 via fe80::1 dev eth0 proto 87
+fe80::1/128 dev eth0 proto 87
+169.254.1.1 dev eth0 lladdr ee:ee:ee:ee:ee:ee PERMANENT
+fe80::1 dev eth0 lladdr ee:ee:ee:ee:ee:ee PERMANENT
+`,
+  );
+});
+
+it("fails as ordered, once for each order", () => {
+  const machine = new FakeMachine();
+  const kernel = createFakeKernel({ machine });
+  machine.failNext("links", new KernelError("list links", "EINTR", 4));
+  machine.failNext("links", new KernelError("list links", "ENOBUFS", 105));
+  assert.throws(() => kernel.links(), { code: "EINTR" });
+  assert.throws(() => kernel.links(), { code: "ENOBUFS" });
+  assert.equal(kernel.links().length, 1);
+});

@@ -1,0 +1,123 @@
+/**
+ * Benches for tests on the real kernel. The test's process leaves its network and mount namespaces once, for its whole
+ * life: whatever it makes is invisible to the rest of the machine and gone with the process, however that ends.
+ */
+
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import type { Kernel } from "../kernel.ts";
+import type { KernelBench } from "../suite/bench.ts";
+import { loadAddon } from "./addon.ts";
+import type { AttachBy } from "./attachment-store.ts";
+import { mountBpffs } from "./bpffs.ts";
+import { createLinuxKernel } from "./linux-kernel.ts";
+
+const CLONE_NEWNS = 0x20000;
+const CLONE_NEWNET = 0x40000000;
+const MS_REC = 0x4000;
+const MS_PRIVATE = 0x40000;
+const MS_BIND = 0x1000;
+const MNT_DETACH = 2;
+const OBJECT = new URL("../../../bpf/gen/hollow.o", import.meta.url);
+
+let scratch: string | undefined;
+let count = 0;
+
+/** Why tests on the real kernel cannot run here; false when they can. */
+export function whyNoKernel(): string | false {
+  if (process.getuid?.() !== 0) return "needs root: network namespaces and BPF";
+  try {
+    enter();
+    return false;
+  } catch (error) {
+    return `needs the addon, namespaces and a bpffs: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+/** Leaves the machine's namespaces; returns the directory that holds everything the tests make. */
+function enter(): string {
+  if (scratch !== undefined) return scratch;
+  const addon = loadAddon();
+  const directory = mkdtempSync(join(tmpdir(), "twill-kernel-"));
+  addon.unshare(CLONE_NEWNET | CLONE_NEWNS);
+  addon.mount("none", "/", "", MS_REC | MS_PRIVATE, "");
+  mkdirSync(join(directory, "bpf"));
+  mkdirSync(join(directory, "netns"));
+  mountBpffs(join(directory, "bpf"));
+  process.on("exit", () => {
+    addon.umount(join(directory, "bpf"), MNT_DETACH);
+    rmSync(directory, { recursive: true, force: true });
+  });
+  scratch = directory;
+  return directory;
+}
+
+/** Makes a network namespace with a path, and leaves the thread where it was. */
+export function makeNetns(): string {
+  const addon = loadAddon();
+  const home = addon.openNetns("/proc/thread-self/ns/net");
+  const path = join(enter(), "netns", `ns${count++}`);
+  writeFileSync(path, "");
+  try {
+    addon.unshare(CLONE_NEWNET);
+    addon.mount("/proc/thread-self/ns/net", path, "", MS_BIND, "");
+  } finally {
+    addon.setns(home, CLONE_NEWNET);
+    addon.close(home);
+  }
+  return path;
+}
+
+/** Ends what {@link makeNetns} made. */
+export function removeNetns(path: string): void {
+  loadAddon().umount(path, MNT_DETACH);
+  rmSync(path);
+}
+
+/** Two objects that differ in nothing but bytes behind the ELF file, which make another version of it. */
+export function testObjects(): readonly [Uint8Array, Uint8Array] {
+  const object = readFileSync(OBJECT);
+  return [object, Buffer.concat([object, Buffer.from("another version")])];
+}
+
+/** A node in a namespace of its own. */
+export function openLinux(attachBy: AttachBy): KernelBench {
+  const node = makeNetns();
+  const pinDirectory = join(enter(), "bpf", `twill${count++}`);
+  const kernels: Kernel[] = [];
+  const made: string[] = [node];
+  const open = () => {
+    const kernel = createLinuxKernel({ netns: node, pinDirectory, attachBy });
+    kernels.push(kernel);
+    return kernel;
+  };
+  return {
+    kernel: open(),
+    pinDirectory,
+    objects: testObjects(),
+    reopen: open,
+    addNetns() {
+      const path = makeNetns();
+      made.push(path);
+      return path;
+    },
+    aliasNetns(path) {
+      const alias = join(enter(), "netns", `alias${count++}`);
+      writeFileSync(alias, "");
+      loadAddon().mount(path, alias, "", MS_BIND, "");
+      made.push(alias);
+      return alias;
+    },
+    removeNetns(path) {
+      made.splice(made.indexOf(path), 1);
+      removeNetns(path);
+    },
+    [Symbol.dispose]() {
+      for (const kernel of kernels) kernel[Symbol.dispose]();
+      for (const path of made) removeNetns(path);
+      rmSync(pinDirectory, { recursive: true, force: true });
+    },
+  };
+}
