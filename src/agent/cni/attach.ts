@@ -47,10 +47,11 @@ function interfaceExists(request: CniRequest, why: string): CniError {
 }
 
 /** A container may come back with a new namespace: what an older generation left is removed, what lives is not. */
-function clearOlder(ctx: NodeContext, request: CniRequest): CniError | undefined {
+function clearOlder(ctx: NodeContext, request: CniRequest, netnsId: string): CniError | undefined {
   const older = ctx.ledger.find(request.containerId, request.ifname);
   if (older === undefined) return undefined;
-  if (older.state === "ready" && isAlive(ctx.kernel, older))
+  const isOwn = ctx.isRepeated === true && older.netnsId === netnsId;
+  if (older.state === "ready" && !isOwn && isAlive(ctx.kernel, older))
     return interfaceExists(request, `it is attached as endpoint ${older.id} in "${older.netnsPath}"`);
   const failures = tearDown(ctx, older);
   if (failures.length === 0) return undefined;
@@ -139,7 +140,7 @@ function resultOf(e: Endpoint, request: CniRequest): CniResult {
 function attachLocked(ctx: NodeContext, request: CniRequest): Attached {
   const netnsId = findNamespace(ctx, request);
   if (!netnsId.ok) return netnsId;
-  const refused = clearOlder(ctx, request);
+  const refused = clearOlder(ctx, request, netnsId.value);
   if (refused !== undefined) return err(refused);
   const settings = ctx.settings();
   const wanted = { pools: settings.pools, statics: request.staticAddrs, rangeSets: request.rangeSets };

@@ -32,4 +32,6 @@ export interface NodeContext {
   readonly nowMs: () => number;
   /** A random unicast, locally administered address. */
   readonly newMac: () => Mac;
+  /** An agent died while it served this very call: an attachment of the same namespace is its, and is made anew. */
+  readonly isRepeated?: boolean;
 }

@@ -1,0 +1,130 @@
+/** Puts the plugin where the runtime looks for it: binaries first, the network configuration last. */
+
+import { execFile } from "node:child_process";
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type ChainedPlugin, formatConflist } from "../../cni/conflist.ts";
+import { CNI_VERSIONS, type CniVersion } from "../../cni/version.ts";
+import { readIfThere, writeWhole } from "./whole-file.ts";
+
+/** Name of the network configuration; runtimes take the first by name. */
+export const CONFLIST_FILE = "10-twill.conflist";
+
+/** The shim's own idea of where the agent's socket is. */
+const DEFAULT_RUN_DIRECTORY = "/run/twill";
+
+/** Plugins that may be chained, in the order of the chain. */
+const CHAINABLE = ["portmap", "bandwidth"] as const;
+
+const PROBE_TIMEOUT_MS = 5_000;
+
+/** Where and what. */
+export interface InstallOptions {
+  /** The built shim. */
+  readonly shim: string;
+  readonly binDirectory: string;
+  readonly confDirectory: string;
+  /** Where the agent's socket is. */
+  readonly runDirectory: string;
+  readonly networkName: string;
+}
+
+/** What {@link installCni} found and did. */
+export interface Installed {
+  readonly conflist: string;
+  /** Plugins that stand behind Twill in the list. */
+  readonly chained: readonly string[];
+  /** Files that were written; none when all was as it should be. */
+  readonly written: readonly string[];
+  /** Configurations whose names come before Twill's: the runtime uses the first of them instead. */
+  readonly shadowedBy: readonly string[];
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function versionsOf(path: string): Promise<readonly CniVersion[]> {
+  const run = promisify(execFile)(path, { env: { CNI_COMMAND: "VERSION" }, timeout: PROBE_TIMEOUT_MS });
+  run.child.stdin?.on("error", () => {
+    // It ended without reading: its answer is what counts.
+  });
+  run.child.stdin?.end('{"cniVersion":"1.0.0"}');
+  const answer: unknown = JSON.parse((await run).stdout);
+  const listed =
+    typeof answer === "object" && answer !== null && "supportedVersions" in answer ? answer.supportedVersions : [];
+  return Array.isArray(listed) ? CNI_VERSIONS.filter((v) => listed.includes(v)) : [];
+}
+
+/** The chainable plugins that are installed and speak a version of ours. */
+async function findChained(directory: string): Promise<readonly ChainedPlugin[]> {
+  const found = await Promise.all(
+    CHAINABLE.map(async (type): Promise<readonly ChainedPlugin[]> => {
+      const path = join(directory, type);
+      if (!isExecutable(path)) return [];
+      try {
+        return [{ type, versions: await versionsOf(path) }];
+      } catch {
+        // It is there and does not work: a list that names it would keep every pod from starting.
+        return [];
+      }
+    }),
+  );
+  return found.flat().filter((p) => p.versions.length > 0);
+}
+
+/** As libcni sorts and filters them. */
+function shadowing(directory: string): readonly string[] {
+  return readdirSync(directory)
+    .filter((name) => /\.(conf|conflist|json)$/.test(name) && name < CONFLIST_FILE)
+    .sort();
+}
+
+/** `loopback` of somebody else stays; one that is an earlier shim of ours is renewed. */
+function mayWriteLoopback(directory: string): boolean {
+  const loopback = readIfThere(join(directory, "loopback"));
+  return loopback === undefined || readIfThere(join(directory, "twill"))?.equals(loopback) === true;
+}
+
+/** Installs or renews. Every file is replaced in one step, and a crash in between leaves a working older installation. */
+export async function installCni(options: InstallOptions): Promise<Installed> {
+  const { binDirectory, confDirectory, runDirectory } = options;
+  const shim = readFileSync(options.shim);
+  mkdirSync(binDirectory, { recursive: true });
+  mkdirSync(confDirectory, { recursive: true });
+  const written: string[] = [];
+  const put = (path: string, content: Uint8Array | string, mode: number) => {
+    if (writeWhole(path, content, mode)) written.push(path);
+  };
+  const hasLoopback = mayWriteLoopback(binDirectory);
+  const socketFile = join(binDirectory, "twill.socket");
+  if (runDirectory === DEFAULT_RUN_DIRECTORY) rmSync(socketFile, { force: true });
+  else put(socketFile, `${join(runDirectory, "agent.sock")}\n`, 0o644);
+  if (hasLoopback) put(join(binDirectory, "loopback"), shim, 0o755);
+  put(join(binDirectory, "twill"), shim, 0o755);
+  const chained = await findChained(binDirectory);
+  const conflist = join(confDirectory, CONFLIST_FILE);
+  put(conflist, formatConflist({ name: options.networkName, chained }), 0o644);
+  return { conflist, chained: chained.map((p) => p.type), written, shadowedBy: shadowing(confDirectory) };
+}
+
+/** Removes what {@link installCni} puts, the configuration first. @returns the files that were there */
+export function uninstallCni(options: Pick<InstallOptions, "binDirectory" | "confDirectory">): readonly string[] {
+  const { binDirectory, confDirectory } = options;
+  const isOurs = readIfThere(join(binDirectory, "twill")) !== undefined && mayWriteLoopback(binDirectory);
+  const files = [
+    join(confDirectory, CONFLIST_FILE),
+    ...(isOurs ? [join(binDirectory, "loopback")] : []),
+    join(binDirectory, "twill"),
+    join(binDirectory, "twill.socket"),
+  ];
+  const present = files.filter((path) => readIfThere(path) !== undefined);
+  for (const path of present) rmSync(path, { force: true });
+  return present;
+}

@@ -1,0 +1,69 @@
+/** Serves the call that stands in this process's environment and standard input, from what the agent left. */
+
+import { readFileSync, writeSync } from "node:fs";
+import { formatIssues } from "../../base/issue.ts";
+import { CNI_CODE, cniError, formatError } from "../../cni/error.ts";
+import { NEWEST_VERSION } from "../../cni/version.ts";
+import { newMac } from "../new-mac.ts";
+import { openNodeKernel, openNodeLedger } from "../open-node.ts";
+import { handleCall } from "./handler.ts";
+import type { NodeContext } from "./node-context.ts";
+import { type OfflineSettings, parseOfflineSettings } from "./offline-settings.ts";
+
+function openContext(stack: DisposableStack, settings: OfflineSettings): NodeContext {
+  const ledger = stack.use(openNodeLedger(settings.runDirectory, settings.coolDownMs));
+  const kernel = stack.use(openNodeKernel(settings.pinDirectory));
+  return {
+    kernel,
+    ledger,
+    settings: () => settings,
+    // The last agent left the data plane complete, or this process would know no pools.
+    problems: () => [],
+    nowMs: Date.now,
+    newMac,
+    isRepeated: process.env["TWILL_RETRY"] === "1",
+  };
+}
+
+function print(fd: 1 | 2, text: string): void {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+}
+
+function refuse(msg: string, details: string): number {
+  print(1, `${formatError(NEWEST_VERSION, cniError(CNI_CODE.tryAgainLater, msg, details))}\n`);
+  return 1;
+}
+
+function cniVariables(): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([k, v]) => (k.startsWith("CNI_") && v !== undefined ? [[k, v]] : [])),
+  );
+}
+
+/** @returns the exit code */
+export function callOffline(settingsPath: string | undefined): number {
+  let settings: ReturnType<typeof parseOfflineSettings>;
+  try {
+    settings = parseOfflineSettings(readFileSync(settingsPath ?? "", "utf8"));
+  } catch (error) {
+    return refuse(`Cannot work without the agent: "${settingsPath ?? ""}" cannot be read`, String(error));
+  }
+  if (!settings.ok) {
+    const msg = `Cannot work without the agent: "${settingsPath ?? ""}" is of another version; start the agent`;
+    return refuse(msg, formatIssues(settings.error));
+  }
+  const { value } = settings;
+  using stack = new DisposableStack();
+  let context: NodeContext | undefined;
+  const { response } = handleCall(
+    () => {
+      context ??= openContext(stack, value);
+      return context;
+    },
+    { env: cniVariables(), stdin: readFileSync(0, "utf8") },
+  );
+  print(1, response.stdout);
+  print(2, response.stderr);
+  return response.exitCode;
+}

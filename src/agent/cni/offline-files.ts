@@ -1,0 +1,33 @@
+/** What the agent leaves for the time when it is away: how to start the offline program, and what it must know. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { formatOfflineSettings, type OfflineSettings } from "./offline-settings.ts";
+import { writeWhole } from "./whole-file.ts";
+
+/** Read by native/shim.c: one argument a line. */
+export const OFFLINE_ARGV_FILE = "offline.argv";
+/** Read by the offline program. */
+export const OFFLINE_SETTINGS_FILE = "offline.json";
+/** Compiled code of the offline program, by Node itself. */
+export const OFFLINE_CACHE_DIRECTORY = "compile-cache";
+
+/** Command line of the offline program as this process would start it. */
+export function offlineArgv(runDirectory: string): readonly string[] {
+  const entry = fileURLToPath(import.meta.resolve("./offline-main.ts"));
+  return [process.execPath, "--disable-warning=ExperimentalWarning", entry, join(runDirectory, OFFLINE_SETTINGS_FILE)];
+}
+
+/**
+ * Writes both files, settings first; what is right already is not touched.
+ * @param argv of a program that can be started where the runtime starts plugins; each argument without line breaks
+ */
+export function writeOfflineFiles(settings: OfflineSettings, argv = offlineArgv(settings.runDirectory)): boolean {
+  const { runDirectory } = settings;
+  if (argv.some((a) => a.includes("\n") || a === ""))
+    throw new RangeError("An argument of the offline program is empty or has a line break");
+  mkdirSync(runDirectory, { recursive: true, mode: 0o700 });
+  const changed = writeWhole(join(runDirectory, OFFLINE_SETTINGS_FILE), formatOfflineSettings(settings), 0o600);
+  return writeWhole(join(runDirectory, OFFLINE_ARGV_FILE), `${argv.join("\n")}\n`, 0o600) || changed;
+}
