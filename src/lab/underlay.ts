@@ -104,6 +104,9 @@ function wireCommands(t: Topology, outside: Box, api: Box): string[] {
     `addr add ${t.outsideRouter.v4}/${WIRE_LENGTH.v4} dev out`,
     `addr add ${t.outsideRouter.v6}/${WIRE_LENGTH.v6} dev out nodad`,
     "link set out up",
+    // Where no route leads, nothing is heard, always: the kernel would say "unreachable" five times and then rarely.
+    "route add blackhole 0.0.0.0/0",
+    "route add blackhole ::/0",
     `link add api mtu ${t.mtuBytes} type veth peer name eth0 mtu ${t.mtuBytes} netns ${api.init.pid}`,
     "link set api master br0 up",
   ];
