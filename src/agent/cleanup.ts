@@ -1,0 +1,66 @@
+/** Removes everything that Twill made on a node, and nothing else: by name, protocol number and pin. */
+
+import { existsSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import type { Kernel } from "../kernel/kernel.ts";
+import { HOST_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../plan/names.ts";
+import type { AgentPaths } from "./config/config.ts";
+import { messageOf } from "./reconcile/failures.ts";
+
+/** One thing that is to be removed. */
+export interface CleanupStep {
+  /** In an operator's words. */
+  readonly what: string;
+  run(): void;
+}
+
+/** Files that Twill puts into the runtime's directories. */
+function cniFiles(paths: AgentPaths): string[] {
+  return [join(paths.cniConfDir, "10-twill.conflist"), join(paths.cniBinDir, "twill")];
+}
+
+function fileStep(path: string): CleanupStep[] {
+  if (!existsSync(path)) return [];
+  return [{ what: `rm -r ${path}`, run: () => rmSync(path, { recursive: true, force: true }) }];
+}
+
+function kernelSteps(kernel: Kernel): CleanupStep[] {
+  const names = kernel.links().map((l) => l.name);
+  const links = names.filter((n) => isPodLink(n) || n === HOST_LINK || n === VXLAN_LINK);
+  return [
+    ...kernel.attachments().map((a) => ({
+      what: `tcx detach ${a.link} ${a.direction} ${a.program}`,
+      run: () => kernel.deleteAttachment(a),
+    })),
+    ...kernel
+      .routes()
+      .filter((r) => r.protocol === ROUTE_PROTOCOL)
+      .map((r) => ({ what: `ip route del ${r.dst.text} dev ${r.link}`, run: () => kernel.deleteRoute(r) })),
+    ...links.map((name) => ({ what: `ip link del ${name}`, run: () => kernel.deleteLink(name) })),
+  ];
+}
+
+/**
+ * Everything that is there to be removed, in order: first what would bring new pods, then what forwards, then what is
+ * remembered. Settings of the kernel stay: others may rely on them by now.
+ */
+export function planCleanup(kernel: Kernel, paths: AgentPaths): CleanupStep[] {
+  return [
+    ...cniFiles(paths).flatMap(fileStep),
+    ...kernelSteps(kernel),
+    ...fileStep(paths.pins),
+    ...fileStep(paths.run),
+  ];
+}
+
+/** Runs all steps; one that fails stops no other. @returns what failed */
+export function runCleanup(steps: readonly CleanupStep[]): string[] {
+  return steps.flatMap((step) => {
+    try {
+      step.run();
+      return [];
+    } catch (cause) {
+      return [`${step.what}: ${messageOf(cause)}`];
+    }
+  });
+}

@@ -1,0 +1,169 @@
+/** Entries of maps as named fields, decoded by the generated codecs. */
+
+import { hex } from "../net/bytes-key.ts";
+import {
+  CONFIG_FLAG_NAMES,
+  CT_FLAG_NAMES,
+  decodeConfig,
+  decodeCtEntry,
+  decodeCtKey,
+  decodeEndpoint,
+  decodeEndpointKey,
+  decodeFragEntry,
+  decodeFragKey,
+  decodeIpcacheEntry,
+  decodeIpcacheKey,
+  decodeMetricValueAt,
+  decodeNatEntry,
+  decodeNatKey,
+  decodeNode,
+  decodeNodeKey,
+  ENDPOINT_FLAG_NAMES,
+  IPCACHE_FLAG_NAMES,
+  METRIC_NAMES,
+  METRIC_VALUE_BYTES,
+  NAT_DIRECTION_NAMES,
+} from "../net/gen/bpf-maps.ts";
+import { macFromBytes } from "../net/mac.ts";
+import { addrText, flagText, identityText, lpmText } from "../plan/describe.ts";
+import type { MapRow } from "../plan/rows.ts";
+
+/** Fields by name: numbers and text only. */
+export type DecodedRow = Readonly<Record<string, string | number>>;
+
+const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
+  [1, "ICMP"],
+  [6, "TCP"],
+  [17, "UDP"],
+  [58, "ICMPv6"],
+  [132, "SCTP"],
+]);
+
+function protocolText(n: number): string {
+  return PROTOCOL_NAMES.get(n) ?? `${n}`;
+}
+
+function socketText(bytes: Uint8Array, port: number): string {
+  const text = addrText(bytes);
+  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
+}
+
+/** Flags that a TCP side has shown, as `SA` for SYN and ACK. */
+function seenText(seen: number): string {
+  const letters = [
+    [2, "S"],
+    [16, "A"],
+    [1, "F"],
+    [4, "R"],
+  ] as const;
+  return letters.map(([bit, letter]) => ((seen & bit) === 0 ? "" : letter)).join("") || "-";
+}
+
+function u32(key: Uint8Array): number {
+  return new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(0, true);
+}
+
+function decodeMetric({ key, value }: MapRow): DecodedRow {
+  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
+  let [packets, bytes] = [0n, 0n];
+  for (let at = 0; at + METRIC_VALUE_BYTES <= view.byteLength; at += METRIC_VALUE_BYTES) {
+    const cpu = decodeMetricValueAt(view, at);
+    packets += cpu.packets;
+    bytes += cpu.bytes;
+  }
+  const index = u32(key);
+  return { what: METRIC_NAMES.get(index) ?? `${index}`, packets: Number(packets), bytes: Number(bytes) };
+}
+
+function decodeCt({ key, value }: MapRow): DecodedRow {
+  const k = decodeCtKey(key);
+  const v = decodeCtEntry(value);
+  return {
+    protocol: protocolText(k.protocol),
+    low: socketText(k.low, k.lowPort),
+    high: socketText(k.high, k.highPort),
+    origin: identityText(v.originIdentity),
+    reply: identityText(v.replyIdentity),
+    "origin seen": seenText(v.originSeen),
+    "reply seen": seenText(v.replySeen),
+    flags: flagText(v.flags, CT_FLAG_NAMES),
+    tunnel: addrText(v.tunnel),
+    "last seen": v.lastSeen,
+    revision: v.revision,
+  };
+}
+
+function decodeNat({ key, value }: MapRow): DecodedRow {
+  const k = decodeNatKey(key);
+  const v = decodeNatEntry(value);
+  return {
+    direction: NAT_DIRECTION_NAMES.get(k.direction) ?? k.direction,
+    protocol: protocolText(k.protocol),
+    from: socketText(k.src, k.srcPort),
+    to: socketText(k.dst, k.dstPort),
+    becomes: socketText(v.addr, v.port),
+    created: v.created,
+  };
+}
+
+function decodeConfigRow({ value }: MapRow): DecodedRow {
+  const { node4, node6, router4, router6, flags, ...rest } = decodeConfig(value);
+  return {
+    node4: addrText(node4),
+    node6: addrText(node6),
+    router4: addrText(router4),
+    router6: addrText(router6),
+    flags: flagText(flags, CONFIG_FLAG_NAMES),
+    ...rest,
+  };
+}
+
+const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
+  config: decodeConfigRow,
+  ct_tcp: decodeCt,
+  ct_other: decodeCt,
+  nat: decodeNat,
+  metrics: decodeMetric,
+  endpoints({ key, value }) {
+    const v = decodeEndpoint(value);
+    return {
+      address: addrText(decodeEndpointKey(key).addr),
+      ifindex: v.ifindex,
+      mac: macFromBytes(v.mac),
+      "host mac": macFromBytes(v.hostMac),
+      identity: identityText(v.identity),
+      flags: flagText(v.flags, ENDPOINT_FLAG_NAMES),
+    };
+  },
+  ipcache({ key, value }) {
+    const k = decodeIpcacheKey(key);
+    const v = decodeIpcacheEntry(value);
+    return {
+      prefix: lpmText(k.prefixBits, k.addr),
+      identity: identityText(v.identity),
+      flags: flagText(v.flags, IPCACHE_FLAG_NAMES),
+      tunnel: addrText(v.tunnel),
+      node: v.nodeId,
+    };
+  },
+  nodes({ key, value }) {
+    const v = decodeNode(value);
+    return { address: addrText(decodeNodeKey(key).tunnel), node: v.nodeId, flags: v.flags };
+  },
+  frags({ key, value }) {
+    const k = decodeFragKey(key);
+    const v = decodeFragEntry(value);
+    return {
+      from: socketText(k.src, v.srcPort),
+      to: socketText(k.dst, v.dstPort),
+      protocol: protocolText(k.protocol),
+      id: k.id,
+      created: v.created,
+    };
+  },
+};
+
+/** Decodes an entry; a map that this build does not know is shown as bytes. */
+export function decodeRow(map: string, row: MapRow): DecodedRow {
+  return DECODERS[map]?.(row) ?? { key: hex(row.key), value: hex(row.value) };
+}
