@@ -1,9 +1,9 @@
 /** Removes everything that Twill made on a node, and nothing else: by name, protocol number and pin. */
 
 import { existsSync, rmSync } from "node:fs";
-import { join } from "node:path";
 import type { Kernel } from "../kernel/kernel.ts";
 import { HOST_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../plan/names.ts";
+import { installedFiles, uninstallCni } from "./cni/install.ts";
 import type { AgentPaths } from "./config/config.ts";
 import { messageOf } from "./reconcile/failures.ts";
 
@@ -14,14 +14,16 @@ export interface CleanupStep {
   run(): void;
 }
 
-/** Files that Twill puts into the runtime's directories. */
-function cniFiles(paths: AgentPaths): string[] {
-  return [join(paths.cniConfDir, "10-twill.conflist"), join(paths.cniBinDir, "twill")];
-}
-
 function fileStep(path: string): CleanupStep[] {
   if (!existsSync(path)) return [];
   return [{ what: `rm -r ${path}`, run: () => rmSync(path, { recursive: true, force: true }) }];
+}
+
+function cniSteps(paths: AgentPaths): CleanupStep[] {
+  const place = { binDirectory: paths.cniBinDir, confDirectory: paths.cniConfDir };
+  return installedFiles(place).length === 0
+    ? []
+    : [{ what: `rm ${installedFiles(place).join(" ")}`, run: () => void uninstallCni(place) }];
 }
 
 function kernelSteps(kernel: Kernel): CleanupStep[] {
@@ -45,12 +47,7 @@ function kernelSteps(kernel: Kernel): CleanupStep[] {
  * remembered. Settings of the kernel stay: others may rely on them by now.
  */
 export function planCleanup(kernel: Kernel, paths: AgentPaths): CleanupStep[] {
-  return [
-    ...cniFiles(paths).flatMap(fileStep),
-    ...kernelSteps(kernel),
-    ...fileStep(paths.pins),
-    ...fileStep(paths.run),
-  ];
+  return [...cniSteps(paths), ...kernelSteps(kernel), ...fileStep(paths.pins), ...fileStep(paths.run)];
 }
 
 /** Runs all steps; one that fails stops no other. @returns what failed */

@@ -114,8 +114,8 @@ export async function installCni(options: InstallOptions): Promise<Installed> {
   return { conflist, chained: chained.map((p) => p.type), written, shadowedBy: shadowing(confDirectory) };
 }
 
-/** Removes what {@link installCni} puts, the configuration first. @returns the files that were there */
-export function uninstallCni(options: Pick<InstallOptions, "binDirectory" | "confDirectory">): readonly string[] {
+/** The files of {@link installCni} that are there, in the order in which they are to be removed: the configuration first. */
+export function installedFiles(options: Pick<InstallOptions, "binDirectory" | "confDirectory">): readonly string[] {
   const { binDirectory, confDirectory } = options;
   const isOurs = readIfThere(join(binDirectory, "twill")) !== undefined && mayWriteLoopback(binDirectory);
   const files = [
@@ -124,7 +124,12 @@ export function uninstallCni(options: Pick<InstallOptions, "binDirectory" | "con
     join(binDirectory, "twill"),
     join(binDirectory, "twill.socket"),
   ];
-  const present = files.filter((path) => readIfThere(path) !== undefined);
+  return files.filter((path) => readIfThere(path) !== undefined);
+}
+
+/** Removes what {@link installCni} puts. @returns the files that were there */
+export function uninstallCni(options: Pick<InstallOptions, "binDirectory" | "confDirectory">): readonly string[] {
+  const present = installedFiles(options);
   for (const path of present) rmSync(path, { force: true });
   return present;
 }

@@ -1,0 +1,161 @@
+/**
+ * The composition root of an agent: makes every part, starts them in order, ends them in reverse. What stands in the
+ * kernel stays when the agent ends: the next one adopts it, by the same path that mends a crash or an upgrade.
+ */
+
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { VERSION } from "../base/version.ts";
+import type { ClusterSource } from "../cluster/source.ts";
+import { ClusterMemory } from "./cluster-memory.ts";
+import { handleCall } from "./cni/handler.ts";
+import { type CniServer, listenCni } from "./cni/server.ts";
+import { announceNetwork } from "./condition.ts";
+import type { AgentConfig } from "./config/config.ts";
+import { RUN_FILES } from "./config/default-paths.ts";
+import { startSweeping } from "./gc/sweep-timer.ts";
+import { Sweeper } from "./gc/sweeper.ts";
+import { type HttpServer, listenTcp, listenUnix } from "./http.ts";
+import { type Log, openLog } from "./log.ts";
+import { Loop } from "./loop.ts";
+import { newMac } from "./new-mac.ts";
+import { type AgentParts, NodeAgent } from "./node-agent.ts";
+import { openNodeKernel, openNodeLedger } from "./open-node.ts";
+import { objectFile } from "./program-object.ts";
+import { controlRoutes, healthRoutes, metricsRoutes, type RouteSources } from "./routes.ts";
+import { openSource } from "./source.ts";
+import { collectStatus } from "./status/collect.ts";
+import { endpointStatus } from "./status/ledger-status.ts";
+import { createWhenReady } from "./when-ready.ts";
+
+/** A run whose last look at the kernel is older than so many resync periods is not well. */
+const STALE_RESYNCS = 4;
+
+interface Started {
+  readonly config: AgentConfig;
+  readonly parts: AgentParts;
+  readonly agent: NodeAgent;
+  readonly loop: Loop;
+  readonly sweeper: Sweeper;
+  readonly startedAtMs: number;
+}
+
+function routeSources(s: Started): RouteSources {
+  const { agent, parts, sweeper, startedAtMs, config } = s;
+  const status = () =>
+    collectStatus(agent, parts, { version: VERSION, startedAtMs, pid: process.pid, sweep: sweeper.counts() });
+  return {
+    version: VERSION,
+    status,
+    endpoints: () => parts.ledger.endpoints().map(endpointStatus),
+    notReady: () => agent.notReady(),
+    unhealthy: () => {
+      const sinceMs = parts.nowMs() - (agent.counts.lastRunMs ?? startedAtMs);
+      const isStale = sinceMs > STALE_RESYNCS * config.resyncMs;
+      return isStale ? [`The kernel was last looked at ${Math.round(sinceMs / 1000)} s ago`] : [];
+    },
+    resync: () => {
+      agent.run();
+      return status();
+    },
+    metrics: {
+      status,
+      writes: agent.counts.writes,
+      failures: agent.counts.failures,
+      repairs: agent.counts.repairs,
+      expired: () => new Map(sweeper.counts().map((c) => [c.map, c.expired])),
+      earlyReuses: () => parts.ledger.earlyReuses(),
+    },
+  };
+}
+
+async function openServers(stack: AsyncDisposableStack, s: Started): Promise<void> {
+  const { config, parts } = s;
+  const sources = routeSources(s);
+  const open = async (what: string, server: Promise<HttpServer>) => {
+    const http = stack.use(await server);
+    parts.log.info({ server: what, port: http.port }, "listening");
+  };
+  await open("control", listenUnix(join(config.paths.run, RUN_FILES.control), controlRoutes(sources)));
+  if (config.metricsListen !== undefined)
+    await open("metrics", listenTcp(config.metricsListen, metricsRoutes(sources)));
+  if (config.healthListen !== undefined) await open("health", listenTcp(config.healthListen, healthRoutes(sources)));
+}
+
+/** Serves the plugin. An attachment writes its own rows; the loop need not hurry after it. */
+function openCni(s: Started): Promise<CniServer> {
+  const { log } = s.parts;
+  const context = s.agent.context();
+  return listenCni({
+    path: join(s.config.paths.run, RUN_FILES.cni),
+    handle: (request) => handleCall(() => context, request),
+    onCall: ({ command, containerId, ifname, code, msg, details }, durationMs) => {
+      const fields = { command, containerId, ifname, durationMs: Math.round(durationMs * 100) / 100 };
+      if (code === 0) log.debug(fields, "served the plugin");
+      else log.warn({ ...fields, code, failure: msg, details }, "refused the plugin");
+    },
+  });
+}
+
+function makeLoop(agent: NodeAgent, parts: AgentParts, afterRun: () => void): Loop {
+  return new Loop(() => {
+    const nextMs = agent.run();
+    afterRun();
+    return { inMs: nextMs - parts.nowMs() };
+  });
+}
+
+function makeParts(stack: AsyncDisposableStack, config: AgentConfig, log: Log, source: ClusterSource): AgentParts {
+  mkdirSync(config.paths.run, { recursive: true, mode: 0o700 });
+  return {
+    config,
+    kernel: stack.use(openNodeKernel(config.paths.pins)),
+    ledger: stack.use(openNodeLedger(config.paths.run, config.ipam.coolDownMs)),
+    source,
+    memory: new ClusterMemory(join(config.paths.run, RUN_FILES.nodes)),
+    log,
+    nowMs: Date.now,
+    newMac,
+  };
+}
+
+/**
+ * Runs an agent until the signal falls; resolves when everything that it started has ended.
+ * @throws Error when it cannot start: another agent is running, the ledger is damaged, an address is taken
+ */
+export async function runAgent(config: AgentConfig, signal: AbortSignal): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const { log, flush } = openLog(config.logLevel, config.nodeName);
+  stack.defer(flush);
+  const source = await openSource(config, log);
+  const object = readFileSync(objectFile());
+  // Above this line everything is read, below it everything acts.
+  log.info({ version: VERSION, pid: process.pid, source: source.description }, "starting");
+  const parts = makeParts(stack, config, log, source);
+  const agent = new NodeAgent(parts);
+  const ending = new AbortController();
+  const whenReady = createWhenReady(parts, agent, () => {
+    void announceNetwork(source, config.nodeName, log, ending.signal);
+  });
+  const loop = makeLoop(agent, parts, whenReady);
+  const sweeper = new Sweeper(parts.kernel);
+  const started: Started = { config, parts, agent, loop, sweeper, startedAtMs: parts.nowMs() };
+  agent.loadPrograms(object);
+  stack.defer(() => log.info({}, "ended; the data plane stays"));
+  stack.use(await openCni(started));
+  await openServers(stack, started);
+  const following = source.run(ending.signal);
+  stack.defer(() => following);
+  stack.defer(() => ending.abort());
+  stack.defer(source.onChange(() => loop.request()));
+  stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
+  stack.defer(() => loop.stop());
+  loop.request();
+  await fallen(signal);
+  log.info({}, "ending");
+}
+
+function fallen(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
