@@ -1,0 +1,227 @@
+/**
+ * The lab's kubelet, API and streams, with Debian's reference plugins instead of Twill: a judge of our runtime side.
+ *
+ * ```mermaid
+ * flowchart LR
+ *   kubectl --> api[embedded API] --> kubelet --> bridge & portmap
+ * ```
+ */
+
+import assert from "node:assert/strict";
+import { existsSync, readdirSync } from "node:fs";
+import { after, before, test } from "node:test";
+import type { KubeObject } from "../../src/cluster/embedded/types.ts";
+import { type Lab, startLab } from "../../src/lab/lab.ts";
+import { probe } from "../../src/lab/probe/probe.ts";
+import { runProcess } from "../../src/lab/run.ts";
+import { until } from "./wait.ts";
+
+const READY_MS = 60_000;
+let lab: Lab;
+const errors: string[] = [];
+
+before(async () => {
+  const plugins = (ranges: readonly string[]) => [
+    {
+      type: "bridge",
+      bridge: "cni0",
+      isGateway: true,
+      hairpinMode: true,
+      ipam: {
+        type: "host-local",
+        ranges: ranges.map((subnet) => [{ subnet }]),
+        routes: [{ dst: "0.0.0.0/0" }, { dst: "::/0" }],
+      },
+    },
+    { type: "portmap", capabilities: { portMappings: true } },
+  ];
+  lab = await startLab({
+    name: "test-kubelet",
+    nodes: 1,
+    conflist: (_node, ranges) => ({ cniVersion: "1.0.0", name: "reference", plugins: plugins(ranges) }),
+    onError: (error, doing) => errors.push(`${doing}: ${String(error)}`),
+  });
+  await lab.ready(READY_MS);
+});
+
+after(async () => {
+  await lab[Symbol.asyncDispose]();
+  assert.equal(existsSync(lab.directory), false);
+  assert.deepEqual(errors, []);
+});
+
+function pod(name: string, spec: object): void {
+  lab.objects.create({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: "default" },
+    spec: { terminationGracePeriodSeconds: 2, ...spec } as never,
+  });
+}
+
+const shell = (script: string, more: object = {}) => ({
+  name: "c",
+  image: "none",
+  command: ["sh", "-c", script],
+  ...more,
+});
+const ref = (name: string) => ({ apiVersion: "v1", kind: "Pod", namespace: "default", name });
+const get = (name: string) => lab.objects.get(ref(name));
+const status = (name: string) => get(name)?.["status"];
+const select = (name: string) => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  namespace: "default",
+  fieldSelector: `metadata.name=${name}`,
+});
+const phase = (name: string, want: string) =>
+  lab.until(select(name), ([p]) => p?.["status"]?.phase === want, READY_MS, `pod ${name} to be ${want}`);
+const isReady = (p: KubeObject | undefined) =>
+  p?.["status"]?.conditions?.some(
+    (c: { type: string; status: string }) => c.type === "Ready" && c.status === "True",
+  ) === true;
+const ready = (name: string) => lab.until(select(name), ([p]) => isReady(p), READY_MS, `pod ${name} to be ready`);
+const gone = (name: string) => lab.until(select(name), (l) => l.length === 0, READY_MS, `pod ${name} to be gone`);
+
+function kubectl(args: readonly string[], input?: string) {
+  const env = { PATH: process.env["PATH"] ?? "", KUBECONFIG: lab.kubeconfig, HOME: "/nonexistent" };
+  return runProcess(["kubectl", ...args], { env, timeoutMs: READY_MS, ...(input === undefined ? {} : { input }) });
+}
+
+test("a pod that ends is Succeeded or Failed by its policy, keeps its log and gives its address back", async () => {
+  pod("good", { restartPolicy: "Never", containers: [shell("echo out; echo err >&2")] });
+  pod("bad", { restartPolicy: "Never", containers: [shell("exit 7")] });
+  await Promise.all([phase("good", "Succeeded"), phase("bad", "Failed")]);
+  assert.equal(status("bad").containerStatuses[0].state.terminated.exitCode, 7);
+  const log = lab.node("node-1").kubelet.worker("default", "good")?.container("c")?.log(false);
+  assert.deepEqual(
+    log
+      ?.lines()
+      .map((l) => `${l.stream} ${l.text}`)
+      .toSorted(),
+    ["stderr err", "stdout out"],
+  );
+  await until(
+    () => lab.node("node-1").kubelet.worker("default", "good")?.sandbox === undefined,
+    "the sandbox to be closed",
+  );
+  for (const name of ["good", "bad"]) lab.objects.delete(ref(name));
+  await Promise.all([gone("good"), gone("bad")]);
+});
+
+test("init containers run one after another before the others", async () => {
+  const init = (name: string, script: string) => ({ name, image: "none", command: ["sh", "-c", script] });
+  const file = `/run/lab/init-${process.pid}`;
+  const containers = [shell(`cat ${file}; sleep 1000`)];
+  pod("init", { initContainers: [init("i1", `echo 1 > ${file}`), init("i2", `echo 2 >> ${file}`)], containers });
+  await ready("init");
+  await until(
+    () => lab.node("node-1").kubelet.worker("default", "init")?.container("c")?.log(false)?.lines().length === 2,
+    "the container's output",
+  );
+  lab.objects.delete(ref("init"));
+  await gone("init");
+});
+
+test("a container that fails is restarted, its last end is shown", async () => {
+  pod("again", { containers: [shell("sleep 0.05; exit 4")] });
+  await lab.until(
+    select("again"),
+    ([p]) => (p?.["status"]?.containerStatuses?.[0]?.restartCount ?? 0) >= 2,
+    READY_MS,
+    "two restarts",
+  );
+  assert.equal(status("again").containerStatuses[0].lastState.terminated.exitCode, 4);
+  assert.equal(status("again").phase, "Running");
+  lab.objects.delete(ref("again"));
+  await gone("again");
+});
+
+test("deletion is graceful: SIGTERM is heard, a deaf container is killed, and nothing stays in the namespace", async () => {
+  pod("polite", { containers: [shell("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done")] });
+  pod("deaf", {
+    terminationGracePeriodSeconds: 1,
+    containers: [shell("trap '' TERM; setsid sleep 1000 & echo up; while :; do sleep 0.05; done")],
+  });
+  await Promise.all([ready("polite"), ready("deaf")]);
+  const kubelet = lab.node("node-1").kubelet;
+  const log = kubelet.worker("default", "polite")?.container("c")?.log(false);
+  const lines: string[] = [];
+  log?.follow((line) => lines.push(line?.text ?? "(end)"));
+  await until(
+    () => kubelet.worker("default", "deaf")?.container("c")?.log(false)?.lines().length === 1,
+    "the deaf one to be up",
+  );
+  for (const name of ["polite", "deaf"]) lab.objects.delete(ref(name));
+  await Promise.all([gone("polite"), gone("deaf")]);
+  assert.deepEqual(lines.slice(-2), ["bye", "(end)"]);
+  await until(() => readdirSync(`${lab.node("node-1").box.root}/run/netns`).length === 0, "all namespaces to be gone");
+});
+
+test("hostPort reaches the pod by portmap; a pod on the node's network has the node's addresses", async () => {
+  const ports = [{ containerPort: 80, hostPort: 8080 }];
+  pod("mapped", { containers: [{ name: "c", image: "twill.dev/echo", ports }] });
+  pod("onhost", {
+    hostNetwork: true,
+    containers: [{ name: "c", image: "twill.dev/echo", ports: [{ containerPort: 9090 }] }],
+  });
+  await Promise.all([ready("mapped"), ready("onhost")]);
+  assert.deepEqual(
+    status("onhost").podIPs.map((p: { ip: string }) => p.ip),
+    ["192.168.77.11", "fd00:77::11"],
+  );
+  const at = (port: number) =>
+    probe({ netns: lab.underlay.outside.netns, protocol: "TCP", to: "192.168.77.11", port, timeoutMs: 5_000 });
+  const [mapped, onhost] = await Promise.all([at(8080), at(9090)]);
+  assert.equal(mapped.server, "default/mapped", JSON.stringify(mapped));
+  assert.equal(onhost.server, "default/onhost", JSON.stringify(onhost));
+  for (const name of ["mapped", "onhost"]) lab.objects.delete(ref(name));
+  await Promise.all([gone("mapped"), gone("onhost")]);
+});
+
+test("an unknown image says what would work, a pod that fits nowhere says why", async () => {
+  pod("nginx", { containers: [{ name: "web", image: "nginx" }] });
+  pod("nowhere", { nodeSelector: { disk: "tape" }, containers: [shell("true")] });
+  await lab.until(
+    select("nginx"),
+    ([p]) => /The lab has no images/.test(p?.["status"]?.containerStatuses?.[0]?.state?.waiting?.message ?? ""),
+    READY_MS,
+    "the explanation",
+  );
+  await lab.until(
+    select("nowhere"),
+    ([p]) => /didn't match the node selector/.test(JSON.stringify(p?.["status"] ?? {})),
+    READY_MS,
+    "the reason",
+  );
+  for (const name of ["nginx", "nowhere"]) lab.objects.delete(ref(name));
+  await Promise.all([gone("nginx"), gone("nowhere")]);
+});
+
+test("kubectl runs, shows, enters and deletes pods", async (t) => {
+  if ((await runProcess(["sh", "-c", "command -v kubectl"])).code !== 0) return t.skip("no kubectl on PATH");
+  const manifest = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "web" },
+    spec: { containers: [{ name: "echo", image: "twill.dev/echo", ports: [{ containerPort: 80 }] }] },
+  };
+  const ok = async (args: readonly string[], input?: string) => {
+    const r = await kubectl(args, input);
+    assert.equal(r.code, 0, `kubectl ${args.join(" ")}: ${r.stderr}`);
+    return r.stdout;
+  };
+  await ok(["apply", "-f", "-"], JSON.stringify(manifest));
+  await ok(["wait", "--for=condition=Ready", "pod/web", "--timeout=60s"]);
+  assert.match(await ok(["get", "pods", "-o", "wide"]), /web\s+1\/1\s+Running\s+0\s+\S+\s+10\.244\.1\.\d+\s+node-1/);
+  assert.equal(await ok(["get", "node", "node-1", "-o", "jsonpath={.spec.podCIDR}"]), "10.244.1.0/24");
+  assert.match(await ok(["logs", "web"]), /ready: default\/web serves 80\/TCP/);
+  assert.equal(await ok(["exec", "web", "--", "cat", "/proc/sys/kernel/hostname"]), "web\n");
+  assert.equal(await ok(["exec", "-i", "web", "--", "cat"], "hello"), "hello");
+  assert.equal((await kubectl(["exec", "web", "--", "sh", "-c", "exit 3"])).code, 3);
+  const tty = await runProcess(["script", "-qec", "kubectl exec -it web -- sh -c 'tty && stty size'", "/dev/null"], {
+    env: { PATH: process.env["PATH"] ?? "", KUBECONFIG: lab.kubeconfig, HOME: "/nonexistent", TERM: "xterm" },
+  });
+  assert.match(tty.stdout, /\/dev\/pts\/\d+/, tty.stderr);
+  await ok(["delete", "pod", "web", "--wait=true", "--timeout=60s"]);
+});
