@@ -4,7 +4,7 @@ import { ApiError, badRequest, methodNotAllowed, noSuchPath } from "./api-error.
 import type { Exchange } from "./context.ts";
 import { type Fields, isFields } from "./fields.ts";
 import { handleSubresource } from "./handle-subresource.ts";
-import { addWarning, objectText, sendJson, sendText, writeChunks } from "./http-answer.ts";
+import { objectText, sendJson, sendText, writeChunks } from "./http-answer.ts";
 import {
   type Accepted,
   contentType,
@@ -22,11 +22,11 @@ import { type DeleteOptions, inVersion, type WriteOptions } from "./operations.t
 import { jsonPatch } from "./patch-json.ts";
 import { mergePatch } from "./patch-merge.ts";
 import { strategicMerge } from "./patch-strategic.ts";
-import type { FieldValidation } from "./prepare.ts";
 import { apiVersionOf, type ResourceType } from "./resources.ts";
 import { type IncludeObject, tableOf } from "./table.ts";
 import type { KubeObject } from "./types.ts";
 import { serveWatch } from "./watch-stream.ts";
+import { writeOptions } from "./write-options.ts";
 
 function includeObject(query: URLSearchParams): IncludeObject {
   const wanted = query.get("includeObject");
@@ -46,27 +46,6 @@ export function renderObject(r: ResourceType, accepted: Accepted, query: URLSear
 /** Sends one object in the form that the client accepts. */
 export function sendObject(x: Exchange, r: ResourceType, status: number, object: KubeObject): void {
   sendText(x.res, status, "application/json", renderObject(r, negotiate(x.req.headers.accept), x.query, object));
-}
-
-/** How a write is done, from the query. */
-export function writeOptions(
-  x: Exchange,
-  subresource: WriteOptions["subresource"],
-): WriteOptions & { readonly manager: string } {
-  const { query, req, res } = x;
-  const dryRun = query.get("dryRun");
-  if (dryRun !== null && dryRun !== "All")
-    throw badRequest(`invalid query parameter dryRun: ${JSON.stringify(dryRun)} is not "All"`);
-  const wanted = query.get("fieldValidation") ?? "Warn";
-  const validation: FieldValidation = wanted === "Strict" || wanted === "Ignore" ? wanted : "Warn";
-  const agent = (req.headers["user-agent"] ?? "unknown").split("/")[0] ?? "unknown";
-  return {
-    manager: (query.get("fieldManager") || agent).slice(0, 128),
-    dryRun: dryRun === "All",
-    subresource,
-    fieldValidation: validation,
-    warn: (text) => addWarning(res, text),
-  };
 }
 
 function listMetadata(revision: number, next: string | undefined, remaining: number, isFiltered: boolean): Fields {

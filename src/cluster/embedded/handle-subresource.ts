@@ -14,6 +14,7 @@ import { mergePatch } from "./patch-merge.ts";
 import { serveLog } from "./pod-log.ts";
 import type { ResourceType } from "./resources.ts";
 import type { KubeObject } from "./types.ts";
+import { writeOptions } from "./write-options.ts";
 
 /** Which part of which object. */
 export interface SubresourcePath {
@@ -73,7 +74,7 @@ async function scale(x: Exchange, r: ResourceType, path: SubresourcePath): Promi
         throw badRequest("spec.replicas must be a whole number, 0 or more");
       return setAt(o, at, replicas);
     },
-    { ...PLAIN_WRITE, dryRun: x.query.get("dryRun") === "All" },
+    writeOptions(x, ""),
   );
   return sendJson(x.res, 200, scaleOf(r, next));
 }

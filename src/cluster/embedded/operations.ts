@@ -16,7 +16,7 @@ import {
   notFound,
 } from "./api-error.ts";
 import { applyConfiguration } from "./apply.ts";
-import { admitNew } from "./defaults.ts";
+import { admitNew, defaultObject } from "./defaults.ts";
 import { type Fields, jsonEqual, timestamp, without } from "./fields.ts";
 import { trackUpdate } from "./managed-fields.ts";
 import { mergeSchemaOf } from "./merge-schema.ts";
@@ -165,7 +165,13 @@ export function createOperations(storage: Storage, nowMs: () => number = Date.no
       // A generated name that is taken is bad luck, not the caller's mistake: the client shall try again.
       throw alreadyExists(r, name);
     }
-    return put(r, isTracked ? track(r, undefined, complete, o) : complete, o.dryRun);
+    if (!isTracked || o.manager === undefined) return put(r, complete, o.dryRun);
+    // The writer owns what it sent and its defaults, not what admission added.
+    const own = r.custom === undefined ? defaultObject(r, { ...decoded, metadata }) : complete;
+    const sent = r.subresources.has("status") ? (without(own as Fields, "status") as unknown as KubeObject) : own;
+    const { managedFields } = track(r, undefined, sent, o).metadata;
+    const owned = managedFields === undefined ? complete.metadata : { ...complete.metadata, managedFields };
+    return put(r, { ...complete, metadata: owned }, o.dryRun);
   }
 
   /** The parts of a candidate that this path may change, the rest from the stored object. */

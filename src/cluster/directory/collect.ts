@@ -1,0 +1,86 @@
+/** From files to tables: what each file gives, what is kept of a file that broke, and which of two equal names wins. */
+
+import type { Issue } from "../../base/issue.ts";
+import type { RowChange } from "../../store/table.ts";
+import type { ClusterTable, ObjectProblem } from "../source.ts";
+import type { AnyRow } from "../tables.ts";
+import type { FileContent } from "./read-file.ts";
+
+/** Rows of one file that count now. */
+export interface KeptFile {
+  readonly rows: readonly {
+    readonly place: string;
+    readonly table: ClusterTable;
+    readonly key: string;
+    readonly row: AnyRow;
+  }[];
+  readonly problems: readonly ObjectProblem[];
+}
+
+/** A file without anything in it. */
+export const EMPTY_FILE: KeptFile = { rows: [], problems: [] };
+
+/**
+ * What counts of a file that was read again. An object that cannot be read keeps the row that the file gave for it
+ * before; a document that is no YAML may hide any object, so all of the file's former rows that are not there anew stay.
+ */
+export function keepGood(path: string, content: FileContent, before: KeptFile): KeptFile {
+  const problems: ObjectProblem[] = [];
+  const rows: KeptFile["rows"][number][] = [];
+  for (const o of content.objects) {
+    const { place, key, row } = o;
+    const table = o.kind.table;
+    if (row !== undefined) {
+      rows.push({ place, table, key, row });
+      continue;
+    }
+    problems.push({ table, subject: `${path}#${place}`, issues: o.issues });
+    const old = before.rows.find((r) => r.table === table && r.key === key);
+    if (old !== undefined) rows.push({ ...old, place });
+  }
+  for (const b of content.broken) problems.push({ table: undefined, subject: `${path}#${b.place}`, issues: b.issues });
+  if (content.broken.length > 0)
+    for (const old of before.rows) if (!rows.some((r) => r.table === old.table && r.key === old.key)) rows.push(old);
+  return { rows, problems };
+}
+
+/** A file that could not be read at all: what it gave before stays. */
+export function keepUnread(path: string, message: string, before: KeptFile): KeptFile {
+  const issues: readonly Issue[] = [{ path: "", message }];
+  return { rows: before.rows, problems: [{ table: undefined, subject: path, issues }] };
+}
+
+/** Wanted rows by table, and every problem; of objects with one name the first in order of paths counts. */
+export function collectRows(files: ReadonlyMap<string, KeptFile>): {
+  readonly rows: ReadonlyMap<ClusterTable, ReadonlyMap<string, AnyRow>>;
+  readonly problems: readonly ObjectProblem[];
+} {
+  const rows = new Map<ClusterTable, Map<string, AnyRow>>();
+  const first = new Map<string, string>();
+  const problems: ObjectProblem[] = [];
+  for (const path of [...files.keys()].sort()) {
+    const file = files.get(path) ?? EMPTY_FILE;
+    problems.push(...file.problems);
+    for (const { place, table, key, row } of file.rows) {
+      const at = `${path}#${place}`;
+      const known = first.get(`${table} ${key}`);
+      if (known !== undefined) {
+        const message = `"${key}" stands in "${known}" already: that one is used, this one is not`;
+        problems.push({ table, subject: at, issues: [{ path: "metadata.name", message }] });
+        continue;
+      }
+      first.set(`${table} ${key}`, at);
+      const of = rows.get(table) ?? new Map<string, AnyRow>();
+      rows.set(table, of.set(key, row));
+    }
+  }
+  return { rows, problems };
+}
+
+/** The changes that lead from one set of rows to another. */
+export function rowChanges(current: Iterable<string>, wanted: ReadonlyMap<string, AnyRow>): RowChange<AnyRow>[] {
+  const out: RowChange<AnyRow>[] = [];
+  for (const key of current) if (!wanted.has(key)) out.push({ key, row: undefined });
+  for (const [key, row] of wanted) out.push({ key, row });
+  return out;
+}

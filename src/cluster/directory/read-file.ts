@@ -1,0 +1,85 @@
+/** Objects of one YAML or JSON file, each with what is wrong with it. */
+
+import { parseAllDocuments } from "yaml";
+import type { Issue } from "../../base/issue.ts";
+import type { Interner } from "../../model/intern.ts";
+import { type AnyRow, keyOfRaw, TABLE_KINDS, type TableKind } from "../tables.ts";
+
+/** Documents of one file, and items of one `List`, that are read. */
+const MAX_DOCUMENTS = 100_000;
+
+/** One object of a kind that has a table. */
+export interface FileObject {
+  /** Number of the document in the file, from 1, and of the item in a list: `3` or `3[0]`. */
+  readonly place: string;
+  readonly kind: TableKind;
+  readonly key: string;
+  /** undefined: could not be read, see `issues`. */
+  readonly row: AnyRow | undefined;
+  readonly issues: readonly Issue[];
+}
+
+/** What a file holds. */
+export interface FileContent {
+  readonly objects: readonly FileObject[];
+  /** Documents that are no objects at all. */
+  readonly broken: readonly { readonly place: string; readonly issues: readonly Issue[] }[];
+}
+
+interface Header {
+  readonly apiVersion?: unknown;
+  readonly kind?: unknown;
+  readonly items?: unknown;
+}
+
+/** Reads a file's text. Kinds without a table are skipped: a directory may hold a whole application. */
+export function readFileContent(text: string, interner: Interner): FileContent {
+  const objects: FileObject[] = [];
+  const broken: { place: string; issues: readonly Issue[] }[] = [];
+
+  function take(value: unknown, place: string): void {
+    if (value === null || value === undefined) return;
+    if (typeof value !== "object" || Array.isArray(value)) {
+      broken.push({ place, issues: [{ path: "", message: "Expected an object with apiVersion and kind" }] });
+      return;
+    }
+    const { apiVersion, kind, items } = value as Header;
+    if (typeof apiVersion !== "string" || typeof kind !== "string") {
+      const missing = typeof apiVersion !== "string" ? "apiVersion" : "kind";
+      broken.push({ place, issues: [{ path: missing, message: "A value is required" }] });
+      return;
+    }
+    if (kind.endsWith("List") && Array.isArray(items)) {
+      // Items of a typed list need not say what they are.
+      const own = kind === "List" ? {} : { apiVersion, kind: kind.slice(0, -4) };
+      for (const [i, item] of items.slice(0, MAX_DOCUMENTS).entries())
+        take(typeof item === "object" && item !== null ? { ...own, ...item } : item, `${place}[${i}]`);
+      return;
+    }
+    const table = TABLE_KINDS.find((k) => k.apiVersion === apiVersion && k.kind === kind);
+    if (table === undefined) return;
+    const parsed = table.parse(value, interner);
+    const key = parsed.ok ? table.keyOf(parsed.value) : keyOfRaw(table, value);
+    const [row, issues] = parsed.ok ? [parsed.value, []] : [undefined, parsed.error];
+    objects.push({ place, kind: table, key, row, issues });
+  }
+
+  const documents = parseAllDocuments(text, { logLevel: "error" });
+  if (!Array.isArray(documents)) return { objects, broken };
+  for (const [i, document] of documents.slice(0, MAX_DOCUMENTS).entries()) {
+    const place = String(i + 1);
+    if (document.errors.length > 0) {
+      broken.push({
+        place,
+        issues: document.errors.map((e) => ({ path: "", message: `Not YAML: ${e.message.split("\n")[0]}` })),
+      });
+      continue;
+    }
+    try {
+      take(document.toJS({ maxAliasCount: 100 }), place);
+    } catch (error) {
+      broken.push({ place, issues: [{ path: "", message: `Not YAML: ${(error as Error).message}` }] });
+    }
+  }
+  return { objects, broken };
+}

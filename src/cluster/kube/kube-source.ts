@@ -1,0 +1,85 @@
+/** A cluster source over a Kubernetes API. */
+
+import { createSourceState } from "../source-state.ts";
+import type { ClusterSource } from "../source.ts";
+import { TABLE_KINDS, type TableKind } from "../tables.ts";
+import { createConnection } from "./connection.ts";
+import type { ConnectionConfig } from "./credentials.ts";
+import { runListWatch } from "./list-watch.ts";
+import { conditionsPatch, type StoredCondition } from "./node-conditions.ts";
+import { createTableSink } from "./table-sink.ts";
+
+/** How the source behaves. */
+export interface KubeSourceOptions {
+  readonly config: ConnectionConfig;
+  readonly userAgent: string;
+  /** Objects in a page of a list. Default 500: some megabytes of JSON at once, not a hundred. */
+  readonly pageSize?: number;
+  /** Default: 200 ms doubled to 30 s. */
+  readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
+  /** Default 300: watches end after 5 to 10 minutes and are resumed. */
+  readonly watchSeconds?: number;
+  /** Told of every failure, for the log. */
+  readonly onFailure?: (error: unknown, kind: string) => void;
+  readonly random?: () => number;
+}
+
+function nodePath(node: string): string {
+  return `/api/v1/nodes/${encodeURIComponent(node)}`;
+}
+
+/** A source that connects when it is run. */
+export function createKubeSource(options: KubeSourceOptions): ClusterSource {
+  const state = createSourceState();
+  const connection = createConnection(options.config, { userAgent: options.userAgent });
+  const onFailure = (error: unknown, kind: TableKind) => options.onFailure?.(error, kind.kind);
+
+  function follow(kind: TableKind, signal: AbortSignal): Promise<void> {
+    const how = {
+      connection,
+      path: kind.path,
+      pageSize: options.pageSize ?? 500,
+      backoff: options.backoff ?? { firstMs: 200, maxMs: 30_000 },
+      watchSeconds: options.watchSeconds ?? 300,
+      random: options.random ?? Math.random,
+    };
+    return runListWatch(how, createTableSink(kind, state, onFailure), signal);
+  }
+
+  return {
+    description: options.config.server,
+    async run(signal) {
+      try {
+        await Promise.all(TABLE_KINDS.map((kind) => follow(kind, signal)));
+      } finally {
+        connection[Symbol.dispose]();
+      }
+    },
+    snapshot: () => state.store.snapshot(),
+    changesSince: (revision) => state.store.changesSince(revision),
+    onChange: (listener) => state.onChange(listener),
+    isSynced: () => state.isSynced(),
+    whenSynced: (signal) => state.whenSynced(signal),
+    health: () => state.health(),
+    async patchNodeAnnotations(node, annotations, signal) {
+      const body = { metadata: { annotations } };
+      await connection.json({
+        method: "PATCH",
+        path: nodePath(node),
+        body,
+        contentType: "application/merge-patch+json",
+        signal,
+      });
+    },
+    async patchNodeConditions(node, conditions, signal) {
+      const current = (await connection.json({ method: "GET", path: nodePath(node), signal })) as {
+        readonly status?: { readonly conditions?: readonly StoredCondition[] };
+      };
+      const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
+      const body = conditionsPatch(current.status?.conditions ?? [], conditions, now);
+      if (body === undefined) return;
+      const contentType = "application/strategic-merge-patch+json";
+      await connection.json({ method: "PATCH", path: `${nodePath(node)}/status`, body, contentType, signal });
+    },
+  };
+}

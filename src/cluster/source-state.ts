@@ -1,0 +1,168 @@
+/** What all cluster sources keep: the tables, what could not be read, how each table is being followed, who listens. */
+
+import { setMaxListeners } from "node:events";
+import type { Interner } from "../model/intern.ts";
+import { createInterner } from "../model/intern.ts";
+import { createStore, type Store } from "../store/store.ts";
+import type { RowChange } from "../store/table.ts";
+import type { ClusterRows, ClusterTable, ObjectProblem, SourceHealth, TableHealth } from "./source.ts";
+import { type AnyRow, isSameRow, TABLE_KINDS, type TableKind } from "./tables.ts";
+
+/** Problems shown; all are counted. */
+const MAX_PROBLEMS_SHOWN = 100;
+/** Problems kept. Beyond, an object that cannot be read is counted only. */
+const MAX_PROBLEMS_KEPT = 10_000;
+
+interface Live {
+  isSynced: boolean;
+  isLive: boolean;
+  lastHeardMs: number | undefined;
+  /** Since when it is not live. */
+  deafSinceMs: number;
+  lists: number;
+  events: number;
+}
+
+/** Shared state of a source. */
+export interface SourceState {
+  readonly store: Store<ClusterRows>;
+  readonly interner: Interner;
+  /** Changes rows of a table; rows that say the same as before are left alone. */
+  change(table: ClusterTable, changes: Iterable<RowChange<AnyRow>>): void;
+  /** Changes rows of several tables at once. */
+  changeAll(changes: ReadonlyMap<ClusterTable, Iterable<RowChange<AnyRow>>>): void;
+  problem(subject: string, problem: ObjectProblem): void;
+  noProblem(subject: string): void;
+  clearProblems(keep: (subject: string, problem: ObjectProblem) => boolean): void;
+  heard(table: ClusterTable, events: number): void;
+  setLive(table: ClusterTable, isLive: boolean): void;
+  /** A list is complete. */
+  setSynced(table: ClusterTable): void;
+  failed(message: string): void;
+  isSynced(): boolean;
+  whenSynced(signal: AbortSignal): Promise<void>;
+  onChange(listener: () => void): () => void;
+  health(): SourceHealth;
+}
+
+/** The state of a source that has not begun. @param nowMs Unix time */
+export function createSourceState(nowMs: () => number = Date.now): SourceState {
+  const store = createStore<ClusterRows>(["nodes", "pods", "namespaces"]);
+  const interner = createInterner();
+  const problems = new Map<string, ObjectProblem>();
+  const listeners = new Set<() => void>();
+  const live = new Map<ClusterTable, Live>(
+    TABLE_KINDS.map((k: TableKind) => [
+      k.table,
+      { isSynced: false, isLive: false, lastHeardMs: undefined, deafSinceMs: nowMs(), lists: 0, events: 0 },
+    ]),
+  );
+  let uncounted = 0;
+  let lastError: SourceHealth["lastError"];
+
+  const of = (table: ClusterTable): Live => live.get(table) as Live;
+  const isSynced = () => [...live.values()].every((l) => l.isSynced);
+  const tell = () => {
+    for (const listener of [...listeners]) listener();
+  };
+  store.onChange(tell);
+
+  function differing(table: ClusterTable, changes: Iterable<RowChange<AnyRow>>): RowChange<AnyRow>[] {
+    const current = store.snapshot().tables[table];
+    // The last change of a key decides; compared with what is there, not with the ones before it.
+    const last = new Map(Array.from(changes, (c) => [c.key, c]));
+    return [...last.values()].filter(({ key, row }) => !isSameRow(current.get(key), row));
+  }
+
+  function changeAll(changes: ReadonlyMap<ClusterTable, Iterable<RowChange<AnyRow>>>): void {
+    const all = [...changes].map(([table, rows]) => [table, differing(table, rows)] as const);
+    store.transact(Object.fromEntries(all.filter(([, rows]) => rows.length > 0)));
+  }
+
+  function tableHealth(): TableHealth[] {
+    return [...live].map(([table, l]) => ({
+      table,
+      isSynced: l.isSynced,
+      isLive: l.isLive,
+      lastHeardMs: l.lastHeardMs,
+      lists: l.lists,
+      events: l.events,
+    }));
+  }
+
+  return {
+    store,
+    interner,
+    changeAll,
+    change: (table, changes) => changeAll(new Map([[table, changes]])),
+    problem(subject, problem) {
+      if (problems.size < MAX_PROBLEMS_KEPT || problems.has(subject)) problems.set(subject, problem);
+      else uncounted++;
+    },
+    noProblem: (subject) => void problems.delete(subject),
+    clearProblems(keep) {
+      for (const [subject, p] of problems) if (!keep(subject, p)) problems.delete(subject);
+      uncounted = 0;
+    },
+    heard(table, events) {
+      const l = of(table);
+      l.lastHeardMs = nowMs();
+      l.events += events;
+    },
+    setLive(table, isLive) {
+      const l = of(table);
+      if (l.isLive && !isLive) l.deafSinceMs = nowMs();
+      l.isLive = isLive;
+      if ([...live.values()].every((x) => x.isLive)) lastError = undefined;
+    },
+    setSynced(table) {
+      const l = of(table);
+      l.lists++;
+      if (l.isSynced) return;
+      l.isSynced = true;
+      tell();
+    },
+    failed(message) {
+      lastError = { message, atMs: nowMs() };
+    },
+    isSynced,
+    whenSynced(signal) {
+      return new Promise((resolve, reject) => {
+        if (isSynced()) return resolve();
+        if (signal.aborted) return reject(signal.reason);
+        // Many may wait on the one signal of a process.
+        setMaxListeners(0, signal);
+        const check = () => {
+          if (!isSynced()) return;
+          listeners.delete(check);
+          signal.removeEventListener("abort", abort);
+          resolve();
+        };
+        const abort = () => {
+          listeners.delete(check);
+          reject(signal.reason);
+        };
+        listeners.add(check);
+        signal.addEventListener("abort", abort, { once: true });
+      });
+    },
+    onChange(listener) {
+      const own = () => listener();
+      listeners.add(own);
+      return () => void listeners.delete(own);
+    },
+    health() {
+      const now = nowMs();
+      const deaf = [...live.values()].filter((l) => !l.isLive).map((l) => now - l.deafSinceMs);
+      return {
+        isSynced: isSynced(),
+        isLive: deaf.length === 0,
+        lagMs: Math.max(0, ...deaf),
+        lastError,
+        tables: tableHealth(),
+        problems: [...problems.values()].slice(0, MAX_PROBLEMS_SHOWN),
+        problemCount: problems.size + uncounted,
+      };
+    },
+  };
+}
