@@ -9,15 +9,14 @@
 import { networkInterfaces } from "node:os";
 import { serveTcp, serveUdp } from "./probe/serve.ts";
 
-/** One socket for each address: a reply then leaves from the address that was asked. */
+/**
+ * One socket for each address: a reply then leaves from the address that was asked. Not on link-local addresses, which
+ * may not be usable yet and which nobody asks.
+ */
 async function openUdp(name: string, port: number): Promise<void> {
-  const addresses = Object.entries(networkInterfaces()).flatMap(([ifname, list]) =>
-    (list ?? []).map((a) => ({
-      family: a.family === "IPv6" ? (6 as const) : (4 as const),
-      address: a.address.startsWith("fe80:") ? `${a.address}%${ifname}` : a.address,
-    })),
-  );
-  await Promise.all(addresses.map((a) => serveUdp(name, a.family, { port, address: a.address })));
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const usable = addresses.filter((a) => !a.address.startsWith("fe80:"));
+  await Promise.all(usable.map((a) => serveUdp(name, a.family === "IPv6" ? 6 : 4, { port, address: a.address })));
 }
 
 async function main(): Promise<void> {
