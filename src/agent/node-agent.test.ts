@@ -1,0 +1,365 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync as writeText } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { StaticSource, testNode } from "../../test/fixture/static-source.ts";
+import { unwrap } from "../base/result.ts";
+import { createFakeKernel } from "../kernel/fake/fake-kernel.ts";
+import { FakeMachine } from "../kernel/fake/machine.ts";
+import { KernelError } from "../kernel/kernel.ts";
+import { openLedger } from "../ledger/open.ts";
+import { mac } from "../net/mac.ts";
+import { parseInterfaceAddr } from "../net/prefix.ts";
+import type { NodeNet } from "../routing/node-net.ts";
+import { ClusterMemory } from "./cluster-memory.ts";
+import { handleCall } from "./cni/handler.ts";
+import { parseConfig } from "./config/config.ts";
+import type { Log } from "./log.ts";
+import { type AgentParts, NodeAgent } from "./node-agent.ts";
+
+const SELF = testNode("node-1", ["192.168.77.11", "fd00:77::11"], ["10.244.1.0/24", "fd00:10:244:1::/64"]);
+const OTHER = testNode("node-2", ["192.168.77.12", "fd00:77::12"], ["10.244.2.0/24", "fd00:10:244:2::/64"]);
+const OBJECT = new Uint8Array([1]);
+
+/** A machine with an underlay, and agents that come and go on it. */
+class Host implements Disposable {
+  readonly machine = new FakeMachine();
+  readonly source = new StaticSource();
+  readonly directory = mkdtempSync(join(tmpdir(), "twill-agent-"));
+  readonly lines: { level: string; msg: string; fields: Readonly<Record<string, unknown>> }[] = [];
+  clockMs = 1_000_000;
+  readonly #ledger = openLedger({
+    path: join(this.directory, "ledger.db"),
+    bootId: "boot",
+    coolDownMs: 0,
+    lockTimeoutMs: 2000,
+    monotonicMs: () => this.clockMs,
+  });
+
+  constructor() {
+    const { machine } = this;
+    const eth0 = machine.addDevice(machine.node, { name: "eth0", mac: mac("02:00:00:00:00:01"), mtuBytes: 1500 });
+    eth0.isUp = true;
+    eth0.addrs.push(unwrap(parseInterfaceAddr("192.168.77.11/24")), unwrap(parseInterfaceAddr("fd00:77::11/64")));
+  }
+
+  #log(): Log {
+    const note =
+      (level: string) =>
+      (fields: object, msg = "") =>
+        void this.lines.push({ level, msg, fields: fields as Readonly<Record<string, unknown>> });
+    const levels = ["trace", "debug", "info", "warn", "error", "fatal"];
+    return Object.fromEntries(levels.map((l) => [l, note(l)])) as unknown as Log;
+  }
+
+  /** What a newly started process has. */
+  agent(change: Partial<AgentParts> = {}): NodeAgent {
+    const agent = new NodeAgent({
+      config: unwrap(parseConfig("", { set: new Map(), defaultNodeName: "node-1" })),
+      kernel: createFakeKernel({ machine: this.machine }),
+      ledger: this.#ledger,
+      source: this.source,
+      memory: new ClusterMemory(join(this.directory, "nodes.json")),
+      log: this.#log(),
+      nowMs: () => this.clockMs,
+      newMac: () => mac("0a:00:00:00:00:01"),
+      ...change,
+    });
+    agent.loadPrograms(OBJECT);
+    return agent;
+  }
+
+  /** Attaches a pod as the plugin would. */
+  addPod(agent: NodeAgent, name: string): string {
+    const netns = `/run/netns/${name}`;
+    this.machine.addNetns(netns);
+    const env = {
+      CNI_COMMAND: "ADD",
+      CNI_CONTAINERID: name,
+      CNI_NETNS: netns,
+      CNI_IFNAME: "eth0",
+      CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`,
+    };
+    const stdin = JSON.stringify({ cniVersion: "1.1.0", name: "twill", type: "twill" });
+    const { response } = handleCall(() => agent.context(), { env, stdin });
+    assert.equal(response.exitCode, 0, response.stdout);
+    return netns;
+  }
+
+  [Symbol.dispose](): void {
+    this.#ledger[Symbol.dispose]();
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+function started(host: Host): NodeAgent {
+  host.source.setNodes(SELF, OTHER);
+  const agent = host.agent();
+  agent.run();
+  return agent;
+}
+
+test("one run makes everything; the second writes nothing", () => {
+  using host = new Host();
+  const agent = started(host);
+  assert.deepEqual(agent.notReady(), []);
+  assert.deepEqual(agent.issues(), []);
+  assert.ok((agent.report?.writes ?? 0) > 30);
+  agent.run();
+  assert.equal(agent.report?.writes, 0);
+  assert.equal(agent.counts.drifted, 0);
+});
+
+test("a restarted agent finds everything as it should be", () => {
+  using host = new Host();
+  started(host);
+  const next = host.agent();
+  next.run();
+  assert.equal(next.report?.writes, 0);
+  assert.deepEqual(next.notReady(), []);
+});
+
+test("each thing that somebody changes is put back, and counted", () => {
+  const damages: readonly (readonly [name: string, (host: Host) => void])[] = [
+    ["a device removed", (h) => createFakeKernel({ machine: h.machine }).deleteLink("twill_vx")],
+    ["the pair removed", (h) => createFakeKernel({ machine: h.machine }).deleteLink("twill0")],
+    ["a setting", (h) => createFakeKernel({ machine: h.machine }).setSysctl("net/ipv4/ip_forward", "0")],
+    [
+      "an address",
+      (h) =>
+        createFakeKernel({ machine: h.machine }).deleteAddr({
+          link: "twill0",
+          address: unwrap(parseInterfaceAddr("10.244.1.1/32")),
+        }),
+    ],
+    [
+      "a route",
+      (h) => {
+        const kernel = createFakeKernel({ machine: h.machine });
+        const route = kernel.routes().find((r) => r.protocol === 87);
+        assert.ok(route);
+        kernel.deleteRoute(route);
+      },
+    ],
+    [
+      "a program",
+      (h) => createFakeKernel({ machine: h.machine }).deleteAttachment({ link: "eth0", direction: "egress" }),
+    ],
+    [
+      "map entries",
+      (h) => {
+        const kernel = createFakeKernel({ machine: h.machine });
+        kernel.deleteMapKeys(
+          "ipcache",
+          kernel.mapRows("ipcache").map((r) => r.key),
+        );
+      },
+    ],
+    [
+      "a foreign map entry",
+      (h) =>
+        createFakeKernel({ machine: h.machine }).putMapRows("nodes", [
+          { key: new Uint8Array(16).fill(7), value: new Uint8Array(8) },
+        ]),
+    ],
+  ];
+  for (const [name, damage] of damages) {
+    using host = new Host();
+    const agent = started(host);
+    damage(host);
+    agent.run();
+    assert.ok((agent.report?.writes ?? 0) > 0, name);
+    assert.deepEqual(agent.notReady(), [], name);
+    agent.run();
+    assert.equal(agent.report?.writes, 0, name);
+  }
+});
+
+test("mended drift makes flows look their decisions up anew, though nothing wanted has changed", () => {
+  using host = new Host();
+  const agent = started(host);
+  const kernel = createFakeKernel({ machine: host.machine });
+  const revision = () => kernel.mapGet("config", new Uint8Array(4));
+  const before = revision();
+  kernel.deleteMapKeys(
+    "ipcache",
+    kernel.mapRows("ipcache").map((r) => r.key),
+  );
+  agent.run();
+  assert.notDeepEqual(revision(), before);
+});
+
+test("nodes that come, change and go change only their own rows", () => {
+  using host = new Host();
+  const agent = started(host);
+  const kernel = createFakeKernel({ machine: host.machine });
+  const rows = kernel.mapCount("ipcache");
+  host.source.setNodes(SELF, OTHER, testNode("node-3", ["192.168.77.13"], ["10.244.3.0/24"]));
+  agent.run();
+  assert.equal(kernel.mapCount("ipcache"), rows + 3);
+  assert.equal(agent.nodeIds().get("192.168.77.12"), 1);
+  assert.equal(agent.nodeIds().get("192.168.77.13"), 2);
+  host.source.setNodes(SELF, testNode("node-3", ["192.168.77.14"], ["10.244.3.0/24"]));
+  agent.run();
+  assert.equal(agent.nodeIds().get("192.168.77.12"), undefined);
+  assert.notEqual(agent.nodeIds().get("192.168.77.14"), undefined);
+  assert.deepEqual(agent.notReady(), []);
+});
+
+test("a row that fails is tried again with growing pauses, and keeps no other from being written", () => {
+  using host = new Host();
+  host.source.setNodes(SELF, OTHER);
+  const agent = host.agent();
+  for (let i = 0; i < 3; i++) host.machine.failNext("putRoute", new KernelError("add route", "ENOMEM", 12));
+  agent.run();
+  assert.match(agent.notReady().join("\n"), /routes: ip route replace .*: Cannot add route: ENOMEM/);
+  assert.ok(createFakeKernel({ machine: host.machine }).mapCount("ipcache") > 0);
+  assert.ok(agent.report?.tables.every((t) => t.table === "routes" || t.failing === 0));
+  const retryAtMs = agent.report?.retryAtMs ?? 0;
+  assert.ok(retryAtMs > host.clockMs && retryAtMs <= host.clockMs + 1000);
+  agent.run();
+  assert.equal(agent.report?.failing, 2, "too early: not tried");
+  host.clockMs = retryAtMs;
+  agent.run();
+  host.clockMs += 60_000;
+  agent.run();
+  assert.deepEqual(agent.notReady(), []);
+});
+
+test("a full ipcache is an issue and keeps no pod of this node from starting", () => {
+  using host = new Host();
+  host.source.setNodes(SELF, OTHER);
+  const config = unwrap(parseConfig("maps: {ipcache: 16}", { set: new Map(), defaultNodeName: "node-1" }));
+  const agent = host.agent({ config });
+  const many = Array.from({ length: 20 }, (_, i) =>
+    testNode(`x-${i}`, [`192.168.78.${i + 1}`], [`10.244.${i + 10}.0/24`]),
+  );
+  host.source.setNodes(SELF, ...many);
+  agent.run();
+  assert.deepEqual(agent.notReady(), []);
+  assert.match(
+    agent
+      .issues()
+      .map((i) => i.message)
+      .join("\n"),
+    /map\/ipcache: .*16/,
+  );
+});
+
+test("what keeps pods from being attached is said in words", () => {
+  using host = new Host();
+  const agent = host.agent();
+  agent.run();
+  assert.deepEqual(agent.notReady(), ["Waiting for the first answer of test"]);
+  host.source.setNodes(OTHER);
+  agent.run();
+  assert.deepEqual(agent.notReady(), ['There is no node "node-1" in test: is "nodeName" right?']);
+  host.source.setNodes({ ...SELF, podCidrs: [] });
+  agent.run();
+  assert.deepEqual(agent.notReady(), ['Node "node-1" has no pod CIDR in spec.podCIDRs yet']);
+  host.source.setNodes(SELF);
+  agent.run();
+  assert.deepEqual(agent.notReady(), []);
+});
+
+test("an API that went away, or lost our node, changes nothing: also over a restart", () => {
+  using host = new Host();
+  started(host);
+  const silent = host.agent({ source: new StaticSource() });
+  silent.run();
+  assert.equal(silent.report?.writes, 0);
+  assert.deepEqual(silent.notReady(), []);
+  assert.equal(silent.pools().length, 2, "pods can be attached");
+  const agent = host.agent();
+  agent.run();
+  host.source.setNodes(OTHER);
+  agent.run();
+  assert.equal(agent.report?.writes, 0);
+  assert.match(agent.notReady().join(), /There is no node "node-1"/);
+});
+
+test("the memory of nodes refuses what is not exactly right", () => {
+  using host = new Host();
+  started(host);
+  const path = join(host.directory, "nodes.json");
+  const memory = new ClusterMemory(path);
+  const names = (nodes: readonly NodeNet[] | undefined) => nodes?.map((n) => n.name);
+  assert.deepEqual(names(memory.load()), ["node-1", "node-2"]);
+  const text = readFileSync(path, "utf8");
+  for (const broken of [
+    "",
+    "{}",
+    text.slice(0, -10),
+    text.replace("10.244.1.0/24", "10.244.1.0/99"),
+    text.replace(":1,", ":2,"),
+  ]) {
+    const other = new ClusterMemory(path);
+    rmSync(path);
+    other.save([]);
+    assert.deepEqual(names(other.load()), []);
+    rmSync(path);
+    writeText(path, broken);
+    assert.equal(other.load(), undefined, broken.slice(0, 40));
+  }
+});
+
+test("pods are adopted by the next agent; their attachments follow to new programs", () => {
+  using host = new Host();
+  const agent = started(host);
+  host.addPod(agent, "pod-a");
+  agent.run();
+  assert.equal(agent.report?.writes, 0, "an attachment leaves nothing to do");
+  const next = host.agent();
+  next.loadPrograms(new Uint8Array([2]));
+  next.run();
+  const kernel = createFakeKernel({ machine: host.machine });
+  const attachments = kernel.attachments();
+  assert.ok(attachments.some((a) => a.program === "from_pod"));
+  assert.ok(attachments.every((a) => a.isCurrent));
+  assert.equal(kernel.mapCount("endpoints"), 2);
+  assert.deepEqual(next.notReady(), []);
+});
+
+test("map entries of a pod that were lost come back", () => {
+  using host = new Host();
+  const agent = started(host);
+  host.addPod(agent, "pod-a");
+  const kernel = createFakeKernel({ machine: host.machine });
+  kernel.deleteMapKeys(
+    "endpoints",
+    kernel.mapRows("endpoints").map((r) => r.key),
+  );
+  agent.run();
+  assert.equal(kernel.mapCount("endpoints"), 2);
+});
+
+test("a pod whose namespace is gone is given up, with its lease", () => {
+  using host = new Host();
+  const agent = started(host);
+  host.machine.removeNetns(host.addPod(agent, "pod-a"));
+  agent.run();
+  assert.equal(createFakeKernel({ machine: host.machine }).mapCount("endpoints"), 0);
+  assert.equal(agent.counts.repairs.get("attachment"), 1);
+  assert.deepEqual(agent.notReady(), []);
+});
+
+test("a pod that lost its device is reported, and no reason to refuse others", () => {
+  using host = new Host();
+  const agent = started(host);
+  host.addPod(agent, "pod-a");
+  const kernel = createFakeKernel({ machine: host.machine });
+  const link = kernel.links().find((l) => l.name.startsWith("twl"));
+  assert.ok(link);
+  kernel.deleteLink(link.name);
+  agent.run();
+  assert.deepEqual(agent.notReady(), []);
+  assert.match(
+    agent
+      .issues()
+      .map((i) => i.message)
+      .join(),
+    /Device "twl[0-9a-f]{12}" of pod "default\/pod-a" is gone/,
+  );
+  host.addPod(agent, "pod-b");
+});
