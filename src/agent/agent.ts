@@ -6,6 +6,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { VERSION } from "../base/version.ts";
+import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { handleCall } from "./cni/handler.ts";
@@ -22,8 +23,8 @@ import { newMac } from "./new-mac.ts";
 import { type AgentParts, NodeAgent } from "./node-agent.ts";
 import { openNodeKernel, openNodeLedger } from "./open-node.ts";
 import { objectFile } from "./program-object.ts";
+import { messageOf } from "./reconcile/failures.ts";
 import { controlRoutes, healthRoutes, metricsRoutes, type RouteSources } from "./routes.ts";
-import { openSource } from "./source.ts";
 import { collectStatus } from "./status/collect.ts";
 import { endpointStatus } from "./status/ledger-status.ts";
 import { createWhenReady } from "./when-ready.ts";
@@ -127,7 +128,10 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   await using stack = new AsyncDisposableStack();
   const { log, flush } = openLog(config.logLevel, config.nodeName);
   stack.defer(flush);
-  const source = await openSource(config, log);
+  const source = await openClusterSource(sourceChoice(config), {
+    userAgent: `twill/${VERSION}`,
+    onFailure: (error, subject) => log.warn({ subject, failure: messageOf(error) }, "cannot follow the cluster"),
+  });
   const object = readFileSync(objectFile());
   // Above this line everything is read, below it everything acts.
   log.info({ version: VERSION, pid: process.pid, source: source.description }, "starting");
@@ -153,6 +157,10 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   loop.request();
   await fallen(signal);
   log.info({}, "ending");
+}
+
+function sourceChoice({ cluster, kubeconfig }: AgentConfig): SourceChoice {
+  return cluster.kind === "dir" ? cluster : { kind: "kube", kubeconfig };
 }
 
 function fallen(signal: AbortSignal): Promise<void> {
