@@ -71,8 +71,8 @@ describe("churn", () => {
 /** Demands, soon, that every place knows the same pods, and so many of them. */
 async function assertAgrees(node: TwillNode, pods: number): Promise<void> {
   let last: Inventory | undefined;
-  const holds = (): boolean => {
-    last = takeInventory(node);
+  const holds = async (): Promise<boolean> => {
+    last = await takeInventory(node);
     const { ledger, map, ledgerDevices, devices, pins } = last;
     return (
       devices.length === pods &&

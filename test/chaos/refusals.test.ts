@@ -81,7 +81,7 @@ describe("refusals", () => {
       assert.match(exists.msg, /"eth0"/);
       // What was there before is not touched, and nothing of ours is left.
       await node.run(["ip", "-n", "there", "link", "show", "eth0"]);
-      assert.deepEqual(takeInventory(node), { ledger: [], map: [], ledgerDevices: [], devices: [], pins: [] });
+      assert.deepEqual(await takeInventory(node), { ledger: [], map: [], ledgerDevices: [], devices: [], pins: [] });
     }));
 
   test("a pool that is used up: ADD names it with its figures, STATUS says that pods cannot start, DEL makes room", () =>
@@ -92,7 +92,7 @@ describe("refusals", () => {
       assert.match(failure.message, new RegExp(`\\b${pods.length}\\b`), "says how many are in use");
       const status = await refused(node, { CNI_COMMAND: "STATUS" });
       assert.equal(status.code, CNI_CODE.notAvailable);
-      assert.equal(takeInventory(node).devices.length, pods.length);
+      assert.equal((await takeInventory(node)).devices.length, pods.length);
       await deletePod(pods.pop()!);
       pods.push(await addPod(node));
       for (const pod of pods) await deletePod(pod);
@@ -103,11 +103,11 @@ describe("refusals", () => {
       const { pods, failure } = await fill(node, 20);
       assert.match(failure.message, /map "endpoints" is full/);
       assert.match(failure.message, /maps\.endpoints/, "says which setting would help");
-      const { devices, map } = takeInventory(node);
+      const { devices, map } = await takeInventory(node);
       assert.equal(devices.length, pods.length);
       assert.equal(map.length, pods.length * 2);
       for (const pod of pods) await deletePod(pod);
-      assert.equal(takeInventory(node).map.length, 0);
+      assert.equal((await takeInventory(node)).map.length, 0);
     }));
 
   for (const agent of ["present", "away"] as const) {
