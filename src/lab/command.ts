@@ -48,7 +48,7 @@ function readConfig(path: string | undefined): AgentConfig {
 }
 
 interface MakeOptions {
-  readonly name: string;
+  readonly name?: string;
   readonly nodes: number;
   readonly config?: string;
   readonly mtu?: number;
@@ -56,7 +56,8 @@ interface MakeOptions {
 
 function orderOf(o: MakeOptions, podsPerNode: number, isKept: boolean) {
   return {
-    name: o.name,
+    // A demonstration that leaves nothing needs no name to be found by, and never stands in another lab's way.
+    name: o.name ?? (isKept ? DEFAULT_NAME : `demo-${process.pid}`),
     nodes: o.nodes,
     agentConfig: readConfig(o.config),
     podsPerNode,
@@ -159,7 +160,9 @@ async function exec(target: string, command: readonly string[], o: { readonly na
     const names = [...s.nodes.map((n) => n.name), ...s.pods.filter((p) => p.pid !== null).map((p) => p.name)];
     throw new Error(`"${target}" does not run in lab "${o.name}": ${names.join(", ")} do`);
   }
-  return runInTerminal(pid, command.length > 0 ? command : ["bash"]);
+  // What follows the target is the command's own, the customary "--" in front of it excepted.
+  const own = command[0] === "--" ? command.slice(1) : command;
+  return runInTerminal(pid, own.length > 0 ? own : ["bash"]);
 }
 
 interface ProbeFlags {
@@ -222,13 +225,13 @@ export function labCommand(setStatus: (code: number) => void, io: LabOutput = ST
     .enablePositionalOptions();
   const making = (c: Command) =>
     c
-      .option("--name NAME", "name of the lab", checkedName, DEFAULT_NAME)
-      .option("--nodes N", "number of nodes", nodeCount, 3)
-      .option("--config FILE", "YAML with keys of the agents' configuration")
-      .option("--mtu BYTES", "MTU of the wire", mtu);
-  const named = (c: Command) => c.option("--name NAME", "name of the lab", checkedName, DEFAULT_NAME);
+      .option("--name <NAME>", `name of the lab (default: "${DEFAULT_NAME}" when it stays up)`, checkedName)
+      .option("--nodes <N>", "number of nodes", nodeCount, 3)
+      .option("--config <FILE>", "YAML with keys of the agents' configuration")
+      .option("--mtu <BYTES>", "MTU of the wire", mtu);
+  const named = (c: Command) => c.option("--name <NAME>", "name of the lab", checkedName, DEFAULT_NAME);
   making(lab)
-    .option("--pods N", "pods on each node", nodeCount, PODS_PER_NODE)
+    .option("--pods <N>", "pods on each node", nodeCount, PODS_PER_NODE)
     .option("--json", "print the result as JSON on the last line")
     .option("--keep", "leave the lab up afterwards")
     .action(run((o) => demonstrate(o, io)));
@@ -236,7 +239,7 @@ export function labCommand(setStatus: (code: number) => void, io: LabOutput = ST
   lab
     .command("status")
     .description("nodes and pods of the labs that are up")
-    .option("--name NAME", "only this one", checkedName)
+    .option("--name <NAME>", "only this one", checkedName)
     .option("--json", "as JSON")
     .action(run((o) => status(o, io)));
   named(lab.command("exec").description("run a command on a node or in a pod"))
@@ -245,11 +248,11 @@ export function labCommand(setStatus: (code: number) => void, io: LabOutput = ST
     .passThroughOptions()
     .action(run((target, command, o) => exec(target, command, o)));
   named(lab.command("probe").description("send real packets between all pods, nodes and the outside host"))
-    .requiredOption("--ports LIST", "as 80/TCP,81/UDP,ICMP")
-    .option("--family F", "4, 6 or both", "both")
-    .option("--timeout MS", "milliseconds without an answer that count as a time-out", "500")
-    .option("--from LIST", "only these senders")
-    .option("--to LIST", "only these receivers")
+    .requiredOption("--ports <LIST>", "as 80/TCP,81/UDP,ICMP")
+    .option("--family <F>", "4, 6 or both", "both")
+    .option("--timeout <MS>", "milliseconds without an answer that count as a time-out", "500")
+    .option("--from <LIST>", "only these senders")
+    .option("--to <LIST>", "only these receivers")
     .option("--json", "as JSON")
     .action(run((o) => probe(o, io)));
   named(lab.command("down").description("end a lab and remove everything of it")).action(run((o) => down(o, io)));
