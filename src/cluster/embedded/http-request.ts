@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import { parse as parseYaml } from "yaml";
 import { ApiError, badRequest } from "./api-error.ts";
+import { decodeProtobuf } from "./protobuf.ts";
 
 /** Largest accepted body, bytes: etcd's own limit is in this region. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
@@ -65,6 +66,7 @@ export async function readObjectBody(req: IncomingMessage): Promise<unknown> {
 
 /** Decodes a body by its media type. @throws ApiError 400, 415 */
 export function decodeBody(body: Buffer, type: string): unknown {
+  if (type === "application/vnd.kubernetes.protobuf") return decodeProtobuf(body);
   const isYaml = type === "application/yaml" || type.endsWith("+yaml");
   const isJson = type === "application/json" || type.endsWith("+json");
   if (!isYaml && !isJson)
