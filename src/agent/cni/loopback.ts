@@ -29,7 +29,8 @@ export function attachLoopback(kernel: Kernel, request: CniRequest): Result<CniR
   }
   if (request.prevResult !== undefined) return ok(request.prevResult);
   const lo = {
-    name: request.ifname,
+    // Whatever the runtime calls the sandbox's interface.
+    name: "lo",
     mac: "00:00:00:00:00:00",
     sandbox: request.netns,
     mtuBytes: undefined,
