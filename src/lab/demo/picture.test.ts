@@ -35,3 +35,9 @@ test("failures are listed up to a bound", () => {
   assert.deepEqual(failureLines(p, PLAIN, 2), ["✘ f0", "✘ f1", "  … and 3 more"]);
   assert.equal(stepLine({ text: "done", atMs: 1234 }, PLAIN), "✔ done · 1.23 s");
 });
+
+test("on a narrow terminal the families stand one below the other", () => {
+  const lines = tableLines(emptyPicture(), PLAIN, 80);
+  assert.equal(lines.length, 2 * 10 + 1);
+  assert.ok(lines.every((l) => l.length < 80));
+});

@@ -89,19 +89,29 @@ function cellText(count: CellCount | undefined, style: Style): string {
   return style.bad(`✘${count.failed}/${count.passed + count.failed}`.padStart(CELL_WIDTH));
 }
 
-/** The table: one row for each kind of way, columns by family, protocol and size. */
-export function tableLines(p: Picture, style: Style): string[] {
-  const families = [4, 6] as const;
-  const block = COLUMNS.length * CELL_WIDTH;
-  const head = families.map((f) => ` IPv${f} `.padStart(6).padEnd(block, "─")).join("  ");
-  const protocols = families.map(() => COLUMNS.map((c) => c.protocol.padStart(CELL_WIDTH)).join("")).join("  ");
-  const sizes = families.map(() => COLUMNS.map((c) => c.size.padStart(CELL_WIDTH)).join("")).join("  ");
+const BLOCK_WIDTH = COLUMNS.length * CELL_WIDTH;
+/** Title, both families' blocks with their gaps, and the longest remark. */
+const FULL_WIDTH = TITLE_WIDTH + 1 + 2 * BLOCK_WIDTH + 4 + Math.max(...GROUPS.map((g) => `sees ${g.sees}`.length));
+
+/**
+ * The table: one row for each kind of way, columns by family, protocol and size.
+ * @param width of the terminal; where it is too small, the families stand one below the other
+ */
+export function tableLines(p: Picture, style: Style, width = FULL_WIDTH): string[] {
+  const hasRoom = width >= FULL_WIDTH;
+  return hasRoom ? block(p, style, [4, 6], true) : [...block(p, style, [4], false), "", ...block(p, style, [6], false)];
+}
+
+function block(p: Picture, style: Style, families: readonly (4 | 6)[], hasRemarks: boolean): string[] {
+  const join = (text: (family: 4 | 6) => string) => families.map(text).join("  ");
+  const head = join((f) => ` IPv${f} `.padStart(6).padEnd(BLOCK_WIDTH, "─"));
+  const protocols = join(() => COLUMNS.map((c) => c.protocol.padStart(CELL_WIDTH)).join(""));
+  const sizes = join(() => COLUMNS.map((c) => c.size.padStart(CELL_WIDTH)).join(""));
   const left = (text: string) => text.padEnd(TITLE_WIDTH);
+  const remark = (g: { readonly sees: string }) => (hasRemarks ? `  ${style.dim(`sees ${g.sees}`)}` : "");
   const rows = GROUPS.map((g) => {
-    const cells = families.map((f) =>
-      COLUMNS.map((c) => cellText(p.cells.get(`${g.key}/${f}/${c.key}`), style)).join(""),
-    );
-    return `${left(g.title)} ${cells.join("  ")}  ${style.dim(`sees ${g.sees}`)}`;
+    const cells = join((f) => COLUMNS.map((c) => cellText(p.cells.get(`${g.key}/${f}/${c.key}`), style)).join(""));
+    return `${left(g.title)} ${cells}${remark(g)}`;
   });
   return [`${left("")} ${style.dim(head)}`, `${left("")} ${protocols}`, `${left("")} ${style.dim(sizes)}`, ...rows].map(
     (l) => l.trimEnd(),

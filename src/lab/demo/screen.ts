@@ -36,7 +36,7 @@ function liveScreen(out: WriteStream): Screen {
     ...picture.steps.map((s) => stepLine(s, style)),
     "",
     ...clusterLines(picture, style),
-    ...(picture.cells.size > 0 ? ["", ...tableLines(picture, style)] : []),
+    ...(picture.cells.size > 0 ? ["", ...tableLines(picture, style, out.columns)] : []),
     ...(picture.failures.length > 0 ? ["", ...failureLines(picture, style)] : []),
   ];
   const paint = () => {

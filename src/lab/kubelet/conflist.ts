@@ -65,21 +65,21 @@ export function parseNetworkList(path: string, text: string): Result<NetworkList
   });
 }
 
-/** The first network of a directory by file name, as Kubernetes' runtimes choose it. An error says why there is none. */
-export function findNetworkList(directory: string): Result<NetworkList> {
+/** The first network of a directory by file name, as Kubernetes' runtimes choose it. An error says why there is none, under the name that the node gives the directory. */
+export function findNetworkList(directory: string, shownAs = directory): Result<NetworkList> {
   let names: string[];
   try {
     names = readdirSync(directory)
       .filter((n) => /\.(conflist|conf|json)$/.test(n))
       .sort();
   } catch (cause) {
-    return err(`Cannot read "${directory}": ${(cause as Error).message}`);
+    return err(`Cannot read "${shownAs}": ${(cause as Error).message}`);
   }
   const name = names[0];
-  if (name === undefined) return err(`No network configuration in "${directory}" yet`);
-  const path = join(directory, name);
+  if (name === undefined) return err(`No network configuration in ${shownAs} yet`);
+  const path = join(shownAs, name);
   try {
-    return parseNetworkList(path, readFileSync(path, "utf8"));
+    return parseNetworkList(path, readFileSync(join(directory, name), "utf8"));
   } catch (cause) {
     return err(`Cannot read "${path}": ${(cause as Error).message}`);
   }

@@ -63,7 +63,7 @@ export function pluginRunner(box: Box): ExecPlugin {
 
 /** The network configuration that the node's runtime would use now. */
 export function nodeNetwork(box: Box) {
-  return findNetworkList(box.root + NETWORK_DIRECTORY);
+  return findNetworkList(box.root + NETWORK_DIRECTORY, NETWORK_DIRECTORY);
 }
 
 /** Bits per second of a Kubernetes quantity as `10M`; undefined when it is none. */
