@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
+import { mountBpffs } from "../kernel/linux/bpffs.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { handleCall } from "./cni/handler.ts";
 import { type CniServer, listenCni } from "./cni/server.ts";
@@ -108,6 +109,7 @@ function makeLoop(agent: NodeAgent, parts: AgentParts, afterRun: () => void): Lo
 
 function makeParts(stack: AsyncDisposableStack, config: AgentConfig, log: Log, source: ClusterSource): AgentParts {
   mkdirSync(config.paths.run, { recursive: true, mode: 0o700 });
+  mountBpffs(config.paths.bpffs);
   return {
     config,
     kernel: stack.use(openNodeKernel(config.paths.pins)),

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync as writeText } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { StaticSource, testNode } from "../../test/fixture/static-source.ts";
 import { unwrap } from "../base/result.ts";
+import { FakeSource, testNode } from "../cluster/fake-source.ts";
 import { createFakeKernel } from "../kernel/fake/fake-kernel.ts";
 import { FakeMachine } from "../kernel/fake/machine.ts";
 import { KernelError } from "../kernel/kernel.ts";
@@ -25,7 +25,7 @@ const OBJECT = new Uint8Array([1]);
 /** A machine with an underlay, and agents that come and go on it. */
 class Host implements Disposable {
   readonly machine = new FakeMachine();
-  readonly source = new StaticSource();
+  readonly source = new FakeSource();
   readonly directory = mkdtempSync(join(tmpdir(), "twill-agent-"));
   readonly lines: { level: string; msg: string; fields: Readonly<Record<string, unknown>> }[] = [];
   clockMs = 1_000_000;
@@ -266,7 +266,7 @@ test("what keeps pods from being attached is said in words", () => {
 test("an API that went away, or lost our node, changes nothing: also over a restart", () => {
   using host = new Host();
   started(host);
-  const silent = host.agent({ source: new StaticSource() });
+  const silent = host.agent({ source: new FakeSource() });
   silent.run();
   assert.equal(silent.report?.writes, 0);
   assert.deepEqual(silent.notReady(), []);

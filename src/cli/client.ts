@@ -39,7 +39,7 @@ export function askText(socketPath: string, path: string, method: "GET" | "POST"
       res.setEncoding("utf8");
       res.on("data", (chunk: string) => {
         body += chunk;
-        if (body.length > MAX_BYTES) res.destroy(new Error("answer too long"));
+        if (body.length > MAX_BYTES) res.destroy(new Error("The answer is too long"));
       });
       res.on("error", away);
       res.on("end", () => {
@@ -48,7 +48,7 @@ export function askText(socketPath: string, path: string, method: "GET" | "POST"
         else reject(new AgentAnswerError(path, status, body));
       });
     });
-    req.on("timeout", () => req.destroy(Object.assign(new Error("timeout"), { code: "ETIMEDOUT" })));
+    req.on("timeout", () => req.destroy(Object.assign(new Error("The agent does not answer in time"), { code: "ETIMEDOUT" })));
     req.on("error", away);
     req.end();
   });
