@@ -1,0 +1,56 @@
+/** One packet test as data: what goes in, what has to come out. */
+
+import assert from "node:assert/strict";
+import { type Dissected, dissect } from "./dissect.ts";
+import { NODE, type Plane, type Program, type Ran, type RunOptions, type Verdict } from "./plane.ts";
+
+export interface Case {
+  readonly name: string;
+  readonly program: Program;
+  /** Before the packet: other packets, other tables. Every case finds the tables of NODE, and no flows. */
+  readonly before?: (plane: Plane) => void;
+  readonly frame: Uint8Array;
+  readonly options?: RunOptions;
+  readonly verdict: Verdict;
+  /** Device of a redirect. */
+  readonly to?: number;
+  /** Every metric that goes up, in the order of `enum metric`. */
+  readonly metrics: readonly string[];
+  /** What else has to be so. Checksums of frames that go on are always verified. */
+  readonly check?: (out: Dissected, ran: Ran, plane: Plane) => void;
+  /** The checksums of the frame that goes in are not all right: do not verify those that come out. */
+  readonly isSumless?: boolean;
+  /** The packet is translated before it turns out that it has to be dropped. */
+  readonly isDroppedLate?: boolean;
+}
+
+/** What the stack's device gets is flagged as arriving there. */
+const BPF_F_INGRESS = 1;
+
+/** Runs the case; throws AssertionError when it fails. */
+export function runCase(plane: Plane, c: Case): Ran {
+  plane.setUp();
+  c.before?.(plane);
+  plane.events();
+  const ran = plane.run(c.program, c.frame, c.options);
+  assert.deepEqual({ verdict: ran.verdict, metrics: ran.metrics }, { verdict: c.verdict, metrics: c.metrics });
+  if (c.to !== undefined) assert.equal(ran.ifindex, c.to, "device");
+  if (ran.verdict === "redirect") assert.equal(ran.flags, ran.ifindex === NODE.twill0 ? BPF_F_INGRESS : 0, "flags");
+  assertEvents(plane, ran);
+  if (ran.verdict === "drop") {
+    if (c.isDroppedLate !== true)
+      assert.deepEqual(ran.frame, new Uint8Array(c.frame), "a packet that is dropped for what it is stays as it was");
+  } else if (c.isSumless !== true) {
+    assert.deepEqual(dissect(ran.frame).wrongSums, [], "checksums");
+  }
+  c.check?.(dissect(ran.frame), ran, plane);
+  return ran;
+}
+
+const QUIET = new Set(["drop_router_redirect"]);
+
+/** A drop tells itself, exactly once, unless it is one of the quiet ones; everything else tells nothing. */
+function assertEvents(plane: Plane, ran: Ran): void {
+  const told = ran.metrics.filter((m) => m.startsWith("drop_") && !QUIET.has(m));
+  assert.equal(plane.events().length, told.length, `events for ${ran.metrics.join(", ")}`);
+}

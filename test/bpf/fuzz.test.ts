@@ -1,0 +1,145 @@
+/**
+ * Hostile packets: whatever comes in, every program ends with one of its verdicts, forwards only what its own rules allow,
+ * and breaks no checksum that was right.
+ */
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import fc from "fast-check";
+import { dissect } from "./dissect.ts";
+import { echo, frame, icmpError, ipPacket, payload, raw, sctp, type Transport, tcp, udp } from "./frames.ts";
+import { enterEmptyNetns, NODE, Plane, type Program, whyNot } from "./plane.ts";
+
+const PROGRAMS: readonly Program[] = ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire"];
+const { podA, podB, remote, outside, node, router } = NODE;
+/** The likely ones several times: most packets of two addresses drawn at random would be nobody's. */
+const likely = (f: "v4" | "v6") => [podA, podB, remote, podA, remote, outside, node].map((x) => x[f]);
+const ADDRESSES = {
+  4: [...likely("v4"), router.v4, "224.0.0.1", "255.255.255.255", "169.254.1.1", "0.0.0.0"],
+  6: [...likely("v6"), router.v6, "ff02::1", "fe80::1", "::", "::1"],
+} as const;
+const OPTIONS = { tunnel: { from: NODE.remoteNode.v4 } };
+
+/** Programs that give pods only what is to a pod, whose packets may be cut up at will. */
+const family = fc.constantFrom(4 as const, 6 as const);
+
+function transport(f: 4 | 6): fc.Arbitrary<Transport> {
+  const port = fc.constantFrom(0, 1, 53, 80, 8472, 10_250, 20_000, 65_535);
+  const data = fc.integer({ min: 0, max: 60 }).map(payload);
+  const options = fc.array(fc.integer({ min: 0, max: 255 }), { maxLength: 40 });
+  return fc.oneof(
+    fc
+      .tuple(port, port, fc.integer({ min: 0, max: 255 }), options, data)
+      .map(([s, d, flags, o, b]) => tcp(s, d, { flags, options: o, data: b })),
+    fc.tuple(port, port, data, fc.boolean()).map(([s, d, b, sum]) => udp(s, d, b, sum)),
+    fc.tuple(port, fc.boolean(), data).map(([id, isReply, b]) => echo(f, id, isReply, b)),
+    fc.tuple(port, port).map(([s, d]) => sctp(s, d)),
+    fc.tuple(fc.integer({ min: 0, max: 255 }), fc.uint8Array({ maxLength: 64 })).map(([p, b]) => raw(p, b)),
+    fc
+      .tuple(
+        fc.constantFrom(...ADDRESSES[f]),
+        fc.constantFrom(...ADDRESSES[f]),
+        port,
+        port,
+        fc.integer({ min: 0, max: 80 }),
+      )
+      .map(([s, d, sp, dp, keep]) => icmpError(f, ipPacket(s, d, udp(sp, dp)), keep)),
+  );
+}
+
+const plausible = family.chain((f) =>
+  fc
+    .record({
+      src: fc.constantFrom(...ADDRESSES[f]),
+      dst: fc.constantFrom(...ADDRESSES[f]),
+      body: transport(f),
+      ttl: fc.constantFrom(0, 1, 2, 64, 255),
+      fragment: fc.option(
+        fc.record({ id: fc.integer({ min: 0, max: 3 }), offset: fc.integer({ min: 0, max: 3 }), more: fc.boolean() }),
+        { nil: undefined },
+      ),
+      extensions: fc.array(fc.constantFrom(0, 43, 60), { maxLength: 8 }),
+    })
+    .map(({ src, dst, body, ttl, fragment, extensions }) =>
+      frame(src, dst, body, { ttl, extensions, ...(fragment === undefined ? {} : { fragment }) }),
+    ),
+);
+
+/** A plausible frame with some bytes overwritten and its end cut off. */
+const damaged = fc
+  .tuple(
+    plausible,
+    fc.array(fc.tuple(fc.integer({ min: 12, max: 120 }), fc.integer({ min: 0, max: 255 })), { maxLength: 6 }),
+    fc.integer({ min: 15, max: 200 }),
+  )
+  .map(([bytes, changes, keep]) => {
+    const out = bytes.slice(0, Math.max(15, keep));
+    for (const [at, value] of changes) if (at < out.length) out[at] = value;
+    return out;
+  });
+
+/** TEST_RUN itself refuses what is not even an IP header. */
+function runOrRefused(plane: Plane, program: Program, bytes: Uint8Array) {
+  try {
+    return plane.runQuick(program, bytes, OPTIONS);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EINVAL") return undefined;
+    throw error;
+  }
+}
+
+describe("hostile packets", { skip: whyNot() }, () => {
+  let plane: Plane;
+  before(() => {
+    enterEmptyNetns();
+    plane = new Plane();
+    plane.setUp();
+  });
+  after(() => plane.close());
+
+  for (const program of PROGRAMS) {
+    it(`${program}: noise ends in a verdict`, () => {
+      let runs = 0;
+      fc.assert(
+        fc.property(fc.oneof(damaged, fc.uint8Array({ minLength: 15, maxLength: 200 })), (bytes) => {
+          if (runOrRefused(plane, program, bytes) !== undefined) runs++;
+        }),
+        { numRuns: 2000 },
+      );
+      assert.ok(runs > 500, `only ${runs} frames were accepted by TEST_RUN`);
+    });
+
+    it(`${program}: what is forwarded has right checksums`, () => {
+      let forwarded = 0;
+      fc.assert(
+        fc.property(plausible, (bytes) => {
+          const before = dissect(bytes);
+          const ran = runOrRefused(plane, program, bytes);
+          if (ran === undefined || ran.verdict === "drop") return;
+          forwarded++;
+          if (before.wrongSums.length === 0) assert.deepEqual(dissect(ran.frame).wrongSums, []);
+        }),
+        { numRuns: 1500 },
+      );
+      assert.ok(forwarded > 20, `only ${forwarded} frames were forwarded`);
+    });
+  }
+
+  it("from_pod never lets another address than the pod's own out", () => {
+    const own: ReadonlySet<string> = new Set([podA.v4, podA.v6, NODE.podD.v4, NODE.podD.v6]);
+    let forwarded = 0;
+    fc.assert(
+      fc.property(fc.oneof(plausible, damaged), (bytes) => {
+        const ran = runOrRefused(plane, "from_pod", bytes);
+        if (ran === undefined || ran.verdict === "drop") return;
+        const out = dissect(ran.frame);
+        // An answer of the gateway goes back to where the question came from.
+        if (ran.verdict === "redirect" && ran.ifindex === podA.ifindex) return;
+        forwarded++;
+        assert.ok(own.has(out.src), `let out ${out.src}`);
+      }),
+      { numRuns: 2000 },
+    );
+    assert.ok(forwarded > 20, `only ${forwarded} frames were forwarded`);
+  });
+});

@@ -1,0 +1,313 @@
+/**
+ * The data plane under test: bpf/gen/twill-test.o loaded with maps of its own, run by BPF_PROG_TEST_RUN. The object differs
+ * from the product's only in that it writes where a packet goes into its control block (bpf/lib/effects.h).
+ */
+
+import { readFileSync } from "node:fs";
+import { type Addon, loadAddon, type MapHandle, type RingHandle } from "../../src/kernel/linux/addon.ts";
+import { addr, addrFromBytes } from "../../src/net/addr.ts";
+import {
+  type Config,
+  type CtEntry,
+  type CtKey,
+  type Event as DropEvent,
+  decodeCtEntry,
+  decodeCtKey,
+  decodeEvent,
+  decodeNatEntry,
+  decodeNatKey,
+  type Endpoint,
+  EVENT_BYTES,
+  encodeConfig,
+  encodeEndpoint,
+  encodeEndpointKey,
+  encodeIpcacheEntry,
+  encodeIpcacheKey,
+  encodeNode,
+  encodeNodeKey,
+  IpcacheFlag,
+  METRIC_NAMES,
+  METRIC_VALUE_BYTES,
+  type NatEntry,
+  type NatKey,
+} from "../../src/net/gen/bpf-maps.ts";
+import { mac, macBytes } from "../../src/net/mac.ts";
+import { mappedLength, prefix } from "../../src/net/prefix.ts";
+
+const OBJECT = new URL("../../bpf/gen/twill-test.o", import.meta.url);
+const CLONE_NEWNET = 0x4000_0000;
+const CTX_BYTES = 192;
+/** Offsets in `struct __sk_buff` (linux/bpf.h). */
+const CTX = { ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
+
+export type Program = "from_pod" | "from_host" | "from_tunnel" | "from_wire" | "to_wire";
+
+/** The node of the tests. Pod A's link is the device that TEST_RUN says packets come from (lo, index 1). */
+export const NODE = {
+  podA: { v4: "10.244.1.10", v6: "fd00:10:244:1::10", mac: "0a:58:00:00:00:10", ifindex: 1, flags: 0 },
+  podB: { v4: "10.244.1.11", v6: "fd00:10:244:1::11", mac: "0a:58:00:00:00:11", ifindex: 101, flags: 0 },
+  /** Shaped in both directions. */
+  podC: { v4: "10.244.1.12", v6: "fd00:10:244:1::12", mac: "0a:58:00:00:00:12", ifindex: 102, flags: 3 },
+  /** Shaped in both directions, and the one that packets come from. */
+  podD: { v4: "10.244.1.13", v6: "fd00:10:244:1::13", mac: "0a:58:00:00:00:13", ifindex: 1, flags: 2 },
+  router: { v4: "10.244.1.1", v6: "fd00:10:244:1::1" },
+  node: { v4: "192.168.77.11", v6: "fd00:77::11" },
+  /** A pod on node 2, behind an IPv4 tunnel. */
+  remote: { v4: "10.244.2.20", v6: "fd00:10:244:2::20" },
+  remoteNode: { v4: "192.168.77.12", v6: "fd00:77::12" },
+  /** A pod on node 3, behind an IPv6 tunnel. */
+  far: { v4: "10.244.3.20", v6: "fd00:10:244:3::20" },
+  farNode: "fd00:77::13",
+  outside: { v4: "198.51.100.10", v6: "2001:db8:51::10" },
+  twill0: 201,
+  twill1: 202,
+  tunnel: 203,
+  vni: 7,
+  tunnelMtu: 1450,
+  natPorts: { first: 10_240, last: 29_999 },
+} as const;
+
+export interface RunOptions {
+  readonly gsoSize?: number;
+  readonly gsoSegs?: number;
+  /** For from_tunnel: what the VXLAN device would say. `vni: 0xffffffff` makes the key unreadable. */
+  readonly tunnel?: { readonly from: string; readonly vni?: number };
+  /** Bytes in the buffer's linear part; kernels that cannot do it refuse with EINVAL. */
+  readonly linearBytes?: number;
+}
+
+export type Verdict = "next" | "drop" | "redirect" | "peer";
+
+/** What one run did. */
+export interface Ran {
+  readonly verdict: Verdict;
+  /** Device and flags of a redirect. */
+  readonly ifindex: number;
+  readonly flags: number;
+  /** VNI and last word of the tunnel address, when one was set. */
+  readonly vni: number;
+  readonly tunnelWord: number;
+  readonly frame: Uint8Array;
+  /** Metrics that went up, by name, in the order of their numbers. */
+  readonly metrics: readonly string[];
+}
+
+/** Whether packet tests can run here; otherwise why not. */
+export function whyNot(): string | false {
+  if (process.getuid?.() !== 0) return "BPF_PROG_TEST_RUN needs root";
+  try {
+    loadAddon();
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+  return false;
+}
+
+const VERDICTS = new Map<number, Verdict>([
+  [0xffff_ffff, "next"],
+  [2, "drop"],
+]);
+
+/** One loaded object; call {@link Plane.close}. */
+export class Plane {
+  readonly #addon: Addon = loadAddon();
+  readonly #object;
+  readonly #programs: ReadonlyMap<string, number>;
+  readonly #maps = new Map<string, MapHandle>();
+  readonly #ring: RingHandle;
+
+  /** @param maxEntries sizes by map, instead of the object's */
+  constructor(maxEntries: Readonly<Record<string, number>> = {}) {
+    this.#object = this.#addon.objectOpen(readFileSync(OBJECT), "twill_test");
+    for (const [map, entries] of Object.entries(maxEntries)) this.#addon.objectResize(this.#object, map, entries);
+    this.#addon.objectLoad(this.#object);
+    this.#programs = new Map(this.#addon.objectPrograms(this.#object).map((p) => [p.name, p.fd]));
+    for (const m of this.#addon.objectMaps(this.#object)) {
+      if (!m.isInternal && m.name !== "events") this.#maps.set(m.name, this.#addon.mapAdopt(this.#addon.dupFd(m.fd)));
+    }
+    const events = this.#addon.objectMaps(this.#object).find((m) => m.name === "events");
+    this.#ring = this.#addon.ringOpen(this.#addon.dupFd(events?.fd ?? -1));
+  }
+
+  close(): void {
+    this.#addon.ringClose(this.#ring);
+    for (const map of this.#maps.values()) this.#addon.mapClose(map);
+    this.#addon.objectClose(this.#object);
+  }
+
+  #map(name: string): MapHandle {
+    const map = this.#maps.get(name);
+    if (map === undefined) throw new Error(`The object has no map "${name}"`);
+    return map;
+  }
+
+  put(map: string, key: Uint8Array, value: Uint8Array): void {
+    this.#addon.mapPut(this.#map(map), key, value);
+  }
+
+  remove(map: string, key: Uint8Array): void {
+    this.#addon.mapDelete(this.#map(map), key);
+  }
+
+  #rows(map: string): { readonly key: Uint8Array; readonly value: Uint8Array }[] {
+    const handle = this.#map(map);
+    const rows = [];
+    for (let key = this.#addon.mapNextKey(handle); key !== undefined; key = this.#addon.mapNextKey(handle, key)) {
+      const value = this.#addon.mapGet(handle, key);
+      if (value !== undefined) rows.push({ key, value });
+    }
+    return rows;
+  }
+
+  flows(map: "ct_tcp" | "ct_other" = "ct_tcp"): { readonly key: CtKey; readonly entry: CtEntry }[] {
+    return this.#rows(map).map((r) => ({ key: decodeCtKey(r.key), entry: decodeCtEntry(r.value) }));
+  }
+
+  translations(): { readonly key: NatKey; readonly entry: NatEntry }[] {
+    return this.#rows("nat").map((r) => ({ key: decodeNatKey(r.key), entry: decodeNatEntry(r.value) }));
+  }
+
+  /** Forgets flows, translations and fragments; nodes, pods and configuration stay. */
+  forgetFlows(): void {
+    for (const map of ["ct_tcp", "ct_other", "nat", "frags"]) this.#empty(map);
+  }
+
+  #empty(map: string): void {
+    for (const row of this.#rows(map)) this.remove(map, row.key);
+  }
+
+  putConfig(change: Partial<Config> = {}): void {
+    const config: Config = {
+      node4: addr(NODE.node.v4).bytes,
+      node6: addr(NODE.node.v6).bytes,
+      router4: addr(NODE.router.v4).bytes,
+      router6: addr(NODE.router.v6).bytes,
+      revision: 1,
+      flags: 3,
+      twill0Ifindex: NODE.twill0,
+      twill1Ifindex: NODE.twill1,
+      tunnelIfindex: NODE.tunnel,
+      tunnelVni: NODE.vni,
+      tunnelMtu: NODE.tunnelMtu,
+      tunnelPort: 8472,
+      natPortMin: NODE.natPorts.first,
+      natPortMax: NODE.natPorts.last,
+      ...change,
+    };
+    this.put("config", new Uint8Array(4), encodeConfig(config));
+  }
+
+  putEndpoint(address: string, e: { readonly ifindex: number; readonly mac: string; readonly flags: number }): void {
+    const value: Endpoint = {
+      ifindex: e.ifindex,
+      identity: 4,
+      flags: e.flags,
+      mac: macBytes(mac(e.mac)),
+      hostMac: macBytes(mac("ee:ee:ee:ee:ee:ee")),
+    };
+    this.put("endpoints", encodeEndpointKey({ addr: addr(address).bytes }), encodeEndpoint(value));
+  }
+
+  putIpcache(cidr: string, flags: number, nodeId: number, tunnel?: string): void {
+    const p = prefix(cidr);
+    const key = encodeIpcacheKey({ prefixBits: mappedLength(p), addr: p.addr.bytes });
+    const tunnelBytes = tunnel === undefined ? new Uint8Array(16) : addr(tunnel).bytes;
+    this.put("ipcache", key, encodeIpcacheEntry({ identity: nodeId, flags, tunnel: tunnelBytes, nodeId }));
+  }
+
+  /** Fills all tables with {@link NODE}, and nothing else. */
+  setUp(): void {
+    this.forgetFlows();
+    for (const map of ["endpoints", "ipcache", "nodes"]) this.#empty(map);
+    this.putConfig();
+    for (const pod of [NODE.podA, NODE.podB, NODE.podC, NODE.podD])
+      for (const a of [pod.v4, pod.v6]) this.putEndpoint(a, pod);
+    const { noMasquerade, localNode, remoteNode, podCidr } = IpcacheFlag;
+    for (const [n, tunnel] of [[1], [2, NODE.remoteNode.v4], [3, NODE.farNode]] as const) {
+      this.putIpcache(`10.244.${n}.0/24`, noMasquerade | podCidr, n, tunnel);
+      this.putIpcache(`fd00:10:244:${n}::/64`, noMasquerade | podCidr, n, tunnel);
+    }
+    for (const a of [NODE.router.v4, NODE.node.v4]) this.putIpcache(`${a}/32`, noMasquerade | localNode, 1);
+    for (const a of [NODE.router.v6, NODE.node.v6]) this.putIpcache(`${a}/128`, noMasquerade | localNode, 1);
+    this.putIpcache(`${NODE.remoteNode.v4}/32`, noMasquerade | remoteNode, 2, NODE.remoteNode.v4);
+    this.putIpcache(`${NODE.remoteNode.v6}/128`, noMasquerade | remoteNode, 2, NODE.remoteNode.v4);
+    for (const [id, tunnel] of [
+      [2, NODE.remoteNode.v4],
+      [3, NODE.farNode],
+    ] as const)
+      this.put("nodes", encodeNodeKey({ tunnel: addr(tunnel).bytes }), encodeNode({ nodeId: id, flags: 0 }));
+  }
+
+  #context(o: RunOptions): Uint8Array {
+    const ctx = new Uint8Array(CTX_BYTES);
+    const view = new DataView(ctx.buffer);
+    view.setUint32(CTX.ifindex, 1, true);
+    if (o.gsoSize !== undefined) view.setUint32(CTX.gsoSize, o.gsoSize, true);
+    if (o.gsoSegs !== undefined) view.setUint32(CTX.gsoSegs, o.gsoSegs, true);
+    if (o.linearBytes !== undefined) view.setUint32(CTX.dataEnd, o.linearBytes, true);
+    if (o.tunnel !== undefined) {
+      view.setUint32(CTX.cb, o.tunnel.vni ?? NODE.vni, true);
+      ctx.set(addr(o.tunnel.from).bytes, CTX.cb + 4);
+    }
+    return ctx;
+  }
+
+  /** Packets counted so far, by metric number. */
+  counters(): ReadonlyMap<number, bigint> {
+    const { keys, values, count } = this.#addon.mapGetBatch(this.#map("metrics"), undefined, 4 * METRIC_NAMES.size);
+    const stride = values.length / count;
+    const out = new Map<number, bigint>();
+    for (let i = 0; i < count; i++) {
+      let packets = 0n;
+      for (let at = i * stride; at < (i + 1) * stride; at += METRIC_VALUE_BYTES) packets += values.readBigUInt64LE(at);
+      out.set(keys.readUInt32LE(4 * i), packets);
+    }
+    return out;
+  }
+
+  /** Runs without looking at counters: verdict and frame only. */
+  runQuick(program: Program, data: Uint8Array, o: RunOptions = {}): Omit<Ran, "metrics"> {
+    const fd = this.#programs.get(program) ?? -1;
+    const r = this.#addon.testRun(undefined, fd, data, this.#context(o), 1);
+    const cb = (i: number) => r.ctx.readUInt32LE(CTX.cb + 4 * i);
+    const isRedirect = r.retval === 7;
+    const verdict = isRedirect ? (cb(0) === 2 ? "peer" : "redirect") : VERDICTS.get(r.retval >>> 0);
+    if (verdict === undefined) throw new Error(`"${program}" returned ${r.retval}, which is no verdict`);
+    return {
+      verdict,
+      ifindex: isRedirect ? cb(1) : 0,
+      flags: isRedirect ? cb(2) : 0,
+      vni: cb(3),
+      tunnelWord: cb(4),
+      frame: new Uint8Array(r.data),
+    };
+  }
+
+  run(program: Program, data: Uint8Array, o: RunOptions = {}): Ran {
+    const before = this.counters();
+    const ran = this.runQuick(program, data, o);
+    const metrics: string[] = [];
+    for (const [number, packets] of this.counters())
+      if (packets !== before.get(number)) metrics.push(METRIC_NAMES.get(number) ?? String(number));
+    return { ...ran, metrics };
+  }
+
+  /** Events since the last call. */
+  events(): DropEvent[] {
+    const bytes = this.#addon.ringDrain(this.#ring, 1 << 20);
+    const out = [];
+    for (let at = 0; at + 8 + EVENT_BYTES <= bytes.length; at += 8 + EVENT_BYTES)
+      out.push(decodeEvent(bytes.subarray(at + 8, at + 8 + EVENT_BYTES)));
+    return out;
+  }
+}
+
+/** Moves the test's thread into an empty network namespace: device 1 is an idle loopback, and no socket of ours is near. */
+export function enterEmptyNetns(): void {
+  loadAddon().unshare(CLONE_NEWNET);
+}
+
+/** Text of an address as maps and events hold it. */
+export function text(bytes: Uint8Array): string {
+  return addrFromBytes(bytes).text;
+}

@@ -1,0 +1,108 @@
+/** Every branch of every program, packet by packet, through BPF_PROG_TEST_RUN. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+import { METRIC_NAMES } from "../../src/net/gen/bpf-maps.ts";
+import { type Case, runCase } from "./case.ts";
+import { frame, tcp, udp } from "./frames.ts";
+import { FROM_HOST_CASES, FROM_TUNNEL_CASES } from "./from-node.cases.ts";
+import { FROM_POD_CASES } from "./from-pod.cases.ts";
+import { FROM_POD_PARTS_CASES } from "./from-pod-parts.cases.ts";
+import { enterEmptyNetns, NODE, Plane, whyNot } from "./plane.ts";
+import { REFUSAL_CASES } from "./refusals.cases.ts";
+import { TCP_STATE_CASES } from "./tcp-state.cases.ts";
+import { TO_WIRE_CASES } from "./wire.cases.ts";
+
+const GROUPS: Readonly<Record<string, readonly Case[]>> = {
+  "from_pod forwards": FROM_POD_CASES,
+  "from_pod and parts of packets": FROM_POD_PARTS_CASES,
+  "from_pod refuses and answers": REFUSAL_CASES,
+  "TCP's states": TCP_STATE_CASES,
+  from_host: FROM_HOST_CASES,
+  from_tunnel: FROM_TUNNEL_CASES,
+  "to_wire and from_wire": TO_WIRE_CASES,
+};
+
+/** What no packet can bring about here. */
+const UNREACHABLE: Readonly<Record<string, string>> = {
+  drop_rewrite: "the kernel refuses to change a packet only when it is out of memory",
+  drop_policy: "there is no policy yet",
+};
+
+const { podA, podB, outside } = NODE;
+
+describe("programs", { skip: whyNot() }, () => {
+  let plane: Plane;
+  let small: Plane;
+  const seen = new Set<string>();
+
+  before(() => {
+    enterEmptyNetns();
+    plane = new Plane();
+    small = new Plane({ ct_tcp: 1, ct_other: 1, nat: 1, events: 4096 });
+  });
+  after(() => {
+    plane.close();
+    small.close();
+  });
+
+  const run = (on: Plane, c: Case) => {
+    for (const metric of runCase(on, c).metrics) seen.add(metric);
+  };
+
+  for (const [group, cases] of Object.entries(GROUPS)) {
+    describe(group, () => {
+      it("has cases", () => assert.ok(cases.length > 10));
+      for (const c of cases) it(c.name, () => run(plane, c));
+    });
+  }
+
+  describe("maps that are full", () => {
+    for (const [protocol, transport, other] of [
+      ["TCP", tcp(1, 2), tcp(3, 4)],
+      ["UDP", udp(1, 2), udp(3, 4)],
+    ] as const) {
+      it(`a new flow of ${protocol} is dropped, an old one goes on`, () => {
+        run(small, {
+          name: "",
+          program: "from_pod",
+          before: (on) => on.run("from_pod", frame(podA.v4, podB.v4, transport)),
+          frame: frame(podA.v4, podB.v4, other),
+          verdict: "drop",
+          metrics: ["drop_ct_full"],
+        });
+        assert.deepEqual(small.run("from_pod", frame(podA.v4, podB.v4, transport)).metrics, ["forward_local"]);
+      });
+    }
+
+    it("a translation that has no room is dropped, and leaves nothing of it behind", () => {
+      run(small, {
+        name: "",
+        program: "to_wire",
+        frame: frame(podA.v4, outside.v4, udp(1, 2)),
+        verdict: "drop",
+        metrics: ["drop_nat_full"],
+      });
+      assert.deepEqual(small.translations(), []);
+    });
+
+    it("an event that has no room is counted as lost, exactly", () => {
+      small.setUp();
+      small.events();
+      const lost = () => small.counters().get(15) ?? 0n;
+      const before = lost();
+      const runs = 200;
+      for (let i = 0; i < runs; i++) small.runQuick("from_pod", frame(outside.v4, podB.v4, udp(1, 2)));
+      if (lost() > before) seen.add("event_lost");
+      assert.ok(lost() > before, "4096 bytes do not hold 200 events");
+      assert.equal(BigInt(small.events().length) + lost() - before, BigInt(runs));
+    });
+  });
+
+  it("every metric and every reason was brought about by some case", () => {
+    const missing = [...METRIC_NAMES.values()].filter((name) => !seen.has(name) && !(name in UNREACHABLE));
+    assert.deepEqual(missing, []);
+    const reached = Object.keys(UNREACHABLE).filter((name) => seen.has(name));
+    assert.deepEqual(reached, [], "is reached after all: take it off the list");
+  });
+});
