@@ -1,0 +1,168 @@
+/**
+ * Agents that are killed, away, replaced and differently configured, seen from pods.
+ *
+ * ```mermaid
+ * sequenceDiagram
+ *   kubelet->>shim: ADD
+ *   shim--xagent: nobody listens
+ *   shim->>kernel: the same attachment, from ledger and pins
+ *   agent->>kernel: adopts it when it is back
+ * ```
+ */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { KubeObject } from "../../src/cluster/embedded/types.ts";
+import { AGENT_SET, type AgentConfig } from "../../src/lab/agent-set.ts";
+import { runIn } from "../../src/lab/box.ts";
+import { echoPod } from "../../src/lab/demo/run.ts";
+import { type Lab, startLab } from "../../src/lab/lab.ts";
+import type { MatrixOptions } from "../../src/lab/probe/matrix.ts";
+import { until } from "./wait.ts";
+
+const READY_MS = 90_000;
+const PROBE_MS = 3_000;
+const PODS = { apiVersion: "v1", kind: "Pod", namespace: "default" };
+
+function isReady(pod: KubeObject): boolean {
+  return (
+    pod["status"]?.conditions?.some(
+      (c: { type: string; status: string }) => c.type === "Ready" && c.status === "True",
+    ) === true
+  );
+}
+
+async function openLab(name: string, agentConfig: AgentConfig = {}, mtuBytes = 1500): Promise<Lab> {
+  const lab = await startLab({ name, nodes: 2, agentConfig, mtuBytes });
+  await lab.ready(READY_MS);
+  return lab;
+}
+
+async function addPod(lab: Lab, name: string, node: string): Promise<void> {
+  lab.objects.create(echoPod(name, node));
+  await lab.until(
+    { ...PODS, fieldSelector: `metadata.name=${name}` },
+    ([p]) => p !== undefined && isReady(p),
+    READY_MS,
+    `pod ${name} to be ready`,
+  );
+}
+
+async function removePod(lab: Lab, name: string): Promise<void> {
+  lab.objects.delete({ apiVersion: "v1", kind: "Pod", namespace: "default", name });
+  await lab.until(
+    { ...PODS, fieldSelector: `metadata.name=${name}` },
+    (l) => l.length === 0,
+    READY_MS,
+    `pod ${name} to be gone`,
+  );
+}
+
+/** Every pod and node reaches every pod, on every protocol. */
+async function assertAllReach(lab: Lab, when: string): Promise<void> {
+  const options: MatrixOptions = {
+    ports: [
+      { protocol: "TCP", port: 80 },
+      { protocol: "UDP", port: 81 },
+      { protocol: "ICMP", port: 0 },
+    ],
+    timeoutMs: PROBE_MS,
+    from: lab
+      .endpoints()
+      .filter((e) => e.kind !== "outside")
+      .map((e) => e.name),
+  };
+  const matrix = await lab.probe(options);
+  for (const [port, rows] of Object.entries(matrix)) {
+    for (const [from, row] of Object.entries(rows)) {
+      for (const [to, verdict] of Object.entries(row)) assert.equal(verdict, "ok", `${when}: ${port} ${from} → ${to}`);
+    }
+  }
+}
+
+let lab: Lab;
+
+before(async () => {
+  lab = await openLab("test-agents");
+  await addPod(lab, "a", "node-1");
+  await addPod(lab, "b", "node-2");
+});
+
+after(() => lab[Symbol.asyncDispose]());
+
+test("an agent that is killed comes back; meanwhile and afterwards packets flow", async () => {
+  const before = lab.agent("node-1")!.facts().restarts;
+  assert.ok(lab.agent("node-1")!.signal("SIGKILL"));
+  await assertAllReach(lab, "with the agent killed");
+  await until(
+    () => lab.agent("node-1")!.facts().restarts > before && lab.agent("node-1")!.facts().isReady,
+    "the agent to be back",
+  );
+  await assertAllReach(lab, "with the agent back");
+});
+
+test("with the agent away, pods start and end; it adopts them when it returns", async () => {
+  const agent = lab.agent("node-1")!;
+  agent.hold(true);
+  agent.signal("SIGKILL");
+  await until(() => !agent.isRunning(), "the agent to be gone");
+  await addPod(lab, "c", "node-1");
+  await addPod(lab, "d", "node-1");
+  await assertAllReach(lab, "with the agent away");
+  await removePod(lab, "d");
+  agent.hold(false);
+  await until(() => lab.agent("node-1")!.facts().isReady, "the agent to be back");
+  await assertAllReach(lab, "with the agent back");
+  const status = JSON.parse(
+    (await runIn(lab.node("node-1").box, ["/opt/twill/bin/twill", "endpoint", "list", "--json"])).stdout,
+  );
+  const names = status.map((e: { podName?: string; pod?: string }) => e.podName ?? e.pod);
+  assert.equal(names.length, 2, JSON.stringify(status));
+  await removePod(lab, "c");
+});
+
+test("a changed DaemonSet replaces agents one after another, without a lost packet between pods", async () => {
+  const set = { apiVersion: "apps/v1", kind: "DaemonSet", namespace: AGENT_SET.namespace, name: AGENT_SET.name };
+  const template = lab.objects.get(set)!["spec"].template;
+  const [container] = template.spec.containers;
+  const changed = { ...container, env: [...container.env, { name: "TEST_ROLLOUT", value: "1" }] };
+  lab.objects.patch(set, { spec: { template: { spec: { containers: [changed] } } } });
+  let rounds = 0;
+  const isDone = () => {
+    const s = lab.objects.get(set)!["status"];
+    return (
+      s.updatedNumberScheduled === 2 &&
+      s.numberReady === 2 &&
+      s.observedGeneration === lab.objects.get(set)!.metadata.generation
+    );
+  };
+  await until(async () => {
+    await assertAllReach(lab, `round ${rounds++} of the roll-out`);
+    return isDone();
+  }, "the roll-out");
+  assert.ok(rounds > 1);
+});
+
+const variants: readonly [string, AgentConfig, number][] = [
+  ["IPv4 alone", { clusterCIDRs: ["10.99.0.0/16"] }, 1500],
+  ["IPv6 alone", { clusterCIDRs: ["fd99::/48"] }, 1500],
+  [
+    "Calico's tunnel numbers, small node CIDRs and jumbo frames",
+    {
+      tunnel: { port: 4789, vni: 4096 },
+      nodeMaskSize: { ipv4: 28, ipv6: 120 },
+      clusterCIDRs: ["10.98.0.0/20", "fd98::/112"],
+    },
+    9000,
+  ],
+];
+
+for (const [index, [title, config, mtu]] of variants.entries()) {
+  test(`a cluster with ${title}`, async () => {
+    await using other = await openLab(`test-variant-${index}`, config, mtu);
+    await Promise.all([addPod(other, "a", "node-1"), addPod(other, "b", "node-1"), addPod(other, "c", "node-2")]);
+    await assertAllReach(other, title);
+    const families = other.endpoints().find((e) => e.name === "default/a")!.addresses.length;
+    assert.equal(families, (config["clusterCIDRs"] as string[]).length);
+  });
+}
