@@ -124,8 +124,8 @@ export function applyConfiguration(
   if (conflicts.length > 0 && !options.force) throw conflictError(conflicts);
 
   let merged = merge(live, config, schema) as KubeObject;
-  // Longest paths first: members of a list item before the item itself.
-  const gone = [...(previous?.fields ?? [])].filter((p) => !applied.has(p)).sort((a, b) => b.length - a.length);
+  // Shortest paths first: an item of a list before its members, since without its key it could not be found.
+  const gone = [...(previous?.fields ?? [])].filter((p) => !applied.has(p)).sort((a, b) => a.length - b.length);
   for (const path of gone) {
     const isShared = others.some((m) => [...m.fields].some((f) => f === path || f.startsWith(path + SEPARATOR)));
     if (!isShared) merged = (removePath(merged, path.split(SEPARATOR), schema) ?? merged) as KubeObject;

@@ -7,8 +7,11 @@ import { createHash } from "node:crypto";
 import type { Registry } from "./registry.ts";
 import { apiVersionOf, type ResourceType } from "./resources.ts";
 
-/** Media type of the binary v2 document; its empty document is no bytes at all. */
-export const OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/**
+ * Media type of the binary v2 document; its empty document is no bytes at all. Clients ask for the spelling with `@` too,
+ * but refuse it in an answer: it is no valid media type.
+ */
+export const OPENAPI_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /** `/openapi/v2` as JSON. */
 export function openApiV2() {
