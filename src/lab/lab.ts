@@ -41,6 +41,8 @@ export interface LabOptions {
   readonly onError?: (error: unknown, doing: string) => void;
 }
 
+/** Lines of an agent's log that an error quotes. */
+const LAST_WORDS = 5;
 /** Port of the API inside of the lab. */
 const API_PORT = 6443;
 const DEFAULT_CIDRS = ["10.244.0.0/16", "fd00:10:244::/48"];
@@ -117,23 +119,28 @@ export class Lab implements AsyncDisposable {
       : this.node(node).kubelet.worker(AGENT_SET.namespace, pod.metadata.name)?.container(AGENT_SET.container);
   }
 
-  /** Resolves when every node can start pods, and every agent is ready. @throws Error that says what is missing */
+  /** Resolves when every node can start pods, and every agent is ready. @throws Error that says what is missing, and what agents said last */
   async ready(timeoutMs: number): Promise<void> {
-    await this.until(
-      { apiVersion: "v1", kind: "Node" },
-      (nodes) => nodes.length > 0 && nodes.every(isReadyObject),
-      timeoutMs,
-      "nodes to be ready",
-    );
-    if (!this.hasAgents) return;
-    const isReady = (sets: readonly KubeObject[]) =>
-      sets.some((s) => s.metadata.name === AGENT_SET.name && s["status"]?.numberReady === this.nodes.length);
-    await this.until(
-      { apiVersion: "apps/v1", kind: "DaemonSet", namespace: AGENT_SET.namespace },
-      isReady,
-      timeoutMs,
-      "agents to be ready",
-    );
+    const sets = { apiVersion: "apps/v1", kind: "DaemonSet", namespace: AGENT_SET.namespace };
+    const areReady = (found: readonly KubeObject[]) =>
+      found.some((s) => s.metadata.name === AGENT_SET.name && s["status"]?.numberReady === this.nodes.length);
+    try {
+      const nodes = (found: readonly KubeObject[]) => found.length > 0 && found.every(isReadyObject);
+      await this.until({ apiVersion: "v1", kind: "Node" }, nodes, timeoutMs, "nodes to be ready");
+      if (this.hasAgents) await this.until(sets, areReady, timeoutMs, "agents to be ready");
+    } catch (cause) {
+      throw new Error(`${(cause as Error).message}${this.#agentsLastWords()}`, { cause });
+    }
+  }
+
+  #agentsLastWords(): string {
+    const said = this.nodes.flatMap(({ node }) => {
+      const agent = this.agent(node.name);
+      if (agent === undefined || agent.facts().isReady) return [];
+      const lines = (agent.log(false) ?? agent.log(true))?.lines().slice(-LAST_WORDS) ?? [];
+      return [`Agent of ${node.name} said last:`, ...lines.map((l) => `  ${l.text.slice(0, 500)}`)];
+    });
+    return said.length === 0 ? "" : `\n${said.join("\n")}`;
   }
 
   /** Waits until what is selected satisfies the condition. @throws Error that names what was waited for, and the last state */
