@@ -2,6 +2,8 @@
 /*
  * BPF object files through libbpf, in steps, so that TypeScript decides which maps are adopted, resized or pinned:
  * objectOpen, objectMaps, objectResize/objectReuse, objectLoad, objectPrograms, objectClose.
+ *
+ * libbpf trusts the file: one that was damaged on purpose can crash it. Give it only Twill's own, never outside input.
  */
 #include "addon.h"
 
