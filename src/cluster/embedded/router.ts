@@ -89,8 +89,9 @@ export async function handleRequest(server: ServerContext, req: IncomingMessage,
     await route(server, req, res);
   } catch (error) {
     if (!(error instanceof ApiError)) server.onError(error, `${req.method} ${req.url}`);
+    // The rest of an unread body is thrown away, and nothing else follows on its connection.
+    if (!req.complete && !res.headersSent) res.setHeader("connection", "close");
     sendError(res, error);
-    // An unread body would be taken for the next request's head.
     if (!req.complete) req.resume();
   }
 }
