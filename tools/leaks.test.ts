@@ -25,7 +25,7 @@ describe("photograph()", () => {
     try {
       assert.deepEqual(
         newThings(before, photograph()).filter((l) => l.includes("twill-leak-")),
-        [`file: ${left}`],
+        [`temporary file: ${left}`],
       );
     } finally {
       rmSync(left, { recursive: true });

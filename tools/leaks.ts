@@ -4,6 +4,7 @@
  */
 
 import { type Dirent, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Environment variable that every process of a test run inherits, so that what outlives the run can be told apart. */
@@ -45,11 +46,12 @@ function below(dir: string, depth: number, wanted: (path: string) => boolean): s
   });
 }
 
-/** Files and folders of a folder whose names begin with Twill's, and what they hold. */
-function named(dir: string): string[] {
+/** Files and folders of a folder whose names begin with Twill's, and what they hold, so many levels down. */
+function named(dir: string, depth: number): string[] {
+  const isOurs = (name: string) => name.startsWith("twill") || name.startsWith("10-twill");
   return entries(dir)
-    .filter((e) => e.name.startsWith("twill") || e.name.startsWith("10-twill"))
-    .flatMap((e) => [join(dir, e.name), ...below(join(dir, e.name), 4, () => true)]);
+    .filter((e) => isOurs(e.name))
+    .flatMap((e) => [join(dir, e.name), ...(depth > 0 ? below(join(dir, e.name), depth, () => true) : [])]);
 }
 
 /** Mount points of this process's mount namespace, with their file system's type. */
@@ -77,7 +79,8 @@ export function photograph(): Photograph {
     ["mounted bpf file system", bpf],
     ["bpf pin", bpf.flatMap((dir) => below(dir, 4, () => true))],
     ["control group", below("/sys/fs/cgroup", 6, (p) => ourCgroups.test(p) && entries(p).length > 0)],
-    ["file", ["/run", "/tmp", "/etc", "/etc/cni/net.d", "/opt/cni/bin", "/var/lib"].flatMap(named)],
+    ["file", ["/run", "/etc", "/etc/cni/net.d", "/opt/cni/bin", "/var/lib"].flatMap((dir) => named(dir, 4))],
+    ["temporary file", named(tmpdir(), 0)],
   ];
   return new Map(kinds.map(([kind, names]) => [kind, new Set(names)]));
 }
