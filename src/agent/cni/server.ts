@@ -34,6 +34,8 @@ export interface CniServerOptions {
 export interface CniServerCounters {
   /** Connections open now. */
   readonly connections: number;
+  /** Calls that wait now for another of the same container. */
+  readonly waiting: number;
   /** Refused since a bound was reached. */
   readonly refused: number;
   /** Frames that were none, too long or too late. */
@@ -80,12 +82,13 @@ class Connections {
 
   counters(): CniServerCounters {
     const [refused, malformed, abandoned] = [this.#refused, this.#malformed, this.#abandoned];
-    return { connections: this.#open.size, refused, malformed, abandoned };
+    return { connections: this.#open.size, waiting: this.#serial.waiting, refused, malformed, abandoned };
   }
 
   accept(socket: Socket): void {
-    // A caller that went away is no event: runtimes kill plugins that take too long.
+    // A caller that went away is no event: runtimes kill plugins that take too long. The shim never closes one half.
     socket.on("error", () => socket.destroy());
+    socket.on("end", () => socket.destroy());
     if (this.#open.size >= this.#limits.connections) {
       this.#refused++;
       socket.end(tryLater(`Twill's agent serves ${this.#limits.connections} calls already`));
@@ -127,7 +130,7 @@ class Connections {
   }
 
   async #call(socket: Socket, request: ShimRequest): Promise<void> {
-    // An ADD that nobody waits for any more would be followed by no DEL.
+    // The DEL that follows a killed ADD may have been here before: nothing would take this attachment down again.
     if (socket.destroyed && request.env["CNI_COMMAND"] === "ADD") {
       this.#abandoned++;
       return;
