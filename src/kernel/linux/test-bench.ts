@@ -3,7 +3,7 @@
  * life: whatever it makes is invisible to the rest of the machine and gone with the process, however that ends.
  */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -21,6 +21,8 @@ const MS_PRIVATE = 0x40000;
 const MS_BIND = 0x1000;
 const MNT_DETACH = 2;
 const OBJECT = new URL("../../../bpf/gen/hollow.o", import.meta.url);
+
+const PREFIX = "twill-kernel-";
 
 let scratch: string | undefined;
 let count = 0;
@@ -40,7 +42,8 @@ export function whyNoKernel(): string | false {
 function enter(): string {
   if (scratch !== undefined) return scratch;
   const addon = loadAddon();
-  const directory = mkdtempSync(join(tmpdir(), "twill-kernel-"));
+  sweep();
+  const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
   addon.unshare(CLONE_NEWNET | CLONE_NEWNS);
   addon.mount("none", "/", "", MS_REC | MS_PRIVATE, "");
   mkdirSync(join(directory, "bpf"));
@@ -52,6 +55,15 @@ function enter(): string {
   });
   scratch = directory;
   return directory;
+}
+
+/** Removes the directories of runs that were killed: their mounts went with their processes. */
+function sweep(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = new RegExp(`^${PREFIX}([0-9]+)-`).exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`))
+      rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  }
 }
 
 /** Makes a network namespace with a path, and leaves the thread where it was. */

@@ -1,0 +1,134 @@
+/** What only the real kernel can show of pods' links. */
+
+import assert from "node:assert/strict";
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { addr } from "../../net/addr.ts";
+import { NETLINK_ROUTE } from "../../net/netlink/constants.ts";
+import { readNeighbour, writeGetNeighbours } from "../../net/netlink/neighbour.ts";
+import { podSpec } from "../suite/pods.ts";
+import { loadAddon } from "./addon.ts";
+import { NetlinkSocket } from "./netlink-socket.ts";
+import { openLinux, whyNoKernel } from "./test-bench.ts";
+
+const skip = whyNoKernel();
+const STREAM = 1;
+
+function openFds(): string[] {
+  return readdirSync("/proc/self/fd").sort();
+}
+
+function inPod(netns: string, setting: string, value: string): void {
+  loadAddon().withNetns(netns, () => writeFileSync(`/proc/sys/net/${setting}`, value));
+}
+
+describe("pod links", { skip }, () => {
+  it("gives the pod permanent neighbours for its gateways, with the host end's address", () => {
+    using bench = openLinux("tcx");
+    const netns = bench.addNetns();
+    bench.kernel.createPodLink(podSpec(netns));
+    using socket = new NetlinkSocket(netns, NETLINK_ROUTE);
+    const step = {
+      op: "list neighbours",
+      write: (w: Parameters<typeof writeGetNeighbours>[0], f: number, s: number) => writeGetNeighbours(w, f, s),
+    };
+    const neighbours = socket.dump(step, readNeighbour).filter((n) => n.isPermanent);
+    assert.deepEqual(neighbours.map((n) => `${n.addr.text} ${Buffer.from(n.mac ?? []).toString("hex")}`).sort(), [
+      "169.254.1.1 eeeeeeeeeeee",
+      "fe80::1 eeeeeeeeeeee",
+    ]);
+  });
+
+  it("gives the host end no address of the kernel's making", () => {
+    using bench = openLinux("tcx");
+    bench.kernel.createPodLink(podSpec(bench.addNetns()));
+    bench.kernel.openPodLink("twl0123456789ab");
+    assert.deepEqual(bench.kernel.addrs("twl0123456789ab"), []);
+  });
+
+  it("gives an IPv6 address that may be used at once", () => {
+    using bench = openLinux("tcx");
+    const netns = bench.addNetns();
+    bench.kernel.createPodLink(podSpec(netns));
+    bench.kernel.openPodLink("twl0123456789ab");
+    const addon = loadAddon();
+    const socket = addon.socket(netns, 10, STREAM, 0);
+    addon.bind(socket, "fd00:10:244:1::2", 0);
+    addon.close(socket);
+  });
+
+  it("switches IPv6 on in a pod whose namespace has it off", () => {
+    using bench = openLinux("tcx");
+    const netns = bench.addNetns();
+    inPod(netns, "ipv6/conf/all/disable_ipv6", "1");
+    inPod(netns, "ipv6/conf/default/disable_ipv6", "1");
+    const made = bench.kernel.createPodLink(podSpec(netns));
+    const seen = bench.kernel.inspectPodLink(netns, "eth0");
+    assert.deepEqual(seen?.addrs.map((a) => a.addr.text).sort(), made.addrs.map((a) => a.addr.text).sort());
+    assert.equal(seen?.routes.length, 4);
+  });
+
+  it("removes a link that cannot be completed, and says at what it failed", () => {
+    using bench = openLinux("tcx");
+    const netns = bench.addNetns();
+    // No route may lead through a multicast address.
+    const impossible = podSpec(netns, { gateways: [addr("169.254.1.1"), addr("ff02::1")] });
+    assert.throws(() => bench.kernel.createPodLink(impossible), {
+      name: "KernelError",
+      op: `add route ::/0 on "eth0" in "${netns}"`,
+    });
+    assert.equal(bench.kernel.inspectPodLink(netns, "eth0"), undefined);
+    assert.equal(
+      bench.kernel.links().some((l) => l.name === "twl0123456789ab"),
+      false,
+    );
+  });
+
+  it("refuses a file that is no namespace, in the words of a missing one", () => {
+    using bench = openLinux("tcx");
+    const file = join(bench.pinDirectory, "..", "..", "file");
+    writeFileSync(file, "");
+    for (const path of [file, "/proc/self/ns/mnt"])
+      assert.throws(() => bench.kernel.createPodLink(podSpec(path)), {
+        code: "ENOENT",
+        message: /no network namespace/,
+      });
+  });
+
+  it("closes every descriptor that it opens, also when it fails", () => {
+    using bench = openLinux("tcx");
+    const netns = bench.addNetns();
+    bench.kernel.loadPrograms(bench.objects[0], { pinDirectory: bench.pinDirectory, maxEntries: new Map() });
+    bench.kernel.maps();
+    const before = openFds();
+    for (let i = 0; i < 20; i++) {
+      bench.kernel.createPodLink(podSpec(netns));
+      bench.kernel.putAttachment({ link: "twl0123456789ab", direction: "ingress", program: "from_pod" });
+      bench.kernel.openPodLink("twl0123456789ab");
+      bench.kernel.attachments();
+      bench.kernel.inspectPodLink(netns, "eth0");
+      bench.kernel.setLoopbackUp(netns);
+      assert.throws(() => bench.kernel.createPodLink(podSpec(netns)), { code: "EEXIST" });
+      assert.throws(() => bench.kernel.createPodLink(podSpec("/nonexistent")), { code: "ENOENT" });
+      bench.kernel.deleteLink("twl0123456789ab");
+      bench.kernel.links();
+      bench.kernel.routes();
+      bench.kernel.netnsId(netns);
+      bench.kernel.maps();
+      bench.reopen()[Symbol.dispose]();
+    }
+    assert.deepEqual(openFds(), before);
+  });
+
+  it("lists more links than one datagram of a dump holds", () => {
+    using bench = openLinux("tcx");
+    const netns = bench.addNetns();
+    const count = 120;
+    for (let i = 0; i < count; i++) {
+      const spec = { ifname: `net${i}`, hostIfname: `twl${i}`, addrs: [addr(`10.244.1.${i + 2}`)], gateways: [] };
+      bench.kernel.createPodLink(podSpec(netns, spec));
+    }
+    assert.equal(bench.kernel.links().filter((l) => l.name.startsWith("twl")).length, count);
+  });
+});
