@@ -40,7 +40,7 @@ function typeName(value: unknown): string {
 }
 
 function join(path: string, key: string): string {
-  const step = /^[A-Za-z_][A-Za-z0-9_]*$/.test(key) ? (path === "" ? key : `.${key}`) : `[${JSON.stringify(key)}]`;
+  const step = /^[A-Za-z_][A-Za-z0-9_-]*$/.test(key) ? (path === "" ? key : `.${key}`) : `[${JSON.stringify(key)}]`;
   return `${path}${step}`;
 }
 

@@ -80,13 +80,15 @@ function createDirectoryReader(root: string, state: SourceState, onFailure: (err
     });
     state.clearProblems(() => false);
     for (const p of problems) state.problem(p.subject, p);
-    if (scan.isTruncated) state.failed(`Cannot look at all files of "${root}": there are too many`);
     report(problems);
     state.changeAll(new Map(changes));
     for (const { table } of TABLE_KINDS) {
+      state.setLive(table, true);
       state.heard(table, 0);
       state.setSynced(table);
     }
+    // After the tables are live: being live takes back the last failure.
+    if (scan.isTruncated) state.failed(`Cannot look at all files of "${root}": there are too many`);
   };
 }
 
@@ -134,7 +136,6 @@ export function createDirectorySource(options: DirectorySourceOptions): ClusterS
   async function look(): Promise<boolean> {
     try {
       await read();
-      for (const { table } of TABLE_KINDS) state.setLive(table, true);
       return true;
     } catch (error) {
       for (const { table } of TABLE_KINDS) state.setLive(table, false);
