@@ -9,6 +9,7 @@ import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
 import { mountBpffs } from "../kernel/linux/bpffs.ts";
+import { watchDevices } from "../kernel/linux/device-watch.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { handleCall } from "./cni/handler.ts";
 import { type CniServer, listenCni } from "./cni/server.ts";
@@ -32,6 +33,9 @@ import { createWhenReady } from "./when-ready.ts";
 
 /** A run whose last look at the kernel is older than so many resync periods is not well. */
 const STALE_RESYNCS = 4;
+
+/** After a change of devices: pods come with several, and an attachment has written its own rows already. */
+const DEVICE_CHANGE_MS = 500;
 
 interface Started {
   readonly config: AgentConfig;
@@ -154,6 +158,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   stack.defer(() => following);
   stack.defer(() => ending.abort());
   stack.defer(source.onChange(() => loop.request()));
+  stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());
   loop.request();

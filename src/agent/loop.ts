@@ -22,9 +22,9 @@ export class Loop {
     this.#work = work;
   }
 
-  /** Asks for a run soon. Cheap, and may be called from within the work. */
-  request(): void {
-    this.#schedule(Math.max(0, this.#lastEndMs + GAP_MS - performance.now()));
+  /** Asks for a run soon, or after at most so long. Cheap, and may be called from within the work. */
+  request(withinMs = 0): void {
+    this.#schedule(Math.max(withinMs, this.#lastEndMs + GAP_MS - performance.now()));
   }
 
   /** No run begins any more. */
