@@ -1,6 +1,7 @@
 /** The lab from a user's shell: up, status, kubectl, exec, probe, down; and what a killed one leaves. */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -129,6 +130,17 @@ test("what a killed lab leaves ends by itself, and the next one sweeps its files
   assert.equal(existsSync(labDirectory(name)), true);
   assert.match(await ok("down", "--name", name), /Swept what lab "test-killed" left/);
   assert.equal(existsSync(labDirectory(name)), false);
+});
+
+test("a demonstration ends with the command that started it, even when that is killed", async () => {
+  const name = "test-orphan";
+  sweep(name);
+  const child = spawn(process.execPath, [MAIN, "--name", name, "--nodes", "1"], { stdio: "ignore" });
+  await until(() => (readState(name)?.boxes.length ?? 0) > 0, "the lab to be made");
+  const state = readState(name);
+  child.kill("SIGKILL");
+  await until(() => [state!.owner, ...state!.boxes].every((id) => !isAlive(id)), "every process to end");
+  await until(() => !existsSync(labDirectory(name)), "its directory to be removed");
 });
 
 test("options that make no sense are refused before anything is made", async () => {

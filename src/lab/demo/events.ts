@@ -20,6 +20,8 @@ export interface DemoResult {
   readonly matrix: Readonly<Record<string, Readonly<Record<string, Readonly<Record<string, CellCount>>>>>>;
   /** At most 200. */
   readonly failures: readonly Failure[];
+  /** What the nodes say about failed checks. */
+  readonly notes: readonly string[];
 }
 
 /** One thing that happened. */
@@ -48,6 +50,7 @@ export type DemoEvent =
       readonly count: CellCount;
     }
   | { readonly kind: "failure"; readonly failure: Failure }
+  | { readonly kind: "note"; readonly text: string }
   | { readonly kind: "result"; readonly result: DemoResult }
   | {
       readonly kind: "up";

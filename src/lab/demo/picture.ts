@@ -31,11 +31,12 @@ export interface Picture {
   readonly pods: Map<string, Member & { readonly node: string }>;
   readonly cells: Map<string, CellCount>;
   readonly failures: string[];
+  readonly notes: string[];
 }
 
 /** Nothing yet. */
 export function emptyPicture(): Picture {
-  return { steps: [], nodes: new Map(), pods: new Map(), cells: new Map(), failures: [] };
+  return { steps: [], nodes: new Map(), pods: new Map(), cells: new Map(), failures: [], notes: [] };
 }
 
 /** Takes an event in. */
@@ -45,6 +46,7 @@ export function addEvent(p: Picture, e: DemoEvent): void {
   else if (e.kind === "pod") p.pods.set(e.name, e);
   else if (e.kind === "cell") p.cells.set(`${e.group}/${e.family}/${e.column}`, e.count);
   else if (e.kind === "failure") p.failures.push(e.failure.text);
+  else if (e.kind === "note") p.notes.push(e.text);
 }
 
 /** `1.2 s`. */
@@ -86,7 +88,7 @@ const CELL_WIDTH = 5;
 function cellText(count: CellCount | undefined, style: Style): string {
   if (count === undefined) return style.dim("·".padStart(CELL_WIDTH));
   if (count.failed === 0) return style.good(`✔${String(count.passed).padStart(3)}`.padStart(CELL_WIDTH));
-  return style.bad(`✘${count.failed}/${count.passed + count.failed}`.padStart(CELL_WIDTH));
+  return style.bad(`✘${String(count.failed).padStart(3)}`.padStart(CELL_WIDTH));
 }
 
 const BLOCK_WIDTH = COLUMNS.length * CELL_WIDTH;
@@ -118,8 +120,9 @@ function block(p: Picture, style: Style, families: readonly (4 | 6)[], hasRemark
   );
 }
 
-/** Failed checks, a bounded list. */
+/** Failed checks, a bounded list, and what the nodes say about them. */
 export function failureLines(p: Picture, style: Style, most = 20): string[] {
   const lines = p.failures.slice(0, most).map((f) => `${style.bad("✘")} ${f}`);
-  return p.failures.length > most ? [...lines, style.dim(`  … and ${p.failures.length - most} more`)] : lines;
+  if (p.failures.length > most) lines.push(style.dim(`  … and ${p.failures.length - most} more`));
+  return [...lines, ...p.notes.map((n) => `  ${n}`)];
 }

@@ -6,6 +6,7 @@ import type { Lab } from "../lab.ts";
 import { probeAll } from "../probe/probe.ts";
 import { type Check, DEMO_PORTS, type DemoCast, describeFailure, type Failure, judge, planChecks } from "./checks.ts";
 import type { CellCount, DemoEvent, DemoResult } from "./events.ts";
+import { explainFailures } from "./explain.ts";
 
 /** How long parts may take before the demonstration gives up: generous, the machine may be busy. */
 const READY_MS = 60_000;
@@ -157,12 +158,9 @@ export async function runDemo(lab: Lab, podsPerNode: number, emit: (event: DemoE
     const checks = planChecks(cast, PROBE_MS);
     const found = await runChecks(checks, emit);
     step(`${checks.length} probes with real packets`);
-    return {
-      ...found,
-      seconds: Math.round(performance.now()) / 1000,
-      nodes: lab.nodes.length,
-      pods: letter,
-    };
+    const notes = found.failed > 0 ? await explainFailures(lab) : [];
+    for (const text of notes) emit({ kind: "note", text });
+    return { ...found, notes, seconds: Math.round(performance.now()) / 1000, nodes: lab.nodes.length, pods: letter };
   } finally {
     endNarration();
   }
