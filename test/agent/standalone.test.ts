@@ -1,0 +1,60 @@
+/** docs/standalone.md, taken at its word: its files on a host without Kubernetes give containers a network. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { Responder } from "../../src/lab/probe/responder.ts";
+import { writeIn } from "../fixture/files.ts";
+import { answerAt, assertReaches } from "../fixture/traffic.ts";
+import { addPod, checkPod, deletePod, openNodes, type TwillNode } from "../fixture/twill-nodes.ts";
+
+const page = readFileSync(new URL("../../docs/standalone.md", import.meta.url), "utf8");
+const [objects = "", config = ""] = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map((m) => m[1] ?? "");
+
+const stack = new AsyncDisposableStack();
+let node: TwillNode;
+
+before(async () => {
+  const [first] = await openNodes(stack, { count: 1 });
+  assert.ok(first);
+  node = first;
+  writeIn(node.box, "/etc/twill/objects/nodes.yaml", objects);
+  writeIn(node.box, "/etc/twill/config.yaml", config);
+  // The fixture's --node stands over the file's name.
+  node.startAgent({}, "alpha");
+  stack.defer(() => node.stopAgent());
+  await node.whenReady();
+});
+
+after(() => stack.disposeAsync());
+
+test("the page's host becomes ready and reaches its neighbour by a tunnel", async () => {
+  const status = await node.cli("status");
+  assert.match(status, /^alpha +ready/);
+  assert.match(status, /beta 10\.244\.2\.0\/24, fd00:10:244:2::\/64 via 192\.168\.78\.2/);
+});
+
+test("two containers reach each other, and the host reaches them", async () => {
+  using responder = new Responder();
+  const [a, b] = [await addPod(node), await addPod(node)];
+  await answerAt(responder, { name: "b", netns: b.netns, addresses: b.addresses });
+  await assertReaches(a.netns, b.addresses);
+  await assertReaches(node.box.netns, b.addresses);
+  for (const pod of [a, b]) {
+    await checkPod(pod);
+    await deletePod(pod);
+  }
+});
+
+test("the page's commands exist", async () => {
+  const commands = [...page.matchAll(/^twill ((?:[a-z]+ ?)+)/gm)].map((m) => (m[1] ?? "").trim());
+  assert.ok(commands.length >= 5);
+  for (const command of commands) {
+    const words = command.split(" ");
+    const last = words[0] === "bpf" ? words.slice(0, 2) : words;
+    assert.match(
+      await node.run([new URL("../../bin/twill", import.meta.url).pathname, ...last, "--help"]),
+      /^Usage: twill/,
+    );
+  }
+});
