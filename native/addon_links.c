@@ -20,6 +20,7 @@
 
 #define CMD_LINK_CREATE 28
 #define CMD_LINK_UPDATE 29
+#define CMD_LINK_DETACH 34
 
 struct tcx_create {
 	uint32_t prog_fd, ifindex, attach_type, flags, relative, pad;
@@ -234,6 +235,21 @@ static napi_value link_update(napi_env env, napi_callback_info info)
 	return make_undefined(env);
 }
 
+/* linkDetach(linkFd): takes the program off its device now; closing the last descriptor does so some time later */
+static napi_value link_detach(napi_env env, napi_callback_info info)
+{
+	uint32_t attr;
+	struct args a;
+	int link;
+
+	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &link))
+		return NULL;
+	attr = (uint32_t)link;
+	if (sys_bpf(CMD_LINK_DETACH, &attr, sizeof(attr)) != 0)
+		return throw_errno(env, errno, "bpf", "BPF_LINK_DETACH");
+	return make_undefined(env);
+}
+
 /* tcxQuery(netns: string | fd | undefined, ifindex, attachType): { progIds, linkIds, revision } */
 static napi_value tcx_query(napi_env env, napi_callback_info info)
 {
@@ -331,6 +347,7 @@ bool init_links(napi_env env, napi_value exports)
 		{ "objPin", obj_pin },	     { "objGet", obj_get },	{ "progInfo", prog_info },
 		{ "linkInfo", link_info },   { "mapById", map_by_id },	{ "progById", prog_by_id },
 		{ "tcxCreate", tcx_create }, { "linkUpdate", link_update }, { "tcxQuery", tcx_query },
+		{ "linkDetach", link_detach },
 		{ "testRun", test_run },
 	};
 	return EXPORT_ALL(env, exports, list);

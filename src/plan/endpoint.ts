@@ -27,9 +27,15 @@ export function endpointMapRows(e: Endpoint, hostIfindex: number): readonly MapR
   return endpointKeys(e).map((key) => ({ key, value }));
 }
 
-/** The program that every packet of the pod meets first. */
-export function endpointAttachment(e: Pick<Endpoint, "hostIfname">): AttachRow {
-  return { link: e.hostIfname, direction: "ingress", program: "from_pod" };
+/**
+ * The program that every packet of the pod meets first. Attached in the quick way, unless what the pod sends is limited:
+ * then the ingress qdisc of its host end belongs to who limits it.
+ */
+export function endpointAttachment(
+  e: Pick<Endpoint, "hostIfname"> & Partial<Pick<Endpoint, "isUploadLimited">>,
+): AttachRow {
+  const row = { link: e.hostIfname, direction: "ingress", program: "from_pod" } as const;
+  return e.isUploadLimited === true ? row : { ...row, by: "clsact" };
 }
 
 /** What a complete attachment wants on the node; undefined while it is not complete, or not any more. */

@@ -58,6 +58,11 @@ export interface AttachRow {
   readonly direction: "ingress" | "egress";
   /** Name of the program in the object, as `from_pod`. */
   readonly program: string;
+  /**
+   * "clsact": as a filter, which is there at once, while a tcx link waits for a grace period of the kernel's RCU (some
+   * 15 ms). It takes the place in which another might want an ingress qdisc. undefined: as the kernel does best.
+   */
+  readonly by?: "clsact" | undefined;
 }
 
 /** An entry of a BPF map; both sides as encoded by the generated codecs. */

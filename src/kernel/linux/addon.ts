@@ -187,6 +187,7 @@ export interface Addon {
   };
   tcxCreate(netns: NetnsRef | undefined, progFd: number, ifindex: number, attachType: number): number;
   linkUpdate(linkFd: number, progFd: number): void;
+  linkDetach(linkFd: number): void;
   tcxQuery(
     netns: NetnsRef | undefined,
     ifindex: number,

@@ -1,14 +1,16 @@
 /**
- * Programs on devices. By tcx (Linux 6.6) each is a pinned link, replaced atomically by BPF_LINK_UPDATE; on older kernels
- * a clsact filter, replaced atomically by RTM_NEWTFILTER. Neither ends with the process.
+ * Programs on devices: as pinned tcx links (Linux 6.6), replaced atomically by BPF_LINK_UPDATE, or as clsact filters,
+ * replaced atomically by RTM_NEWTFILTER. Neither ends with the process. Making a tcx link waits for an RCU grace period;
+ * rows that cannot wait ask for clsact, and kernels without tcx have nothing else.
  */
 
 import { NLM_F } from "../../net/netlink/constants.ts";
 import {
+  type Hook,
   isOwnFilter,
   readFilter,
   writeDelFilter,
-  writeGetFilters,
+  writeGetFilter,
   writeNewClsact,
   writeNewFilter,
 } from "../../net/netlink/traffic-control.ts";
@@ -24,6 +26,8 @@ import type { LoadedProgram, ProgramStore } from "./program-store.ts";
 const TCX = { ingress: 46, egress: 47 } as const;
 const FILTER_PREFIX = "twill:";
 const DIRECTIONS = ["ingress", "egress"] as const;
+/** No filter, no clsact, another kind of filter in its place, or no device. */
+const NO_FILTER = [ERRNO.ENOENT, ERRNO.EINVAL, ERRNO.ENODEV, ERRNO.EOPNOTSUPP];
 
 /** How programs are attached. */
 export type AttachBy = "tcx" | "clsact";
@@ -38,32 +42,29 @@ export interface AttachmentContext {
   readonly netnsFd: number | undefined;
   readonly programs: ProgramStore;
   readonly directory: () => string;
-  /** "auto": tcx where the kernel has it. */
+  /** "auto": tcx where the kernel has it and the row does not ask for clsact. */
   readonly attachBy: AttachBy | "auto";
   /** All devices, for clsact, which keeps no list of its own. */
-  readonly linkNames: () => readonly string[];
+  readonly links: () => readonly { readonly name: string; readonly ifindex: number }[];
 }
 
 /** Twill's attachments in the node's namespace. */
 export class AttachmentStore {
   readonly #addon: Addon = loadAddon();
   readonly #context: AttachmentContext;
-  #attachBy: AttachBy | undefined;
+  #supportsTcx: boolean | undefined;
 
   constructor(context: AttachmentContext) {
     this.#context = context;
-    this.#attachBy = context.attachBy === "auto" ? undefined : context.attachBy;
-  }
-
-  /** The way that is in use; found out at the first call. */
-  get attachBy(): AttachBy {
-    this.#attachBy ??= this.#hasTcx() ? "tcx" : "clsact";
-    return this.#attachBy;
+    if (context.attachBy !== "auto") this.#supportsTcx = context.attachBy === "tcx";
   }
 
   /** All of Twill's; pins of devices that are gone are removed on the way. */
   all(): Attachment[] {
-    return this.attachBy === "tcx" ? this.#allTcx() : this.#allClsact();
+    const byTcx = this.#hasTcx ? this.#allTcx() : [];
+    if (this.#context.attachBy === "tcx") return byTcx;
+    const hooks = new Set(byTcx.map((a) => `${a.link} ${a.direction}`));
+    return [...byTcx, ...this.#allClsact().filter((a) => !hooks.has(`${a.link} ${a.direction}`))];
   }
 
   put(row: AttachRow): void {
@@ -71,22 +72,40 @@ export class AttachmentStore {
     const program = this.#context.programs.get(op, row.program);
     const ifindex = this.#context.socket.ifIndex(row.link);
     if (ifindex === 0) throw new KernelError(op, "ENODEV", ERRNO.ENODEV, `no link "${row.link}"`);
-    if (this.attachBy === "tcx") this.#putTcx(op, row, program, ifindex);
-    else this.#putClsact(op, row, program, ifindex);
+    if (this.#hasTcx && this.#updateTcx(op, row, program, ifindex)) return;
+    if (!this.#hasTcx || (row.by === "clsact" && this.#context.attachBy === "auto")) {
+      this.#putClsact(op, row, program, ifindex);
+      return;
+    }
+    this.#createTcx(op, row, program, ifindex);
+    // The link runs before a filter and decides: the filter of an earlier choice has nothing left to do.
+    this.#deleteFilter(op, ifindex, row.direction);
   }
 
   delete(row: Pick<AttachRow, "link" | "direction">): void {
     const op = `detach from ${row.direction} of "${row.link}"`;
-    unpin(linkPin(this.#context.directory(), row.link, row.direction).path);
-    if (this.attachBy === "tcx") return;
+    const pin = linkPin(this.#context.directory(), row.link, row.direction);
+    const fd = attempt(op, () => this.#addon.objGet(pin.path));
+    if (fd !== undefined) this.#detach(op, fd);
+    unpin(pin.path);
     const index = this.#context.socket.ifIndex(row.link);
-    if (index === 0) return;
+    if (index !== 0) this.#deleteFilter(op, index, row.direction);
+  }
+
+  #detach(op: string, fd: number): void {
+    try {
+      attempt(op, () => this.#addon.linkDetach(fd));
+    } catch (error) {
+      // The device is gone.
+      if (!isKernelError(error, "ENOLINK")) throw error;
+    } finally {
+      this.#addon.close(fd);
+    }
+  }
+
+  #deleteFilter(op: string, index: number, hook: Hook): void {
     this.#context.socket.change([
-      {
-        op,
-        write: (w, flags, sequence) => writeDelFilter(w, { index, hook: row.direction, flags, sequence }),
-        tolerates: [ERRNO.ENOENT, ERRNO.EINVAL, ERRNO.ENODEV],
-      },
+      { op, write: (w, flags, sequence) => writeDelFilter(w, { index, hook, flags, sequence }), tolerates: NO_FILTER },
     ]);
   }
 
@@ -95,15 +114,17 @@ export class AttachmentStore {
     for (const direction of DIRECTIONS) unpin(linkPin(this.#context.directory(), link, direction).path);
   }
 
-  #hasTcx(): boolean {
+  get #hasTcx(): boolean {
+    if (this.#supportsTcx !== undefined) return this.#supportsTcx;
     const lo = this.#context.socket.ifIndex("lo");
     try {
       attempt("look for tcx", () => this.#addon.tcxQuery(this.#context.netnsFd, lo, TCX.ingress));
-      return true;
+      this.#supportsTcx = true;
     } catch (error) {
-      if (isKernelError(error, "EINVAL")) return false;
-      throw error;
+      if (!isKernelError(error, "EINVAL")) throw error;
+      this.#supportsTcx = false;
     }
+    return this.#supportsTcx;
   }
 
   #describe(link: string, direction: "ingress" | "egress", programId: number): Attachment {
@@ -139,21 +160,24 @@ export class AttachmentStore {
     }
   }
 
-  #putTcx(op: string, row: AttachRow, program: LoadedProgram, ifindex: number): void {
+  /** False: no link is there to be updated. */
+  #updateTcx(op: string, row: AttachRow, program: LoadedProgram, ifindex: number): boolean {
     const pin = linkPin(this.#context.directory(), row.link, row.direction);
     const existing = attempt(op, () => this.#addon.objGet(pin.path));
-    if (existing !== undefined) {
-      try {
-        const info = attempt(op, () => this.#addon.linkInfo(existing));
-        if (info.ifindex === ifindex) {
-          if (info.progId !== program.id) attempt(op, () => this.#addon.linkUpdate(existing, program.fd));
-          return;
-        }
-      } finally {
-        this.#addon.close(existing);
-      }
-      unpin(pin.path);
+    if (existing === undefined) return false;
+    try {
+      const info = attempt(op, () => this.#addon.linkInfo(existing));
+      const isThere = info.ifindex === ifindex;
+      if (isThere && info.progId !== program.id) attempt(op, () => this.#addon.linkUpdate(existing, program.fd));
+      if (!isThere) unpin(pin.path);
+      return isThere;
+    } finally {
+      this.#addon.close(existing);
     }
+  }
+
+  #createTcx(op: string, row: AttachRow, program: LoadedProgram, ifindex: number): void {
+    const pin = linkPin(this.#context.directory(), row.link, row.direction);
     const fd = attempt(op, () => this.#addon.tcxCreate(this.#context.netnsFd, program.fd, ifindex, TCX[row.direction]));
     try {
       attempt(op, () => this.#addon.objPin(fd, pin.path));
@@ -163,7 +187,7 @@ export class AttachmentStore {
   }
 
   #putClsact(op: string, row: AttachRow, program: LoadedProgram, index: number): void {
-    unpin(linkPin(this.#context.directory(), row.link, row.direction).path);
+    if (!this.#hasTcx) unpin(linkPin(this.#context.directory(), row.link, row.direction).path);
     this.#context.socket.change([
       {
         op,
@@ -186,27 +210,19 @@ export class AttachmentStore {
   }
 
   #allClsact(): Attachment[] {
-    const attachments: Attachment[] = [];
-    for (const link of this.#context.linkNames()) {
-      const index = this.#context.socket.ifIndex(link);
-      if (index === 0) continue;
-      for (const hook of DIRECTIONS) {
-        const filters = this.#context.socket.dump(
-          {
-            op: `list filters of "${link}"`,
-            write: (w, flags, sequence) => writeGetFilters(w, { index, hook, flags, sequence }),
-            // No clsact on this device, or the device is gone.
-            tolerates: [ERRNO.EINVAL, ERRNO.ENOENT, ERRNO.ENODEV],
-          },
-          readFilter,
-        );
-        for (const filter of filters) {
-          const isTwills = filter.name.startsWith(FILTER_PREFIX) && isOwnFilter(filter);
-          if (isTwills && filter.programId !== undefined)
-            attachments.push(this.#describe(link, hook, filter.programId));
-        }
-      }
-    }
-    return attachments;
+    const hooks = this.#context.links().flatMap((link) => DIRECTIONS.map((hook) => ({ link, hook })));
+    const answers = this.#context.socket.askAll(
+      hooks.map(({ link, hook }) => ({
+        op: `look at the filter of "${link.name}"`,
+        write: (w, flags, sequence) => writeGetFilter(w, { index: link.ifindex, hook, flags, sequence }),
+        tolerates: NO_FILTER,
+      })),
+    );
+    return hooks.flatMap(({ link, hook }, i) => {
+      const answer = answers[i];
+      const filter = answer === undefined ? undefined : readFilter(answer);
+      const isTwills = filter?.name.startsWith(FILTER_PREFIX) === true && isOwnFilter(filter);
+      return isTwills && filter.programId !== undefined ? [this.#describe(link.name, hook, filter.programId)] : [];
+    });
   }
 }

@@ -31,7 +31,7 @@ export interface LinuxKernelOptions {
   readonly pinDirectory: string;
   /** Path of the node's network namespace; undefined: that of the calling thread, now. */
   readonly netns?: string | undefined;
-  /** "auto" (the default): tcx where the kernel has it, else clsact. */
+  /** "auto" (the default): tcx where the kernel has it and the row does not ask for clsact. */
   readonly attachBy?: AttachBy | "auto" | undefined;
 }
 
@@ -68,7 +68,7 @@ class LinuxKernel implements Kernel {
       programs: this.#programs,
       directory: () => this.#pinDirectory,
       attachBy: options.attachBy ?? "auto",
-      linkNames: () => this.links().map((l) => l.name),
+      links: () => this.links(),
     });
   }
 

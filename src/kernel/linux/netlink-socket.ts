@@ -19,6 +19,8 @@ export interface Step {
   readonly tolerates?: readonly number[];
 }
 
+/** Questions in one datagram: their answers must fit in the socket's receive queue. */
+const MAX_QUESTIONS = 64;
 /** How often a dump that met a change is begun again. */
 const MAX_DUMPS = 20;
 
@@ -84,6 +86,31 @@ export class NetlinkSocket implements Disposable {
       return true;
     });
     return answer;
+  }
+
+  /** Many questions, each with one answer or none, in few datagrams. The answers are in the order of the questions. */
+  askAll(steps: readonly Step[]): (Uint8Array | undefined)[] {
+    const answers = new Array<Uint8Array | undefined>(steps.length).fill(undefined);
+    for (let start = 0; start < steps.length; start += MAX_QUESTIONS) {
+      const some = steps.slice(start, start + MAX_QUESTIONS);
+      const first = this.#sequence;
+      for (const [i, step] of some.entries()) this.#write(() => step.write(this.#writer, 0, first + i));
+      this.#sequence = (first + some.length) >>> 0;
+      let missing = some.length;
+      let failure: KernelError | undefined;
+      this.#exchange(some[0]?.op ?? "", (message) => {
+        const i = message.sequence - first;
+        const step = some[i];
+        if (step === undefined) return false;
+        const error = readError(message);
+        if (error === undefined) answers[start + i] = message.payload;
+        else if (error.errno !== 0 && step.tolerates?.includes(error.errno) !== true)
+          failure ??= new KernelError(step.op, errnoName(error.errno), error.errno, error.detail);
+        return --missing === 0;
+      });
+      if (failure !== undefined) throw failure;
+    }
+    return answers;
   }
 
   /** All answers of a dump, from one unchanged state of the kernel. */

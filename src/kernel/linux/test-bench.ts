@@ -94,8 +94,8 @@ export function testObjects(): readonly [Uint8Array, Uint8Array] {
   return [object, Buffer.concat([object, Buffer.from("another version")])];
 }
 
-/** A node in a namespace of its own. */
-export function openLinux(attachBy: AttachBy): KernelBench {
+/** A node in a namespace of its own, at the path `node`. */
+export function openLinux(attachBy: AttachBy | "auto"): KernelBench & { readonly node: string } {
   const node = makeNetns();
   const pinDirectory = join(enter(), "bpf", `twill${count++}`);
   const kernels: Kernel[] = [];
@@ -107,6 +107,7 @@ export function openLinux(attachBy: AttachBy): KernelBench {
   };
   return {
     kernel: open(),
+    node,
     pinDirectory,
     objects: testObjects(),
     reopen: open,

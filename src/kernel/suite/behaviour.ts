@@ -7,6 +7,11 @@ import { manyRowsTests, mapTests } from "./maps.ts";
 import { podTests } from "./pods.ts";
 import { programTests } from "./programs.ts";
 
+/** Declares the tests of programs alone: for another way of attaching them. */
+export function programBehaviour(name: string, open: () => KernelBench, skip: string | false): void {
+  describe(name, { skip }, () => programTests(open));
+}
+
 /** Declares all tests on one implementation; `skip` is the reason why it cannot run here. */
 export function kernelBehaviour(name: string, open: () => KernelBench, skip: string | false = false): void {
   describe(name, { skip }, () => {

@@ -71,14 +71,14 @@ export function writeDelFilter(
   w.attrText(TCA.KIND, "bpf").end();
 }
 
-/** Asks for the filters of a hook (flag DUMP). */
-export function writeGetFilters(
+/** Asks for Twill's filter on a hook. */
+export function writeGetFilter(
   w: NetlinkWriter,
   options: { readonly index: number; readonly hook: Hook; readonly flags: number; readonly sequence: number },
 ): void {
   w.begin(RTM.GETTFILTER, options.flags, options.sequence);
-  writeTcmsg(w, { index: options.index, handle: 0, parent: parentOf(options.hook), info: 0 });
-  w.end();
+  writeTcmsg(w, { index: options.index, handle: HANDLE, parent: parentOf(options.hook), info: INFO });
+  w.attrText(TCA.KIND, "bpf").end();
 }
 
 const INFO = (PRIORITY << 16) | PROTOCOL;

@@ -59,6 +59,25 @@ it("puts several messages into one datagram and is empty afterwards", () => {
   assert.equal(w.take().length, 0);
 });
 
+it("grows at any kind of write", () => {
+  const writes: readonly ((w: NetlinkWriter) => void)[] = [
+    (w) => w.u8(1),
+    (w) => w.u16(1),
+    (w) => w.u32(1),
+    (w) => w.attrU8(1, 1),
+    (w) => w.attrU16(1, 1),
+    (w) => w.attrU16Be(1, 1),
+    (w) => w.attrU32(1, 1),
+    (w) => w.attrText(1, "a"),
+    (w) => w.nest(1, () => undefined),
+  ];
+  for (const write of writes) {
+    const w = new NetlinkWriter().begin(1, 0, 1);
+    for (let i = 0; i < 5000; i++) write(w);
+    assert.ok(readMessages(w.end().take()).isWhole);
+  }
+});
+
 it("leaves no bytes of an earlier datagram in the padding of a later one", () => {
   const w = new NetlinkWriter();
   w.begin(1, 0, 1).attr(1, new Uint8Array(64).fill(0xff)).end().take();

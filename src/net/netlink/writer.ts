@@ -41,17 +41,20 @@ export class NetlinkWriter {
   }
 
   u8(value: number): this {
-    this.#view.setUint8(this.#grow(1), value);
+    const at = this.#grow(1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   u16(value: number): this {
-    this.#view.setUint16(this.#grow(2), value, IS_LITTLE_ENDIAN);
+    const at = this.#grow(2);
+    this.#view.setUint16(at, value, IS_LITTLE_ENDIAN);
     return this;
   }
 
   u32(value: number): this {
-    this.#view.setUint32(this.#grow(4), value >>> 0, IS_LITTLE_ENDIAN);
+    const at = this.#grow(4);
+    this.#view.setUint32(at, value >>> 0, IS_LITTLE_ENDIAN);
     return this;
   }
 
@@ -63,23 +66,27 @@ export class NetlinkWriter {
   }
 
   attrU8(type: number, value: number): this {
-    this.#view.setUint8(this.#attrHeader(type, 1), value);
+    const at = this.#attrHeader(type, 1);
+    this.#view.setUint8(at, value);
     return this;
   }
 
   attrU16(type: number, value: number): this {
-    this.#view.setUint16(this.#attrHeader(type, 2), value, IS_LITTLE_ENDIAN);
+    const at = this.#attrHeader(type, 2);
+    this.#view.setUint16(at, value, IS_LITTLE_ENDIAN);
     return this;
   }
 
   attrU32(type: number, value: number): this {
-    this.#view.setUint32(this.#attrHeader(type, 4), value >>> 0, IS_LITTLE_ENDIAN);
+    const at = this.#attrHeader(type, 4);
+    this.#view.setUint32(at, value >>> 0, IS_LITTLE_ENDIAN);
     return this;
   }
 
   /** Network byte order, as ports and EtherTypes are. */
   attrU16Be(type: number, value: number): this {
-    this.#view.setUint16(this.#attrHeader(type, 2), value, false);
+    const at = this.#attrHeader(type, 2);
+    this.#view.setUint16(at, value, false);
     return this;
   }
 
@@ -129,7 +136,7 @@ export class NetlinkWriter {
     return start + 4;
   }
 
-  /** Room for `count` zero bytes; returns where they begin. */
+  /** Room for `count` zero bytes; returns where they begin. The bytes may have moved: take the view afterwards. */
   #grow(count: number): number {
     const start = this.#length;
     const end = start + count;
