@@ -91,7 +91,9 @@ class Connections {
     socket.on("end", () => socket.destroy());
     if (this.#open.size >= this.#limits.connections) {
       this.#refused++;
-      socket.end(tryLater(`Twill's agent serves ${this.#limits.connections} calls already`));
+      // What it says is taken and thrown away: closed with bytes unread, it would not hear the answer.
+      socket.resume();
+      this.#finish(socket, tryLater(`Twill's agent serves ${this.#limits.connections} calls already`));
       return;
     }
     this.#open.add(socket);
@@ -117,11 +119,17 @@ class Connections {
     socket.destroy();
   }
 
+  /** Answers; a caller that does not go by itself is put out. */
+  #finish(socket: Socket, answer: Uint8Array): void {
+    socket.end(answer);
+    socket.setTimeout(this.#limits.requestMs, () => socket.destroy());
+  }
+
   #start(socket: Socket, request: ShimRequest): void {
     const name = request.env["CNI_CONTAINERID"] ?? "";
     if (this.#serial.isFull(name)) {
       this.#refused++;
-      socket.end(tryLater(`${this.#limits.waiting} calls wait for others of the same container`));
+      this.#finish(socket, tryLater(`${this.#limits.waiting} calls wait for others of the same container`));
       return;
     }
     const done = this.#serial.run(name, () => this.#call(socket, request));
@@ -138,7 +146,7 @@ class Connections {
     const start = performance.now();
     const outcome = this.#options.handle(request);
     const handled = outcome instanceof Promise ? await outcome : outcome;
-    socket.end(encodeResponse(handled.response));
+    this.#finish(socket, encodeResponse(handled.response));
     this.#options.onCall?.(handled.report, performance.now() - start);
   }
 
