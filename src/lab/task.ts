@@ -40,6 +40,9 @@ export interface Task {
   stop(graceMs: number): Promise<TaskEnd>;
 }
 
+/** How long after a command's end its output may still come. */
+const DRAIN_MS = 500;
+
 /** Starts a command in a box. */
 export function startTask(spec: TaskSpec): Task {
   const child = spawnIn(spec.box, spec.argv, {
@@ -62,7 +65,10 @@ export function startTask(spec: TaskSpec): Task {
       }
     });
   }
+  let isOver = false;
   const finish = (code: number) => {
+    if (isOver) return;
+    isOver = true;
     setReady(false);
     spec.log.close();
     setEnded({ code, atMs: Date.now() });
@@ -71,8 +77,15 @@ export function startTask(spec: TaskSpec): Task {
     spec.log.append("stderr", `Cannot start "${spec.argv[0]}": ${cause.message}\n`);
     finish(127);
   });
-  // "exit", not "close": a grandchild that keeps the pipe open must not keep the container alive.
-  child.once("exit", (code, signal) => setImmediate(() => finish(exitStatus(code, signal))));
+  // A grandchild that keeps the pipe open must not keep the container alive: the rest of the output has some time.
+  child.once("exit", (code, signal) => {
+    const end = () => finish(exitStatus(code, signal));
+    const timer = setTimeout(end, DRAIN_MS);
+    child.once("close", () => {
+      clearTimeout(timer);
+      end();
+    });
+  });
   return makeTask(startedMs, ended, ready, () => ownProcess(child.pid));
 }
 

@@ -148,6 +148,7 @@ test("deletion is graceful: SIGTERM is heard, a deaf container is killed, and no
   const log = kubelet.worker("default", "polite")?.container("c")?.log(false);
   const lines: string[] = [];
   log?.follow((line) => lines.push(line?.text ?? "(end)"));
+  await until(() => log?.lines().length === 1, "the polite one to be up");
   await until(
     () => kubelet.worker("default", "deaf")?.container("c")?.log(false)?.lines().length === 1,
     "the deaf one to be up",
