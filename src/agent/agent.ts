@@ -61,7 +61,7 @@ function routeSources(s: Started): RouteSources {
       return isStale ? [`The kernel was last looked at ${Math.round(sinceMs / 1000)} s ago`] : [];
     },
     resync: () => {
-      agent.run();
+      agent.run(true);
       return status();
     },
     metrics: {
@@ -157,7 +157,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   const following = source.run(ending.signal);
   stack.defer(() => following);
   stack.defer(() => ending.abort());
-  stack.defer(source.onChange(() => loop.request()));
+  stack.defer(source.onChange(() => agent.hasNews() && loop.request()));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());

@@ -12,12 +12,14 @@ import type { Endpoint } from "../model/endpoint.ts";
 import { addrFromBytes } from "../net/addr.ts";
 import { decodeNode, decodeNodeKey } from "../net/gen/bpf-maps.ts";
 import type { Mac } from "../net/mac.ts";
+import { type ClusterInput, type ClusterRows, rememberingClusterRows } from "../plan/cluster-rows.ts";
 import { describeMapRow } from "../plan/describe.ts";
 import { planEndpoint } from "../plan/endpoint.ts";
 import { MIN_MTU_BYTES } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
+import { ClusterView, type Look } from "./cluster-view.ts";
 import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { type Sweep, sweep } from "./cni/sweep.ts";
 import type { AgentConfig } from "./config/config.ts";
@@ -55,11 +57,8 @@ export interface AgentCounts {
   readonly repairs: Map<string, number>;
 }
 
-/** The cluster as one plan sees it. */
-interface View {
-  readonly self: NodeNet;
-  readonly nodes: readonly NodeNet[];
-}
+/** After a run that could not even begin. */
+const FAILED_RUN_MS = 1000;
 
 function bump(map: Map<string, number>, key: string): void {
   map.set(key, (map.get(key) ?? 0) + 1);
@@ -78,20 +77,23 @@ export class NodeAgent {
   };
   readonly #parts: AgentParts;
   readonly #reconciler: Reconciler;
+  readonly #cluster: ClusterView;
+  readonly #clusterRows: (input: ClusterInput) => ClusterRows;
   #programs: { readonly tag: string } | undefined;
   #programsProblem: string | undefined = "The programs are not loaded yet";
-  #waitingFor: string | undefined = "The agent has just started";
   #runProblem: string | undefined;
   #failedRuns = 0;
   #report: RunReport | undefined;
   #plan: NodePlan | undefined;
-  #view: View | undefined;
-  #remembered: readonly NodeNet[] | undefined;
+  #look: Look;
+  #nextFullMs = 0;
   #lost: Endpoint[] = [];
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
-    this.#remembered = parts.memory.load();
+    this.#cluster = new ClusterView({ ...parts, nodeName: parts.config.nodeName });
+    this.#look = this.#cluster.look();
+    this.#clusterRows = rememberingClusterRows(() => this.nodeIds());
     this.#reconciler = new Reconciler(parts.kernel, describeMapRow, this.#events());
   }
 
@@ -110,15 +112,19 @@ export class NodeAgent {
   }
 
   /**
-   * Looks at everything and puts right what is not.
+   * Looks at everything and puts right what is not. Large maps are looked at when their wanted rows have changed, and
+   * when the resync period has passed.
+   * @param wantsAll looks at them in any case
    * @returns wall clock at which to look again, milliseconds
    */
-  run(): number {
+  run(wantsAll = false): number {
     const { nowMs, config, log, ledger } = this.#parts;
     const startMs = nowMs();
+    const isFull = wantsAll || startMs >= this.#nextFullMs;
     const start = performance.now();
     try {
-      ledger.exclusive(() => this.#runLocked(startMs));
+      ledger.exclusive(() => this.#runLocked(startMs, isFull));
+      if (isFull) this.#nextFullMs = startMs + config.resyncMs;
       this.#runProblem = undefined;
       this.#failedRuns = 0;
     } catch (cause) {
@@ -129,15 +135,15 @@ export class NodeAgent {
     this.counts.runs++;
     this.counts.lastRunMs = nowMs();
     this.counts.lastDurationMs = performance.now() - start;
-    const resyncMs = startMs + (this.#runProblem === undefined ? config.resyncMs : 1000);
-    return Math.min(resyncMs, this.#report?.retryAtMs ?? Number.POSITIVE_INFINITY);
+    const againMs = this.#runProblem === undefined ? this.#nextFullMs : startMs + FAILED_RUN_MS;
+    return Math.min(againMs, this.#report?.retryAtMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Reasons why pods cannot be attached; empty when they can. */
   notReady(): readonly string[] {
     return notReadyReasons({
       programsProblem: this.#programsProblem,
-      waitingFor: this.#waitingFor,
+      waitingFor: this.#look.waitingFor,
       runProblem: this.#runProblem,
       failedRuns: this.#failedRuns,
       report: this.#report,
@@ -178,7 +184,7 @@ export class NodeAgent {
   /** A pool for each of this node's pod CIDRs that its kernel can serve. */
   pools(): readonly Pool[] {
     const routable = new Set(this.#plan?.routers.map((a) => a.family));
-    const cidrs = (this.#view?.self.podCidrs ?? []).filter((c) => routable.has(c.family));
+    const cidrs = (this.#look.view?.self.podCidrs ?? []).filter((c) => routable.has(c.family));
     return cidrs.map((c) =>
       makePool(
         c.text,
@@ -203,7 +209,7 @@ export class NodeAgent {
 
   /** All nodes of the last plan. */
   get nodes(): readonly NodeNet[] {
-    return this.#view?.nodes ?? [];
+    return this.#look.view?.nodes ?? [];
   }
 
   /** Numbers of nodes by address text, as the map has them. */
@@ -213,48 +219,36 @@ export class NodeAgent {
     return new Map(rows.map((r) => [addrFromBytes(decodeNodeKey(r.key).tunnel).text, decodeNode(r.value).nodeId]));
   }
 
-  #runLocked(nowMs: number): void {
+  /** Whether the cluster shows anything else than the last run saw. Cheap: for every change of any object. */
+  hasNews(): boolean {
+    return this.#cluster.look() !== this.#look;
+  }
+
+  #runLocked(nowMs: number, isFull: boolean): void {
     const { config } = this.#parts;
     if (this.#programs === undefined) return;
     this.#noteSweep(sweep(this.context()));
-    const view = this.#look();
+    this.#look = this.#cluster.look();
+    const { view } = this.#look;
     if (view === undefined) return;
-    this.#view = view;
     const endpoints = this.#presentEndpoints();
-    const nodeIds = this.nodeIds();
     const report = this.#reconciler.run({
       nowMs,
+      isFull,
       plan: (facts, epoch) => {
-        this.#plan = planNode({ settings: config.network, ...view, endpoints, facts, nodeIds, epoch });
+        this.#plan = planNode({
+          settings: config.network,
+          ...view,
+          endpoints,
+          facts,
+          epoch,
+          clusterRows: this.#clusterRows,
+        });
         return this.#plan.tables;
       },
     });
     this.#report = report;
     this.counts.drifted += report.drifted;
-  }
-
-  /** The cluster as the source shows it, or as it was last seen while the source has not answered yet. */
-  #look(): View | undefined {
-    const { source, config, memory, log } = this.#parts;
-    const name = config.nodeName;
-    const isSynced = source.isSynced();
-    const nodes = isSynced ? [...source.snapshot().tables.nodes] : this.#remembered;
-    const self = nodes?.find((n) => n.name === name);
-    // Without an own node nothing is taken away: somebody may have deleted it by mistake, and pods are running.
-    if (nodes === undefined || self === undefined || self.podCidrs.length === 0) {
-      this.#waitingFor = waitingText(name, isSynced, source.description, self);
-      return this.#view;
-    }
-    this.#waitingFor = undefined;
-    if (isSynced) {
-      this.#remembered = undefined;
-      try {
-        memory.save(nodes);
-      } catch (cause) {
-        log.warn({ error: cause }, "cannot keep the nodes for the next start");
-      }
-    }
-    return { self, nodes };
   }
 
   /** Attachments whose device is there. A pod that lost its device cannot be given another one: it is reported. */
@@ -305,10 +299,4 @@ export class NodeAgent {
 
 function describePod(e: Endpoint): string {
   return e.podName === undefined ? `container "${e.containerId}"` : `pod "${e.podNamespace}/${e.podName}"`;
-}
-
-function waitingText(name: string, isSynced: boolean, source: string, self: NodeNet | undefined): string {
-  if (!isSynced) return `Waiting for the first answer of ${source}`;
-  if (self === undefined) return `There is no node "${name}" in ${source}: is "nodeName" right?`;
-  return `Node "${name}" has no pod CIDR in spec.podCIDRs yet`;
 }

@@ -1,9 +1,9 @@
 /** Byte strings as keys of a `Map`. */
 
-/** A string that is equal exactly for equal bytes: one character for each byte, so no longer than it must be. */
+/** A string that is equal exactly for equal bytes: one character for each byte, so no longer than it must be. For keys of maps, not for kilobytes. */
 export function bytesKey(bytes: Uint8Array): string {
   let text = "";
-  for (const b of bytes) text += String.fromCharCode(b);
+  for (let i = 0; i < bytes.length; i++) text += String.fromCharCode(bytes[i] ?? 0);
   return text;
 }
 

@@ -39,9 +39,9 @@ export function nodeRow(e: NodeEntry): MapRow {
   return { key: encodeNodeKey({ tunnel: e.addr.bytes }), value: encodeNode({ nodeId: e.nodeId, flags: 0 }) };
 }
 
-/** FNV-1a of 32 bits over all rows; never 0. */
-export function revisionOf(tables: readonly (readonly MapRow[])[]): number {
-  let hash = 0x811c9dc5;
+/** FNV-1a of 32 bits over all rows. @param seed hash of what comes before */
+export function hashRows(tables: readonly (readonly MapRow[])[], seed = 0x811c9dc5): number {
+  let hash = seed;
   const eat = (bytes: Uint8Array) => {
     for (const b of bytes) hash = Math.imul(hash ^ b, 0x01000193);
   };
@@ -51,7 +51,7 @@ export function revisionOf(tables: readonly (readonly MapRow[])[]): number {
       eat(row.value);
     }
   }
-  return hash >>> 0 || 1;
+  return hash >>> 0;
 }
 
 /** What the single entry of `config` says. */
@@ -69,7 +69,7 @@ export interface ConfigFacts {
 /** Key of the single entry of `config`. */
 export const CONFIG_KEY = new Uint8Array(4);
 
-/** The entry of `config`. @param revision differs whenever anything that flows are judged by differs */
+/** The entry of `config`. @param revision not 0; differs whenever anything that flows are judged by differs */
 export function configRow(settings: NetworkSettings, facts: ConfigFacts, revision: number): MapRow {
   const { masquerade, tunnel } = settings;
   const flags =

@@ -4,6 +4,7 @@ import { unwrap } from "../base/result.ts";
 import { addr } from "../net/addr.ts";
 import { parseInterfaceAddr, prefix } from "../net/prefix.ts";
 import type { NodeNet } from "../routing/node-net.ts";
+import { planClusterRows, rememberingClusterRows } from "./cluster-rows.ts";
 import { describeMapRow } from "./describe.ts";
 import type { LinkFact, NodeFacts, RouteFact } from "./facts.ts";
 import { type NodePlanInput, planNode } from "./node-plan.ts";
@@ -62,7 +63,7 @@ const plan = (change: Partial<NodePlanInput> = {}) =>
     nodes: [SELF, OTHER],
     endpoints: [],
     facts: FACTS,
-    nodeIds: new Map(),
+    clusterRows: (input) => planClusterRows(input, new Map()),
     epoch: 0,
     ...change,
   });
@@ -165,8 +166,25 @@ test("a conflict costs only the loser: this node and others keep what is theirs"
 
 test("nodes keep their numbers when others come and go", () => {
   const third = node("node-0", ["192.168.77.13"], ["10.244.3.0/24"]);
-  const nodeIds = new Map([["192.168.77.12", 7]]);
-  const rows = text({ nodes: [third, SELF, OTHER], nodeIds });
+  const ids = new Map([["192.168.77.12", 7]]);
+  const rows = text({ nodes: [third, SELF, OTHER], clusterRows: (input) => planClusterRows(input, ids) });
   assert.match(rows, /nodes 192\.168\.77\.12 node 7\n/);
   assert.match(rows, /nodes 192\.168\.77\.13 node 1\n/);
+});
+
+test("rows of an unchanged cluster are the very same arrays; a change keeps everybody's number", () => {
+  let asked = 0;
+  const clusterRows = rememberingClusterRows(() => {
+    asked++;
+    return new Map([["192.168.77.12", 9]]);
+  });
+  const nodes = [SELF, OTHER];
+  const ipcache = (change: Partial<NodePlanInput>) =>
+    plan({ clusterRows, nodes, ...change }).tables.maps.get("ipcache");
+  const first = ipcache({});
+  assert.equal(ipcache({ endpoints: [{ link: "twl000000000001", rows: [] }] }), first);
+  const third = node("node-0", ["192.168.77.13"], ["10.244.3.0/24"]);
+  assert.notEqual(ipcache({ nodes: [...nodes, third] }), first);
+  assert.match(text({ clusterRows, nodes: [...nodes, third] }), /nodes 192\.168\.77\.12 node 9\n/);
+  assert.equal(asked, 1);
 });

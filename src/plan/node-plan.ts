@@ -8,10 +8,11 @@
 import type { Issue } from "../base/issue.ts";
 import type { Addr } from "../net/addr.ts";
 import type { NodeNet } from "../routing/node-net.ts";
-import { planTopology, routerAddr } from "../routing/topology.ts";
+import { routerAddr } from "../routing/topology.ts";
+import type { ClusterInput, ClusterRows } from "./cluster-rows.ts";
 import type { NodeFacts } from "./facts.ts";
 import { planAddrs, planLinks, planRoutes } from "./links.ts";
-import { configRow, ipcacheRow, nodeRow, revisionOf } from "./map-rows.ts";
+import { configRow, hashRows } from "./map-rows.ts";
 import { HOST_LINK, HOST_PEER_LINK, isNodeLink, VXLAN_LINK } from "./names.ts";
 import type { AttachRow, MapRow, NodeTables } from "./rows.ts";
 import type { NetworkSettings } from "./settings.ts";
@@ -34,8 +35,8 @@ export interface NodePlanInput {
   readonly nodes: readonly NodeNet[];
   readonly endpoints: readonly EndpointRows[];
   readonly facts: NodeFacts;
-  /** Numbers of nodes in use, by address text. */
-  readonly nodeIds: ReadonlyMap<string, number>;
+  /** Computes the rows that follow from the cluster alone, or remembers them. */
+  readonly clusterRows: (input: ClusterInput) => ClusterRows;
   /** Mixed into the revision: another value makes flows look their decisions up anew. */
   readonly epoch: number;
 }
@@ -64,24 +65,21 @@ function planAttachments(underlay: Underlay, endpoints: readonly EndpointRows[])
 function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Addr[]) {
   const { facts, settings } = input;
   const ownAddrs = facts.links.filter((l) => !isNodeLink(l.name)).flatMap((l) => l.addrs.map((a) => a.addr));
-  const topology = planTopology({
+  const cluster = input.clusterRows({
     self: input.self,
     nodes: input.nodes,
     clusterCidrs: settings.clusterCidrs,
     excludeCidrs: settings.masquerade.excludeCidrs,
     localAddrs: ownAddrs.filter((a) => !isLinkLocal(a) && !isLoopback(a)),
     tunnelFamily: underlay.family,
-    previousIds: input.nodeIds,
   });
   const maps = new Map<string, readonly MapRow[]>();
-  const ipcache = topology.ipcache.map(ipcacheRow);
-  const nodes = topology.nodes.map(nodeRow);
   maps.set(
     "endpoints",
     input.endpoints.flatMap((e) => e.rows),
   );
-  maps.set("nodes", nodes);
-  maps.set("ipcache", ipcache);
+  maps.set("nodes", cluster.nodes);
+  maps.set("ipcache", cluster.ipcache);
   const ifindex = (name: string) => facts.links.find((l) => l.name === name)?.ifindex;
   const [host, peer, tunnel] = [ifindex(HOST_LINK), ifindex(HOST_PEER_LINK), ifindex(VXLAN_LINK)];
   // Without its devices a node has no configuration yet: the programs drop what they are not configured for.
@@ -96,10 +94,11 @@ function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Ad
       tunnelIfindex: tunnel,
       podMtuBytes: underlay.podMtuBytes,
     };
-    const revision = revisionOf([nodes, ipcache, [configRow(settings, configFacts, input.epoch)]]);
+    const own = [configRow(settings, configFacts, input.epoch)];
+    const revision = hashRows([own], cluster.hash) || 1;
     maps.set("config", [configRow(settings, configFacts, revision)]);
   }
-  return { maps, issues: topology.issues };
+  return { maps, issues: cluster.issues };
 }
 
 /** Every device has its own `fe80::/10`: such an address says nothing about where it is. */

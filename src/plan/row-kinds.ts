@@ -86,9 +86,20 @@ export const ATTACH_ROWS: RowKind<AttachRow, ObservedAttachment> = {
   matches: (want, now) => want.program === now.program && now.isCurrent,
 };
 
+/** Keys of wanted rows, which stay the same objects from run to run. */
+const KEYS = new WeakMap<MapRow, string>();
+
+function mapKey(row: MapRow): string {
+  const known = KEYS.get(row);
+  if (known !== undefined) return known;
+  const key = bytesKey(row.key);
+  KEYS.set(row, key);
+  return key;
+}
+
 /** Entries of a BPF map, by key. */
 export const MAP_ROWS: RowKind<MapRow, MapRow> = {
-  desiredKey: (row) => bytesKey(row.key),
+  desiredKey: mapKey,
   observedKey: (row) => bytesKey(row.key),
   matches: (want, now) => bytesEqual(want.value, now.value),
 };

@@ -109,6 +109,7 @@ export function attachTable(kernel: Kernel): Table<AttachRow, ObservedAttachment
 export function mapTable(kernel: Kernel, map: string, printer: MapRowPrinter): Table<MapRow, MapRow> {
   return {
     name: `map/${map}`,
+    isCostly: true,
     kind: MAP_ROWS,
     observe: () => kernel.mapRows(map),
     put: (row) => kernel.putMapRows(map, [row]),

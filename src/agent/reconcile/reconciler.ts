@@ -26,6 +26,8 @@ export interface RunInput {
   plan(facts: NodeFacts, epoch: number): NodeTables;
   /** Wall clock, milliseconds. */
   readonly nowMs: number;
+  /** Whether large maps are read although nothing is known to have changed. */
+  readonly isFull: boolean;
 }
 
 /** Anything that can be run as a stage's table. */
@@ -68,20 +70,20 @@ export class Reconciler {
       this.#tables = input.plan(readFacts(this.#kernel), this.#epoch);
     };
     plan();
-    let writes = this.#stage([this.#links], input.nowMs);
+    let writes = this.#stage([this.#links], input);
     // Made devices have indexes that other rows speak of.
     if (writes > 0) plan();
-    writes += this.#stage(this.#base, input.nowMs);
+    writes += this.#stage(this.#base, input);
     const names = [...this.#tables.maps.keys()].filter((name) => name !== "config");
-    const mapWrites = this.#stage(this.#mapRunners(names), input.nowMs);
+    const mapWrites = this.#stage(this.#mapRunners(names), input);
     if (mapWrites > 0 && this.#isConfigRight()) {
       // A retry or mended drift: the contents that the revision stands for were not there until now.
       this.#epoch++;
       plan();
     }
     const configs = this.#tables.maps.has("config") ? ["config"] : [];
-    writes += mapWrites + this.#stage(this.#mapRunners(configs), input.nowMs);
-    writes += this.#stage([this.#attachments], input.nowMs);
+    writes += mapWrites + this.#stage(this.#mapRunners(configs), input);
+    writes += this.#stage([this.#attachments], input);
     return this.#report(writes);
   }
 
@@ -109,9 +111,9 @@ export class Reconciler {
     });
   }
 
-  #stage(runners: readonly Runner[], nowMs: number): number {
+  #stage(runners: readonly Runner[], { nowMs, isFull }: RunInput): number {
     let writes = 0;
-    for (const r of runners) writes += r.put(nowMs);
+    for (const r of runners) writes += r.put(nowMs, isFull);
     for (const r of runners.toReversed()) writes += r.remove(nowMs);
     return writes;
   }

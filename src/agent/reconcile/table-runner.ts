@@ -31,6 +31,8 @@ export class TableRunner<D, O> {
   #done = new Set<string>();
   #surplus: readonly O[] = [];
   #wanted = 0;
+  /** The wanted rows that were all there at the end of the last run. */
+  #settled: readonly D[] | undefined;
   #drifted = 0;
   #problem: string | undefined;
 
@@ -41,13 +43,20 @@ export class TableRunner<D, O> {
     this.#events = events;
   }
 
-  /** Compares and writes what is missing. @returns rows written */
-  put(nowMs: number): number {
-    const { kind, name } = this.#table;
+  /**
+   * Compares and writes what is missing.
+   * @param isFull also where nothing is known to have changed, see {@link Table.isCostly}
+   * @returns rows written
+   */
+  put(nowMs: number, isFull: boolean): number {
+    const { kind, name, isCostly } = this.#table;
     this.#drifted = 0;
     this.#surplus = [];
     this.#problem = undefined;
     const desired = this.#desired();
+    const isSettled = desired === this.#settled;
+    if (isCostly && !isFull && isSettled) return 0;
+    this.#settled = undefined;
     this.#wanted = desired.length;
     let observed: readonly O[];
     try {
@@ -70,6 +79,7 @@ export class TableRunner<D, O> {
     );
     this.#done = keys;
     for (const key of keys) if (this.#failures.has(key)) this.#done.delete(key);
+    if (this.#failures.size === 0 && this.#surplus.length === 0) this.#settled = desired;
     return written;
   }
 

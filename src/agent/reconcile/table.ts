@@ -18,6 +18,8 @@ export interface Table<D, O> {
   readonly remove: ((row: O) => void) | undefined;
   /** Rows that nobody wants and that stay all the same: somebody else removes them. */
   isKept?(row: O): boolean;
+  /** Reading all of it takes long: done in full runs, and when the wanted rows are not the very array of the last run. */
+  readonly isCostly?: boolean;
   /** Words for a row, as an operator would type them. */
   print(row: D): string;
   /** Many rows in one call. When such a call fails, the rows are tried one by one. */
