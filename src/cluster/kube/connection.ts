@@ -43,7 +43,7 @@ export interface Connection extends Disposable {
 /** How a connection behaves. */
 export interface ConnectionOptions {
   readonly userAgent: string;
-  /** Requests a second on average, and at once. Default 20 and 40. */
+  /** Requests a second on average, and at once. Default 50 and 100, as a kubelet has. */
   readonly perSecond?: number;
   readonly burst?: number;
 }
@@ -132,7 +132,7 @@ function unreachable(request: ApiRequest, server: string, cause: Error): Cluster
 
 /** A connection; nothing is sent before the first request. */
 export function createConnection(config: ConnectionConfig, options: ConnectionOptions): Connection {
-  const limit: RateLimit = createRateLimit(options.perSecond ?? 20, options.burst ?? 40);
+  const limit: RateLimit = createRateLimit(options.perSecond ?? 50, options.burst ?? 100);
   const send = config.server.startsWith("http:") ? httpRequest : httpsRequest;
   let loaded: Loaded | undefined;
   let loading: Promise<Loaded> | undefined;

@@ -13,7 +13,7 @@ import { createTableSink } from "./table-sink.ts";
 export interface KubeSourceOptions {
   readonly config: ConnectionConfig;
   readonly userAgent: string;
-  /** Objects in a page of a list. Default 500: some megabytes of JSON at once, not a hundred. */
+  /** Objects in a page of a list. Default 250: about a megabyte of JSON at once, not a hundred. */
   readonly pageSize?: number;
   /** Default: 200 ms doubled to 30 s. */
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
@@ -38,7 +38,7 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
     const how = {
       connection,
       path: kind.path,
-      pageSize: options.pageSize ?? 500,
+      pageSize: options.pageSize ?? 250,
       backoff: options.backoff ?? { firstMs: 200, maxMs: 30_000 },
       watchSeconds: options.watchSeconds ?? 300,
       random: options.random ?? Math.random,
