@@ -311,7 +311,7 @@ bool export_all(napi_env env, napi_value exports, const struct export *list, siz
 NAPI_MODULE_INIT()
 {
 	if (!init_namespaces(env, exports) || !init_files(env, exports) || !init_netlink(env, exports) ||
-	    !init_sockets(env, exports) || !init_maps(env, exports) || !init_links(env, exports) ||
+	    !init_unlink(env, exports) || !init_sockets(env, exports) || !init_maps(env, exports) || !init_links(env, exports) ||
 	    !init_objects(env, exports) || !init_rings(env, exports) || !init_polls(env, exports))
 		return NULL;
 	return exports;

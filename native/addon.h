@@ -91,6 +91,7 @@ bool export_all(napi_env env, napi_value exports, const struct export *list, siz
 bool init_namespaces(napi_env env, napi_value exports);
 bool init_files(napi_env env, napi_value exports);
 bool init_netlink(napi_env env, napi_value exports);
+bool init_unlink(napi_env env, napi_value exports);
 bool init_sockets(napi_env env, napi_value exports);
 bool init_maps(napi_env env, napi_value exports);
 bool init_links(napi_env env, napi_value exports);

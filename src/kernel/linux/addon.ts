@@ -113,6 +113,11 @@ export interface Addon {
   netlinkSend(fd: number, messages: Uint8Array): void;
   /** One datagram; undefined when none is there (with `wait`: within five seconds). */
   netlinkReceive(fd: number, wait: boolean): Buffer | undefined;
+  /**
+   * Sends the message that deletes a device, on a socket of its own that it takes over, and returns as soon as the index
+   * names no device any more: an errno, 0 for success. A thread waits for the kernel to finish.
+   */
+  netlinkDelete(fd: number, message: Uint8Array, lookFd: number, index: number): number;
   /** Index of a device in the namespace of a socket (netlink or other); 0: there is none. */
   ifIndex(fd: number, name: string): number;
   ifName(fd: number, index: number): string | undefined;

@@ -112,13 +112,12 @@ function settle(socket: NetlinkSocket, op: string, name: string, mac: Mac, mtuBy
 export function deleteLink(socket: NetlinkSocket, name: string): void {
   const index = socket.ifIndex(name);
   if (index === 0) return;
-  socket.change([
-    {
-      op: `delete link "${name}"`,
-      write: (w, flags, sequence) => writeDelLink(w, index, flags, sequence),
-      tolerates: [ERRNO.ENODEV],
-    },
-  ]);
+  const step: Step = {
+    op: `delete link "${name}"`,
+    write: (w, flags, sequence) => writeDelLink(w, index, flags, sequence),
+    tolerates: [ERRNO.ENODEV],
+  };
+  socket.deleteDevice(step, index);
 }
 
 /** Addresses of a device; none when there is no such device. */

@@ -28,11 +28,15 @@ const MAX_DUMPS = 20;
 export class NetlinkSocket implements Disposable {
   readonly #addon: Addon = loadAddon();
   readonly #writer = new NetlinkWriter();
+  readonly #netns: NetnsRef | undefined;
+  readonly #protocol: number;
   #fd: number;
   #sequence = 1;
 
   /** @param netns undefined: the calling thread's own */
   constructor(netns: NetnsRef | undefined, protocol: number) {
+    this.#netns = netns;
+    this.#protocol = protocol;
     this.#fd = attempt(netns === undefined ? "open a netlink socket" : `open a netlink socket in "${netns}"`, () =>
       this.#addon.netlinkOpen(netns, protocol, 0),
     );
@@ -70,6 +74,22 @@ export class NetlinkSocket implements Disposable {
       return message.sequence === last;
     });
     if (failure !== undefined) throw failure;
+  }
+
+  /**
+   * Makes one change that deletes the device of an index, and returns when it is no longer there; the kernel goes on
+   * tidying up behind.
+   */
+  deleteDevice(step: Step, index: number): void {
+    const sequence = this.#next();
+    this.#write(() => step.write(this.#writer, NLM_F.ACK, sequence));
+    const message = this.#writer.take();
+    const errno = attempt(step.op, () => {
+      const fd = this.#addon.netlinkOpen(this.#netns, this.#protocol, 0);
+      return this.#addon.netlinkDelete(fd, message, this.#fd, index);
+    });
+    if (errno !== 0 && step.tolerates?.includes(errno) !== true)
+      throw new KernelError(step.op, errnoName(errno), errno);
   }
 
   /** One question with one answer; undefined when the kernel says that there is no such thing (ENOENT or ENODEV). */

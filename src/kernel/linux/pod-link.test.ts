@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { addr } from "../../net/addr.ts";
 import { NETLINK_ROUTE } from "../../net/netlink/constants.ts";
 import { readNeighbour, writeGetNeighbours } from "../../net/netlink/neighbour.ts";
@@ -96,7 +97,7 @@ describe("pod links", { skip }, () => {
       });
   });
 
-  it("closes every descriptor that it opens, also when it fails", () => {
+  it("closes every descriptor that it opens, also when it fails", async () => {
     using bench = openLinux("tcx");
     const netns = bench.addNetns();
     bench.kernel.loadPrograms(bench.objects[0], { pinDirectory: bench.pinDirectory, maxEntries: new Map() });
@@ -118,7 +119,31 @@ describe("pod links", { skip }, () => {
       bench.kernel.maps();
       bench.reopen()[Symbol.dispose]();
     }
+    // Threads that wait for the kernel to forget a device have a socket each, for some 20 ms.
+    const deadline = performance.now() + 10_000;
+    while (openFds().length > before.length && performance.now() < deadline) await setImmediate();
     assert.deepEqual(openFds(), before);
+  });
+
+  it("deletes links faster than the kernel forgets them, and tells of what it cannot delete", () => {
+    using bench = openLinux("tcx");
+    const netns = bench.addNetns();
+    const count = 100;
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < count; i++) {
+        const spec = { ifname: `net${i}`, hostIfname: `twl${i}`, addrs: [addr(`10.244.1.${i + 2}`)], gateways: [] };
+        bench.kernel.createPodLink(podSpec(netns, spec));
+      }
+      for (let i = 0; i < count; i++) {
+        bench.kernel.deleteLink(`twl${i}`);
+        assert.equal(bench.kernel.inspectPodLink(netns, `net${i}`), undefined);
+      }
+    }
+    assert.deepEqual(
+      bench.kernel.links().map((l) => l.name),
+      ["lo"],
+    );
+    assert.throws(() => bench.kernel.deleteLink("lo"), { name: "KernelError", op: 'delete link "lo"' });
   });
 
   it("lists more links than one datagram of a dump holds", () => {

@@ -52,13 +52,12 @@ export function createPodLink(node: NodeSide, spec: PodLinkSpec): PodLink {
   try {
     configure(pod, ifindex, netns.fd, spec);
   } catch (error) {
-    pod.change([
-      {
-        op: `remove link "${spec.ifname}" in "${spec.netns}"`,
-        write: (w, flags, sequence) => writeDelLink(w, ifindex, flags, sequence),
-        tolerates: [ERRNO.ENODEV],
-      },
-    ]);
+    const step: Step = {
+      op: `remove link "${spec.ifname}" in "${spec.netns}"`,
+      write: (w, flags, sequence) => writeDelLink(w, ifindex, flags, sequence),
+      tolerates: [ERRNO.ENODEV],
+    };
+    pod.deleteDevice(step, ifindex);
     throw error;
   }
   return {
