@@ -14,7 +14,7 @@ export interface ConnectionReport {
 }
 
 /** Opens a connection at each interval, uses it once and closes it. The other side must answer at {@link TEST_PORT}. */
-export class Connections {
+export class Connections implements Disposable {
   readonly #running = new Set<Promise<void>>();
   readonly #failures: ProbeResult[] = [];
   readonly #timer: NodeJS.Timeout;
@@ -34,6 +34,10 @@ export class Connections {
     const result = await probe({ netns, protocol: "TCP", to, port: TEST_PORT, timeoutMs: 10_000 });
     this.#slowestMs = Math.max(this.#slowestMs, result.ms);
     if (result.verdict !== "ok") this.#failures.push(result);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
   }
 
   /** Ends the load once every connection has come to something. */
@@ -66,8 +70,8 @@ interface IperfReport {
   readonly intervals: readonly { readonly sum: Interval }[];
 }
 
-/** One running stream. */
-export interface Stream {
+/** One running stream; disposing it ends both sides without a report. */
+export interface Stream extends Disposable {
   /** Ends it and tells what arrived. */
   stop(): Promise<StreamReport>;
 }
@@ -96,6 +100,10 @@ export async function startStream(
   const client = enter(from.netns, ["iperf3", "-c", to.address, "-p", port, "-t", "600", ...kind]);
   client.stdout?.resume();
   return {
+    [Symbol.dispose]() {
+      client.kill("SIGKILL");
+      server.kill("SIGKILL");
+    },
     async stop() {
       const drops = (await socketDrops(to.netns)) - dropsBefore;
       client.kill("SIGINT");
@@ -120,7 +128,10 @@ function readReport({ intervals }: IperfReport, drops: number): StreamReport {
 }
 
 function enter(netns: string, argv: readonly string[]): ChildProcess {
-  return spawn("nsenter", [`--net=${netns}`, "--", ...argv], { stdio: ["ignore", "pipe", "ignore"] });
+  // A test that is killed takes its load along.
+  return spawn("setpriv", ["--pdeathsig", "KILL", "nsenter", `--net=${netns}`, "--", ...argv], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
 }
 
 async function output(child: ChildProcess): Promise<string> {

@@ -13,7 +13,7 @@ import { writeIn } from "../fixture/files.ts";
 import { attachedPrograms } from "../fixture/programs.ts";
 import { answerAt, assertReaches } from "../fixture/traffic.ts";
 import { addPod, checkPod, deletePod, type Pod, startNodes, type TwillNode } from "../fixture/twill-nodes.ts";
-import { Connections, startStream } from "./load.ts";
+import { Connections, type Stream, startStream } from "./load.ts";
 import { variantOf } from "./object-variant.ts";
 
 const OBJECT = fileURLToPath(new URL("../../bpf/gen/twill.o", import.meta.url));
@@ -34,16 +34,17 @@ describe("an agent that comes and goes", () => {
 
   /** Puts load on every kind of way, disturbs, and demands that nothing was lost. */
   async function withoutLoss(disturb: () => Promise<void>): Promise<void> {
-    using responder = new Responder();
+    using load = new DisposableStack();
+    const responder = load.use(new Responder());
     const { client, near, far } = pods;
     for (const pod of [near, far])
       await answerAt(responder, { name: "server", netns: pod.netns, addresses: pod.addresses });
     const ways = [near, far].flatMap((pod) => pod.addresses.map((address) => ({ netns: pod.netns, address })));
-    const streams = [
-      ...(await Promise.all(ways.map((to) => startStream("UDP", client, to)))),
-      ...(await Promise.all(ways.map((to) => startStream("TCP", client, to)))),
-    ];
-    const connections = ways.map((to) => new Connections(client.netns, to.address, CONNECTION_INTERVAL_MS));
+    const streams: Stream[] = [];
+    for (const to of ways) {
+      for (const protocol of ["UDP", "TCP"] as const) streams.push(load.use(await startStream(protocol, client, to)));
+    }
+    const connections = ways.map((to) => load.use(new Connections(client.netns, to.address, CONNECTION_INTERVAL_MS)));
     await pause(SETTLE_MS);
     await disturb();
     await pause(SETTLE_MS);
