@@ -12,7 +12,9 @@ import { prefix } from "../net/prefix.ts";
 import { AGENT_SET, type AgentConfig, agentConfig, agentSet, installAgent } from "./agent-set.ts";
 import type { Box } from "./box.ts";
 import { runDaemonSets } from "./controllers/daemon-sets.ts";
+import { runDeployments } from "./controllers/deployments.ts";
 import { nodeCidr } from "./controllers/node-cidrs.ts";
+import { runReplicaSets } from "./controllers/replica-sets.ts";
 import { runScheduler } from "./controllers/scheduler.ts";
 import { ECHO_IMAGE } from "./kubelet/image.ts";
 import { Kubelet } from "./kubelet/kubelet.ts";
@@ -324,7 +326,8 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     for (const k of kubelets) k.stop();
   });
   for (const k of kubelets) k.start();
-  const ends = [runScheduler(api.objects, onError), runDaemonSets(api.objects, onError)];
+  const controllers = [runScheduler, runDaemonSets, runDeployments, runReplicaSets];
+  const ends = controllers.map((run) => run(api.objects, onError));
   if (options.conflist === undefined) api.objects.create(agentSet(options.agentEnvironment));
   undo.move();
   return new Lab(
