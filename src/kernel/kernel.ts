@@ -100,6 +100,7 @@ export interface Kernel extends Disposable {
   // Devices, addresses, routes, settings of the node's own namespace.
   links(): readonly Link[];
   putLink(row: LinkRow): void;
+  /** With it go its addresses, routes, attachments and their pins; nothing happens when there is no such device. */
   deleteLink(name: string): void;
   addrs(link: string): readonly InterfaceAddr[];
   putAddr(row: AddrRow): void;

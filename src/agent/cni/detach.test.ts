@@ -57,7 +57,7 @@ test("a DEL that cannot finish says what is left, keeps the addresses, and the n
 test("what is gone already does not keep a DEL from succeeding", () => {
   using n = node();
   n.add("a");
-  n.machine.failNext("deleteAttachment", new KernelError("detach", "ENODEV", 19));
+  n.machine.failNext("deleteLink", new KernelError("delete", "ENODEV", 19));
   n.machine.failNext("deleteMapKeys", new KernelError("delete", "ENOENT", 2));
   assert.deepEqual(n.call("DEL", {}, n.env("a")), OK);
 });

@@ -1,7 +1,7 @@
 /** Makes ledger and kernel agree: what a crash or a vanished pod left is taken down. */
 
 import type { Endpoint } from "../../model/endpoint.ts";
-import { ENDPOINTS_MAP, endpointAttachment, endpointKeys } from "../../plan/endpoint.ts";
+import { ENDPOINTS_MAP, endpointKeys } from "../../plan/endpoint.ts";
 import { isPodLink } from "../../plan/names.ts";
 import { describeFailure } from "./failure.ts";
 import { hasNamespace } from "./generation.ts";
@@ -61,14 +61,7 @@ export function sweep(ctx: NodeContext, unwanted: (e: Endpoint) => boolean = () 
       .links()
       .map((l) => l.name)
       .filter((name) => isPodLink(name) && !wantedLinks.has(name));
-    failures.push(
-      ...runAll(
-        strayLinks.flatMap((name) => [
-          () => kernel.deleteAttachment(endpointAttachment({ hostIfname: name })),
-          () => kernel.deleteLink(name),
-        ]),
-      ),
-    );
+    failures.push(...runAll(strayLinks.map((name) => () => kernel.deleteLink(name))));
     const strays = strayKeys(ctx, kept, failures);
     if (strays.length > 0) failures.push(...runAll([() => kernel.deleteMapKeys(ENDPOINTS_MAP, strays)]));
     return { removed, strayLinks, strayEntries: strays.length, failures };

@@ -1,7 +1,7 @@
 /** Taking an attachment apart: every step may have been done already, none stops the others. */
 
 import type { Endpoint } from "../../model/endpoint.ts";
-import { ENDPOINTS_MAP, endpointAttachment, endpointKeys } from "../../plan/endpoint.ts";
+import { ENDPOINTS_MAP, endpointKeys } from "../../plan/endpoint.ts";
 import { describeFailure, isGone } from "./failure.ts";
 import type { NodeContext } from "./node-context.ts";
 
@@ -30,7 +30,7 @@ export function tearDown(ctx: NodeContext, endpoint: Endpoint): readonly string[
   ledger.markDeleting(endpoint.id);
   const failures = runAll([
     () => kernel.deleteMapKeys(ENDPOINTS_MAP, endpointKeys(endpoint)),
-    () => kernel.deleteAttachment(endpointAttachment(endpoint)),
+    // The program goes with the device.
     () => kernel.deleteLink(endpoint.hostIfname),
   ]);
   if (failures.length === 0) ledger.remove(endpoint.id);
