@@ -10,7 +10,7 @@ export interface MetricSources {
   readonly writes: ReadonlyMap<string, number>;
   /** Failed rows by table. */
   readonly failures: ReadonlyMap<string, number>;
-  /** Attachments given up by reason. */
+  /** Left-over things removed by kind. */
   readonly repairs: ReadonlyMap<string, number>;
   /** Flows collected by map. */
   expired(): ReadonlyMap<string, number>;
@@ -81,7 +81,7 @@ function reconcileFamilies(s: AgentStatus, sources: MetricSources): Family[] {
     family("reconcile_writes_total", "Kernel rows written or removed", ["table", "action"], writes),
     family("reconcile_failures_total", "Attempts that failed", ["table"], byLabel("table", sources.failures)),
     family("rows", "Wanted rows by their state", ["table", "state"], rows),
-    family("repairs_total", "Left-over attachments removed", ["reason"], byLabel("reason", sources.repairs)),
+    family("repairs_total", "Left-over attachments and devices removed", ["kind"], byLabel("kind", sources.repairs)),
   ];
 }
 

@@ -48,7 +48,9 @@ export function askText(socketPath: string, path: string, method: "GET" | "POST"
         else reject(new AgentAnswerError(path, status, body));
       });
     });
-    req.on("timeout", () => req.destroy(Object.assign(new Error("The agent does not answer in time"), { code: "ETIMEDOUT" })));
+    req.on("timeout", () =>
+      req.destroy(Object.assign(new Error("The agent does not answer in time"), { code: "ETIMEDOUT" })),
+    );
     req.on("error", away);
     req.end();
   });

@@ -1,0 +1,98 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { type HttpServer, listenTcp, listenUnix, type Routes } from "./http.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "twill-http-"));
+const socketPath = join(directory, "control.sock");
+let server: HttpServer;
+
+const ROUTES: Routes = {
+  "GET /text": () => ({ status: 200, body: "hello\n" }),
+  "GET /json": (query) => ({ status: 200, body: { name: query.get("name"), big: 2n ** 64n } }),
+  "GET /bad": () => {
+    throw new Error("Cannot do that");
+  },
+  "POST /late": async () => ({ status: 503, body: "later" }),
+};
+
+before(async () => {
+  writeFileSync(socketPath, "what a killed predecessor left");
+  server = await listenUnix(socketPath, ROUTES);
+});
+
+after(async () => {
+  await server[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true });
+});
+
+function get(
+  path: string,
+  method = "GET",
+  body = "",
+): Promise<{ status: number | undefined; text: string; type: string }> {
+  return new Promise((resolve, reject) => {
+    const req = request({ socketPath, path, method, agent: false }, (res) => {
+      let text = "";
+      res.setEncoding("utf8");
+      res.on("data", (d: string) => {
+        text += d;
+      });
+      res.on("end", () => resolve({ status: res.statusCode, text, type: res.headers["content-type"] ?? "" }));
+    });
+    req.on("error", reject);
+    req.end(body);
+  });
+}
+
+describe("HTTP of the agent", () => {
+  it("is for its owner only", () => assert.equal(statSync(socketPath).mode & 0o777, 0o600));
+
+  it("answers text as text and the rest as JSON, 64-bit figures as text", async () => {
+    assert.deepEqual(await get("/text"), { status: 200, text: "hello\n", type: "text/plain; charset=utf-8" });
+    const { text, type } = await get("/json?name=a%20b");
+    assert.deepEqual(JSON.parse(text), { name: "a b", big: "18446744073709551616" });
+    assert.equal(type, "application/json");
+  });
+
+  it("says what there is when it is asked for something else", async () => {
+    const { status, text } = await get("/nothing");
+    assert.equal(status, 404);
+    assert.match(text, /There is only GET \/text, GET \/json/);
+    assert.equal((await get("/text", "DELETE")).status, 404);
+    assert.equal((await get("/__proto__")).status, 404);
+  });
+
+  it("tells a failure, and goes on", async () => {
+    assert.deepEqual(JSON.parse((await get("/bad")).text), { error: "Cannot do that" });
+    assert.equal((await get("/late", "POST", "x".repeat(100_000))).status, 503);
+  });
+
+  it("survives clients that send nonsense or vanish", async () => {
+    for (const nonsense of ["\0\0\0\0", "GET\r\n\r\n", "GET /text HTTP/1.1\r\nHost: x\r\n\r\n"]) {
+      const client = createConnection(socketPath);
+      await new Promise((resolve) => client.write(nonsense, resolve));
+      client.destroy();
+    }
+    assert.equal((await get("/text")).status, 200);
+  });
+
+  it("refuses connections beyond its bound instead of growing", async () => {
+    const clients = Array.from({ length: 80 }, () => createConnection(socketPath));
+    const closed = await Promise.race(
+      clients.map((c) => new Promise<boolean>((r) => c.on("close", () => r(true)).on("error", () => r(true)))),
+    );
+    assert.equal(closed, true);
+    for (const c of clients) c.destroy();
+  });
+
+  it("an address that is taken is an error", async () => {
+    const first = await listenTcp({ host: "127.0.0.1", port: 0 }, ROUTES);
+    await assert.rejects(listenTcp({ host: "127.0.0.1", port: first.port ?? 0 }, ROUTES), /EADDRINUSE/);
+    await first[Symbol.asyncDispose]();
+  });
+});

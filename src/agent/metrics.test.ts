@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type MetricSources, renderMetrics } from "./metrics.ts";
+import type { AgentStatus } from "./status/status.ts";
+
+const STATUS: AgentStatus = {
+  version: "0.1.0",
+  node: "n",
+  pid: 1,
+  startedAtMs: 5000,
+  isReady: true,
+  notReady: [],
+  issues: [{ path: "x", message: "y" }],
+  programs: "t",
+  cluster: { source: "s", isSynced: true, isLive: false, lagMs: 1500, lastError: "e", problems: ["p"] },
+  underlay: undefined,
+  reconcile: {
+    runs: 4,
+    lastRunMs: 1,
+    lastDurationMs: 20,
+    failing: 1,
+    drifted: 2,
+    tables: [{ table: "map/ipcache", wanted: 9, done: 8, rows: [], failing: 1, problem: undefined }],
+  },
+  pools: [
+    {
+      pool: "fd00::/64",
+      prefix: "fd00::/64",
+      usable: "18446744073709551614",
+      used: "1",
+      cooling: "2",
+      free: "18446744073709551611",
+    },
+  ],
+  nodes: [],
+  endpoints: { total: 3, byState: { ready: 2, deleting: 1 } },
+  maps: [
+    { name: "nat", type: "hash", entries: 7, maxEntries: 100 },
+    { name: "config", type: "array", entries: undefined, maxEntries: 1 },
+  ],
+  packets: [{ name: "drop_no_route", packets: 3, bytes: 300 }],
+};
+
+const SOURCES: MetricSources = {
+  status: () => STATUS,
+  writes: new Map([["map/ipcache put", 12]]),
+  failures: new Map([["routes", 2]]),
+  repairs: new Map([["device", 1]]),
+  expired: () => new Map([["nat", 40]]),
+  earlyReuses: () => 6,
+};
+
+test("a scrape says everything, in Prometheus' format, with stable names", async () => {
+  const { text, contentType } = await renderMetrics(SOURCES);
+  assert.match(contentType, /^text\/plain; version=0\.0\.4/);
+  const lines = new Set(text.split("\n"));
+  for (const line of [
+    'twill_agent_info{version="0.1.0"} 1',
+    "twill_agent_ready 1",
+    "twill_agent_start_time_seconds 5",
+    "twill_issues 1",
+    "twill_cluster_lag_seconds 1.5",
+    "# TYPE twill_reconcile_runs_total counter",
+    "twill_reconcile_runs_total 4",
+    "twill_reconcile_last_duration_seconds 0.02",
+    "twill_reconcile_drift_total 2",
+    'twill_reconcile_writes_total{table="map/ipcache",action="put"} 12',
+    'twill_reconcile_failures_total{table="routes"} 2',
+    'twill_rows{table="map/ipcache",state="error"} 1',
+    'twill_repairs_total{kind="device"} 1',
+    "# TYPE twill_ipam_addresses gauge",
+    'twill_ipam_addresses{pool="fd00::/64",state="used"} 1',
+    "twill_ipam_early_reuses_total 6",
+    'twill_endpoints{state="deleting"} 1',
+    'twill_map_entries{map="nat"} 7',
+    'twill_map_max_entries{map="nat"} 100',
+    'twill_flows_expired_total{map="nat"} 40',
+    'twill_packets_total{what="drop_no_route"} 3',
+    'twill_bytes_total{what="drop_no_route"} 300',
+  ])
+    assert.ok(lines.has(line), `${line}\nin\n${text}`);
+  assert.ok(!text.includes('map="config"'), "what has no entries has no fill");
+});
+
+test("scraping twice counts nothing twice", async () => {
+  const first = (await renderMetrics(SOURCES)).text.replace(/^twill_agent_(resident|cpu).*$/gm, "");
+  const second = (await renderMetrics(SOURCES)).text.replace(/^twill_agent_(resident|cpu).*$/gm, "");
+  assert.equal(second, first);
+});
