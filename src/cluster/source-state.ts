@@ -45,11 +45,70 @@ export interface SourceState {
   health(): SourceHealth;
 }
 
+/** Resolves when a condition holds that is looked at whenever the listeners are told. @throws the signal's reason */
+function waitUntil(holds: () => boolean, listeners: Set<() => void>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (holds()) return resolve();
+    if (signal.aborted) return reject(signal.reason);
+    // Many may wait on the one signal of a process.
+    setMaxListeners(0, signal);
+    const check = () => {
+      if (!holds()) return;
+      listeners.delete(check);
+      signal.removeEventListener("abort", abort);
+      resolve();
+    };
+    const abort = () => {
+      listeners.delete(check);
+      reject(signal.reason);
+    };
+    listeners.add(check);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+}
+
+/** The problems of a source, bounded. */
+function createProblems() {
+  const kept = new Map<string, ObjectProblem>();
+  let uncounted = 0;
+  return {
+    set(subject: string, problem: ObjectProblem): void {
+      if (kept.size < MAX_PROBLEMS_KEPT || kept.has(subject)) kept.set(subject, problem);
+      else uncounted++;
+    },
+    delete: (subject: string): void => void kept.delete(subject),
+    clear(keep: (subject: string, problem: ObjectProblem) => boolean): void {
+      for (const [subject, p] of kept) if (!keep(subject, p)) kept.delete(subject);
+      uncounted = 0;
+    },
+    shown: (): readonly ObjectProblem[] => [...kept.values()].slice(0, MAX_PROBLEMS_SHOWN),
+    count: (): number => kept.size + uncounted,
+  };
+}
+
+function tableHealth(live: ReadonlyMap<ClusterTable, Live>): TableHealth[] {
+  return [...live].map(([table, l]) => ({
+    table,
+    isSynced: l.isSynced,
+    isLive: l.isLive,
+    lastHeardMs: l.lastHeardMs,
+    lists: l.lists,
+    events: l.events,
+  }));
+}
+
+/** Changes that differ from what is there. The last change of a key decides, not the ones before it. */
+function differing(store: Store<ClusterRows>, table: ClusterTable, changes: Iterable<RowChange<AnyRow>>) {
+  const current = store.snapshot().tables[table];
+  const last = new Map(Array.from(changes, (c) => [c.key, c]));
+  return [...last.values()].filter(({ key, row }) => !isSameRow(current.get(key), row));
+}
+
 /** The state of a source that has not begun. @param nowMs Unix time */
 export function createSourceState(nowMs: () => number = Date.now): SourceState {
   const store = createStore<ClusterRows>(["nodes", "pods", "namespaces"]);
   const interner = createInterner();
-  const problems = new Map<string, ObjectProblem>();
+  const problems = createProblems();
   const listeners = new Set<() => void>();
   const live = new Map<ClusterTable, Live>(
     TABLE_KINDS.map((k: TableKind) => [
@@ -57,7 +116,6 @@ export function createSourceState(nowMs: () => number = Date.now): SourceState {
       { isSynced: false, isLive: false, lastHeardMs: undefined, deafSinceMs: nowMs(), lists: 0, events: 0 },
     ]),
   );
-  let uncounted = 0;
   let lastError: SourceHealth["lastError"];
 
   const of = (table: ClusterTable): Live => live.get(table) as Live;
@@ -67,27 +125,9 @@ export function createSourceState(nowMs: () => number = Date.now): SourceState {
   };
   store.onChange(tell);
 
-  function differing(table: ClusterTable, changes: Iterable<RowChange<AnyRow>>): RowChange<AnyRow>[] {
-    const current = store.snapshot().tables[table];
-    // The last change of a key decides; compared with what is there, not with the ones before it.
-    const last = new Map(Array.from(changes, (c) => [c.key, c]));
-    return [...last.values()].filter(({ key, row }) => !isSameRow(current.get(key), row));
-  }
-
   function changeAll(changes: ReadonlyMap<ClusterTable, Iterable<RowChange<AnyRow>>>): void {
-    const all = [...changes].map(([table, rows]) => [table, differing(table, rows)] as const);
+    const all = [...changes].map(([table, rows]) => [table, differing(store, table, rows)] as const);
     store.transact(Object.fromEntries(all.filter(([, rows]) => rows.length > 0)));
-  }
-
-  function tableHealth(): TableHealth[] {
-    return [...live].map(([table, l]) => ({
-      table,
-      isSynced: l.isSynced,
-      isLive: l.isLive,
-      lastHeardMs: l.lastHeardMs,
-      lists: l.lists,
-      events: l.events,
-    }));
   }
 
   return {
@@ -95,15 +135,9 @@ export function createSourceState(nowMs: () => number = Date.now): SourceState {
     interner,
     changeAll,
     change: (table, changes) => changeAll(new Map([[table, changes]])),
-    problem(subject, problem) {
-      if (problems.size < MAX_PROBLEMS_KEPT || problems.has(subject)) problems.set(subject, problem);
-      else uncounted++;
-    },
-    noProblem: (subject) => void problems.delete(subject),
-    clearProblems(keep) {
-      for (const [subject, p] of problems) if (!keep(subject, p)) problems.delete(subject);
-      uncounted = 0;
-    },
+    problem: problems.set,
+    noProblem: problems.delete,
+    clearProblems: problems.clear,
     heard(table, events) {
       const l = of(table);
       l.lastHeardMs = nowMs();
@@ -126,26 +160,7 @@ export function createSourceState(nowMs: () => number = Date.now): SourceState {
       lastError = { message, atMs: nowMs() };
     },
     isSynced,
-    whenSynced(signal) {
-      return new Promise((resolve, reject) => {
-        if (isSynced()) return resolve();
-        if (signal.aborted) return reject(signal.reason);
-        // Many may wait on the one signal of a process.
-        setMaxListeners(0, signal);
-        const check = () => {
-          if (!isSynced()) return;
-          listeners.delete(check);
-          signal.removeEventListener("abort", abort);
-          resolve();
-        };
-        const abort = () => {
-          listeners.delete(check);
-          reject(signal.reason);
-        };
-        listeners.add(check);
-        signal.addEventListener("abort", abort, { once: true });
-      });
-    },
+    whenSynced: (signal) => waitUntil(isSynced, listeners, signal),
     onChange(listener) {
       const own = () => listener();
       listeners.add(own);
@@ -159,9 +174,9 @@ export function createSourceState(nowMs: () => number = Date.now): SourceState {
         isLive: deaf.length === 0,
         lagMs: Math.max(0, ...deaf),
         lastError,
-        tables: tableHealth(),
-        problems: [...problems.values()].slice(0, MAX_PROBLEMS_SHOWN),
-        problemCount: problems.size + uncounted,
+        tables: tableHealth(live),
+        problems: problems.shown(),
+        problemCount: problems.count(),
       };
     },
   };

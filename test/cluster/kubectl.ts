@@ -1,6 +1,6 @@
 /** For tests: the kubectls that this machine has, and running them. */
 
-import { execFile, execFileSync, type ExecFileException } from "node:child_process";
+import { type ExecFileException, execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /** Discovery: which groups, versions and kinds there are, in the old form and in the aggregated one. */
 
-import { apiVersionOf, type ResourceType } from "./resources.ts";
 import type { Registry } from "./registry.ts";
+import { apiVersionOf, type ResourceType } from "./resources.ts";
 
 /** Version that the server claims: what kubectl compares itself with. */
 export const SERVER_VERSION = {

@@ -4,14 +4,94 @@
  */
 
 import type { Deferred } from "./deferred.ts";
-import { FOREGROUND, ORPHAN, type Operations, PLAIN_DELETE, PLAIN_WRITE } from "./operations.ts";
+import { FOREGROUND, ORPHAN, PLAIN_DELETE, PLAIN_WRITE } from "./operation-types.ts";
+import type { Operations } from "./operations.ts";
+import { createOwnerIndex, type OwnerIndex, type Place, placeOf } from "./owner-index.ts";
 import type { Registry } from "./registry.ts";
-import { objectKey, type Storage } from "./storage.ts";
+import type { ResourceType } from "./resources.ts";
+import type { Storage, StorageEvent } from "./storage.ts";
 import type { KubeObject } from "./types.ts";
 
-interface Place {
-  readonly storage: string;
-  readonly key: string;
+interface Parts {
+  readonly storage: Storage;
+  readonly registry: Registry;
+  readonly operations: Operations;
+  readonly deferred: Deferred;
+  readonly index: OwnerIndex;
+}
+
+interface Loaded {
+  readonly object: KubeObject;
+  readonly type: ResourceType;
+}
+
+function load(p: Parts, place: Place): Loaded | undefined {
+  const object = p.storage.get(place.storage, place.key);
+  const type = p.registry.byStorage(place.storage);
+  return object === undefined || type === undefined ? undefined : { object, type };
+}
+
+/** Changes metadata of an object. */
+function change(p: Parts, { object, type }: Loaded, metadata: Partial<KubeObject["metadata"]>): void {
+  const { namespace, name } = object.metadata;
+  const next = (o: KubeObject) => ({ ...o, metadata: { ...o.metadata, ...metadata } });
+  p.operations.update(type, namespace, name, next, PLAIN_WRITE);
+}
+
+/** Whether an owner waits for its dependents to go first. */
+function isForeground(p: Parts, uid: string): boolean {
+  const place = p.index.live(uid);
+  const meta = place === undefined ? undefined : p.storage.get(place.storage, place.key)?.metadata;
+  return meta?.deletionTimestamp !== undefined && (meta.finalizers ?? []).includes(FOREGROUND);
+}
+
+/** Deletes a dependent when none of its owners is left, and takes the gone ones out of its references otherwise. */
+function judge(p: Parts, place: Place): void {
+  const found = load(p, place);
+  if (found === undefined || found.object.metadata.deletionTimestamp !== undefined) return;
+  const { uid, namespace, name, ownerReferences: owners = [] } = found.object.metadata;
+  const left = owners.filter((o) => p.index.live(o.uid) !== undefined && !isForeground(p, o.uid));
+  if (left.length === owners.length) return;
+  if (left.length === 0) p.operations.delete(found.type, namespace, name, { ...PLAIN_DELETE, uid });
+  else change(p, found, { ownerReferences: left });
+}
+
+/** Goes on with an owner that waits for its dependents or leaves them behind. */
+function serveFinalizers(p: Parts, place: Place): void {
+  const found = load(p, place);
+  const meta = found?.object.metadata;
+  if (found === undefined || meta?.deletionTimestamp === undefined) return;
+  const finalizers = meta.finalizers ?? [];
+  const without = (f: string) => change(p, found, { finalizers: finalizers.filter((x) => x !== f) });
+  if (finalizers.includes(ORPHAN)) {
+    for (const d of p.index.dependents(meta.uid)) {
+      const child = load(p, d);
+      const rest = (child?.object.metadata.ownerReferences ?? []).filter((o) => o.uid !== meta.uid);
+      if (child !== undefined) change(p, child, { ownerReferences: rest });
+    }
+    without(ORPHAN);
+  } else if (finalizers.includes(FOREGROUND)) {
+    for (const d of p.index.dependents(meta.uid)) judge(p, d);
+    if (p.index.dependents(meta.uid).length === 0) without(FOREGROUND);
+  }
+}
+
+function follow(p: Parts, kind: string, { type, object }: StorageEvent): void {
+  const { uid, ownerReferences: owners = [], finalizers = [], deletionTimestamp } = object.metadata;
+  const later = (what: string, place: Place, work: (p: Parts, place: Place) => void) =>
+    p.deferred.add(`${what} ${place.storage} ${place.key}`, () => work(p, place));
+  const place = placeOf(kind, object);
+  if (type !== "DELETED") {
+    if (owners.some((o) => p.index.live(o.uid) === undefined)) later("collect", place, judge);
+    const isWaiting = finalizers.some((f) => f === FOREGROUND || f === ORPHAN);
+    if (isWaiting && deletionTimestamp !== undefined) later("finalize", place, serveFinalizers);
+    return;
+  }
+  for (const d of p.index.dependents(uid)) later("collect", d, judge);
+  for (const o of owners) {
+    const owner = p.index.live(o.uid);
+    if (owner !== undefined && isForeground(p, o.uid)) later("finalize", owner, serveFinalizers);
+  }
 }
 
 /** Starts it. @returns stops it */
@@ -21,114 +101,9 @@ export function startGarbageCollector(
   operations: Operations,
   deferred: Deferred,
 ): () => void {
-  /** Dependents by their owner's uid; the inner key is unique over all kinds. */
-  const dependents = new Map<string, Map<string, Place>>();
-  const live = new Map<string, Place>();
-
-  function index(object: KubeObject, place: Place, isThere: boolean): void {
-    for (const { uid } of object.metadata.ownerReferences ?? []) {
-      const known = dependents.get(uid) ?? new Map<string, Place>();
-      const id = `${place.storage} ${place.key}`;
-      if (isThere) known.set(id, place);
-      else known.delete(id);
-      if (known.size > 0) dependents.set(uid, known);
-      else dependents.delete(uid);
-    }
-  }
-
-  function load(
-    place: Place,
-  ): { readonly object: KubeObject; readonly type: NonNullable<ReturnType<Registry["byStorage"]>> } | undefined {
-    const object = storage.get(place.storage, place.key);
-    const type = registry.byStorage(place.storage);
-    return object === undefined || type === undefined ? undefined : { object, type };
-  }
-
-  function dependentsOf(uid: string): Place[] {
-    return [...(dependents.get(uid)?.values() ?? [])];
-  }
-
-  /** Deletes a dependent when none of its owners is left, and takes the gone ones out of its references otherwise. */
-  function judge(place: Place): void {
-    const found = load(place);
-    if (found === undefined || found.object.metadata.deletionTimestamp !== undefined) return;
-    const { object, type } = found;
-    const { namespace, name } = object.metadata;
-    const owners = object.metadata.ownerReferences ?? [];
-    const left = owners.filter((o) => live.has(o.uid) && !isForeground(o.uid));
-    if (owners.length === 0 || left.length === owners.length) return;
-    if (left.length === 0) operations.delete(type, namespace, name, { ...PLAIN_DELETE, uid: object.metadata.uid });
-    else setReferences(object, type, left);
-  }
-
-  function setReferences(
-    object: KubeObject,
-    type: NonNullable<ReturnType<Registry["byStorage"]>>,
-    ownerReferences: KubeObject["metadata"]["ownerReferences"],
-  ): void {
-    const { namespace, name } = object.metadata;
-    operations.update(
-      type,
-      namespace,
-      name,
-      (o) => ({ ...o, metadata: { ...o.metadata, ownerReferences } }),
-      PLAIN_WRITE,
-    );
-  }
-
-  function isForeground(uid: string): boolean {
-    const place = live.get(uid);
-    const meta = place === undefined ? undefined : storage.get(place.storage, place.key)?.metadata;
-    return meta?.deletionTimestamp !== undefined && (meta.finalizers ?? []).includes(FOREGROUND);
-  }
-
-  /** Goes on with an owner that waits for its dependents or leaves them behind. */
-  function serveFinalizers(place: Place): void {
-    const found = load(place);
-    const meta = found?.object.metadata;
-    if (found === undefined || meta?.deletionTimestamp === undefined) return;
-    const finalizers = meta.finalizers ?? [];
-    let done: string | undefined;
-    if (finalizers.includes(ORPHAN)) {
-      for (const d of dependentsOf(meta.uid)) {
-        const child = load(d);
-        const rest = (child?.object.metadata.ownerReferences ?? []).filter((o) => o.uid !== meta.uid);
-        if (child !== undefined) setReferences(child.object, child.type, rest);
-      }
-      done = ORPHAN;
-    } else if (finalizers.includes(FOREGROUND)) {
-      for (const d of dependentsOf(meta.uid)) judge(d);
-      if (dependentsOf(meta.uid).length === 0) done = FOREGROUND;
-    }
-    if (done === undefined) return;
-    const change = (o: KubeObject) => ({
-      ...o,
-      metadata: { ...o.metadata, finalizers: (o.metadata.finalizers ?? []).filter((f) => f !== done) },
-    });
-    operations.update(found.type, meta.namespace, meta.name, change, PLAIN_WRITE);
-  }
-
+  const p: Parts = { storage, registry, operations, deferred, index: createOwnerIndex() };
   return storage.listenAll((kind, event) => {
-    const { object, before, type } = event;
-    const place = { storage: kind, key: objectKey(object.metadata.namespace, object.metadata.name) };
-    if (before !== undefined) index(before, place, false);
-    const owners = object.metadata.ownerReferences ?? [];
-    if (type !== "DELETED") {
-      index(object, place, true);
-      live.set(object.metadata.uid, place);
-      const isOrphaned = owners.length > 0 && owners.some((o) => !live.has(o.uid));
-      if (isOrphaned) deferred.add(`collect ${kind} ${place.key}`, () => judge(place));
-      const isWaiting = (object.metadata.finalizers ?? []).some((f) => f === FOREGROUND || f === ORPHAN);
-      if (isWaiting && object.metadata.deletionTimestamp !== undefined)
-        deferred.add(`finalize ${kind} ${place.key}`, () => serveFinalizers(place));
-      return;
-    }
-    live.delete(object.metadata.uid);
-    for (const d of dependentsOf(object.metadata.uid)) deferred.add(`collect ${d.storage} ${d.key}`, () => judge(d));
-    for (const o of owners) {
-      const owner = live.get(o.uid);
-      if (owner !== undefined && isForeground(o.uid))
-        deferred.add(`finalize ${owner.storage} ${owner.key}`, () => serveFinalizers(owner));
-    }
+    p.index.take(kind, event);
+    follow(p, kind, event);
   });
 }

@@ -12,13 +12,13 @@ import {
   negotiate,
   queryFlag,
   queryInteger,
+  type ResourcePath,
   readBody,
   readObjectBody,
-  type ResourcePath,
 } from "./http-request.ts";
 import { mergeSchemaOf } from "./merge-schema.ts";
 import { selectionMatcher } from "./objects.ts";
-import { type DeleteOptions, inVersion, type WriteOptions } from "./operations.ts";
+import { type DeleteOptions, inVersion, type WriteOptions } from "./operation-types.ts";
 import { jsonPatch } from "./patch-json.ts";
 import { mergePatch } from "./patch-merge.ts";
 import { strategicMerge } from "./patch-strategic.ts";

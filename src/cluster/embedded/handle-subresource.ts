@@ -8,7 +8,7 @@ import { sendJson } from "./http-answer.ts";
 import { contentType, readObjectBody } from "./http-request.ts";
 import { jsonPathText } from "./json-path.ts";
 import { formatLabelSelector } from "./label-selector.ts";
-import { PLAIN_DELETE, PLAIN_WRITE } from "./operations.ts";
+import { PLAIN_DELETE, PLAIN_WRITE } from "./operation-types.ts";
 import { jsonPatch } from "./patch-json.ts";
 import { mergePatch } from "./patch-merge.ts";
 import { serveLog } from "./pod-log.ts";

@@ -1,7 +1,8 @@
 /** Life of namespaces: what each has from its start, and emptying one that is being deleted. */
 
 import type { Deferred } from "./deferred.ts";
-import { type Operations, PLAIN_DELETE, PLAIN_WRITE } from "./operations.ts";
+import { PLAIN_DELETE, PLAIN_WRITE } from "./operation-types.ts";
+import type { Operations } from "./operations.ts";
 import type { Registry } from "./registry.ts";
 import { objectKey, type Storage } from "./storage.ts";
 import type { ObjectClient } from "./types.ts";

@@ -3,7 +3,8 @@
 import { badRequest } from "./api-error.ts";
 import { parseFieldSelector } from "./field-selector.ts";
 import { type Matcher, parseLabelSelector } from "./label-selector.ts";
-import { inVersion, type Operations, PLAIN_DELETE, PLAIN_WRITE } from "./operations.ts";
+import { inVersion, PLAIN_DELETE, PLAIN_WRITE } from "./operation-types.ts";
+import type { Operations } from "./operations.ts";
 import { mergePatch } from "./patch-merge.ts";
 import type { Registry } from "./registry.ts";
 import type { ResourceType } from "./resources.ts";

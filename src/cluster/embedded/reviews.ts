@@ -4,7 +4,7 @@ import { methodNotAllowed } from "./api-error.ts";
 import type { Exchange } from "./context.ts";
 import { type Fields, isFields } from "./fields.ts";
 import { sendJson } from "./http-answer.ts";
-import { readObjectBody, type ResourcePath } from "./http-request.ts";
+import { type ResourcePath, readObjectBody } from "./http-request.ts";
 
 type Answer = (x: Exchange, spec: Fields) => Fields;
 

@@ -1,6 +1,6 @@
 /** Structural schemas of custom resources (OpenAPI v3 subset): validation, defaults and pruning. */
 
-import { type StatusCause, invalidValue, required, unsupportedValue } from "./api-error.ts";
+import { invalidValue, required, type StatusCause, unsupportedValue } from "./api-error.ts";
 import { type Fields, isFields, jsonEqual, setOwn } from "./fields.ts";
 
 /** The part of a `JSONSchemaProps` that is looked at. Other members are kept but have no effect. */

@@ -1,6 +1,6 @@
 /** Tables for `kubectl get` (`meta.k8s.io/v1` Table): columns of each kind, rows made from objects. */
 
-import { isFields, type Fields } from "./fields.ts";
+import { type Fields, isFields } from "./fields.ts";
 import { jsonPathText } from "./json-path.ts";
 import type { PrinterColumn, ResourceType } from "./resources.ts";
 import { age, type Columns } from "./table-cells.ts";

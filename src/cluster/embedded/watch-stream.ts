@@ -5,7 +5,7 @@ import { badRequest, expired } from "./api-error.ts";
 import { objectText } from "./http-answer.ts";
 import type { Matcher } from "./label-selector.ts";
 import { eventFor, listObjects } from "./objects.ts";
-import { inVersion } from "./operations.ts";
+import { inVersion } from "./operation-types.ts";
 import { apiVersionOf, type ResourceType } from "./resources.ts";
 import type { Storage } from "./storage.ts";
 import type { KubeObject } from "./types.ts";

@@ -3,7 +3,7 @@
 import { badRequest } from "./api-error.ts";
 import type { Exchange } from "./context.ts";
 import { addWarning } from "./http-answer.ts";
-import type { WriteOptions } from "./operations.ts";
+import type { WriteOptions } from "./operation-types.ts";
 import type { FieldValidation } from "./prepare.ts";
 
 /** Longest name of a field manager. */

@@ -5,8 +5,8 @@ import { after, before, describe, test } from "node:test";
 import type { NewObject } from "../embedded/types.ts";
 import { ClusterError, type ClusterSource } from "../source.ts";
 import { type CuttableProxy, configFor, eventually, startProxy, startTestApi, type TestApi } from "../testing.ts";
-import { conditionsPatch } from "./node-conditions.ts";
 import { createKubeSource } from "./kube-source.ts";
+import { conditionsPatch } from "./node-conditions.ts";
 
 const pod = (name: string, labels: object = {}): NewObject => ({
   apiVersion: "v1",

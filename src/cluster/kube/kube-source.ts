@@ -1,7 +1,7 @@
 /** A cluster source over a Kubernetes API. */
 
-import { createSourceState } from "../source-state.ts";
 import type { ClusterSource } from "../source.ts";
+import { createSourceState } from "../source-state.ts";
 import { TABLE_KINDS, type TableKind } from "../tables.ts";
 import { createConnection } from "./connection.ts";
 import type { ConnectionConfig } from "./credentials.ts";
