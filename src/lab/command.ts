@@ -39,6 +39,12 @@ function mtu(text: string): number {
   return n;
 }
 
+function familiesOf(text: string): readonly (4 | 6)[] {
+  const found: readonly (4 | 6)[] | undefined = { "4": [4] as const, "6": [6] as const, both: [4, 6] as const }[text];
+  if (found === undefined) throw new Error(`"${text}" is not a family: 4, 6 or both`);
+  return found;
+}
+
 function readConfig(path: string | undefined): AgentConfig {
   if (path === undefined) return {};
   const value: unknown = parse(readFileSync(path, "utf8"));
@@ -52,6 +58,7 @@ interface MakeOptions {
   readonly nodes: number;
   readonly config?: string;
   readonly mtu?: number;
+  readonly underlay: string;
 }
 
 function orderOf(o: MakeOptions, podsPerNode: number, isKept: boolean) {
@@ -60,6 +67,7 @@ function orderOf(o: MakeOptions, podsPerNode: number, isKept: boolean) {
     name: o.name ?? (isKept ? DEFAULT_NAME : `demo-${process.pid}`),
     nodes: o.nodes,
     agentConfig: readConfig(o.config),
+    underlay: familiesOf(o.underlay),
     podsPerNode,
     isKept,
     ...(o.mtu === undefined ? {} : { mtuBytes: o.mtu }),
@@ -178,8 +186,7 @@ interface ProbeFlags {
 async function probe(o: ProbeFlags, io: LabOutput): Promise<number> {
   const ports = parsePorts(o.ports);
   if (!ports.ok) throw new Error(ports.error);
-  const families = { "4": [4], "6": [6], both: [4, 6] }[o.family];
-  if (families === undefined) throw new Error(`"${o.family}" is not a family: 4, 6 or both`);
+  const families = familiesOf(o.family);
   const timeoutMs = Number(o.timeout);
   if (!(timeoutMs >= 10 && timeoutMs <= 60_000))
     throw new Error(`"${o.timeout}" is not a time-out: 10 to 60000 milliseconds are possible`);
@@ -228,7 +235,8 @@ export function labCommand(setStatus: (code: number) => void, io: LabOutput = ST
       .option("--name <NAME>", `name of the lab (default: "${DEFAULT_NAME}" when it stays up)`, checkedName)
       .option("--nodes <N>", "number of nodes", nodeCount, 3)
       .option("--config <FILE>", "YAML with keys of the agents' configuration")
-      .option("--mtu <BYTES>", "MTU of the wire", mtu);
+      .option("--mtu <BYTES>", "MTU of the wire", mtu)
+      .option("--underlay <F>", "IP versions of the nodes' own addresses: 4, 6 or both", "both");
   const named = (c: Command) => c.option("--name <NAME>", "name of the lab", checkedName, DEFAULT_NAME);
   making(lab)
     .option("--pods <N>", "pods on each node", nodeCount, PODS_PER_NODE)

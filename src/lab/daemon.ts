@@ -11,6 +11,7 @@ import type { DemoEvent } from "./demo/events.ts";
 import { runDemo } from "./demo/run.ts";
 import { type Lab, startLab } from "./lab.ts";
 import type { MatrixOptions } from "./probe/matrix.ts";
+import { addressesOf } from "./topology.ts";
 
 /** What the starter asks for, as JSON in the first argument. */
 export interface DaemonOrder {
@@ -18,6 +19,7 @@ export interface DaemonOrder {
   readonly nodes: number;
   readonly agentConfig: AgentConfig;
   readonly mtuBytes?: number;
+  readonly underlay: readonly (4 | 6)[];
   /** 0: no demonstration. */
   readonly podsPerNode: number;
   /** Stay up after the starter is gone. */
@@ -65,7 +67,7 @@ function statusOf(lab: Lab, startedAt: string): LabStatus {
     startedAt,
     nodes: lab.nodes.map(({ node, box, kubelet, podCIDRs }) => ({
       name: node.name,
-      addresses: [node.v4, node.v6],
+      addresses: addressesOf(node, lab.topology.families),
       podCIDRs,
       notReady: kubelet.notReady ?? null,
       pid: box.init.pid,
@@ -104,6 +106,7 @@ async function main(): Promise<void> {
     name: order.name,
     nodes: order.nodes,
     agentConfig: order.agentConfig,
+    underlay: order.underlay,
     ...(order.mtuBytes === undefined ? {} : { mtuBytes: order.mtuBytes }),
     // Its zero is the start of this process.
     onStep: (text) => emit({ kind: "step", text, atMs: performance.now() }),

@@ -24,7 +24,7 @@ import { Responder } from "./probe/responder.ts";
 import { SOCKET } from "./probe/socket.ts";
 import { bootId } from "./process.ts";
 import { claim, removeDirectory, self, writeState } from "./state.ts";
-import { type LabNode, type Topology, topology } from "./topology.ts";
+import { addressesOf, type LabNode, type Topology, topology } from "./topology.ts";
 import { openNodeBox, openUnderlay, plugNode, type Underlay } from "./underlay.ts";
 
 /** How a lab is made. */
@@ -36,6 +36,8 @@ export interface LabOptions {
   readonly agentEnvironment?: Readonly<Record<string, string>>;
   /** MTU of the wire; default 1500. */
   readonly mtuBytes?: number;
+  /** IP versions of the nodes' own addresses, the first one first; default both. */
+  readonly underlay?: readonly (4 | 6)[];
   /** Instead of agents: the network configuration that every node has from the start. */
   readonly conflist?: (node: LabNode, podCIDRs: readonly string[]) => object;
   /** Told of each part of start-up that is done. */
@@ -187,7 +189,7 @@ export class Lab implements AsyncDisposable {
         name: node.name,
         kind: "node",
         netns: box.netns,
-        addresses: [node.v4, node.v6],
+        addresses: addressesOf(node, this.topology.families),
         hasEcho: true,
       }),
     );
@@ -275,7 +277,7 @@ function listenIn(box: Box, port: number): number {
  */
 export async function startLab(options: LabOptions): Promise<Lab> {
   const step = options.onStep ?? (() => {});
-  const t = topology(options.nodes, options.mtuBytes);
+  const t = topology(options.nodes, options.mtuBytes, options.underlay);
   const directory = claim(options.name);
   const kubelets: Kubelet[] = [];
   await using undo = new AsyncDisposableStack();
@@ -308,7 +310,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   step("the Kubernetes API");
 
   const ownConfig = options.agentConfig ?? {};
-  const nodeKubeconfig = api.kubeconfig(`https://${t.api.v4}:${API_PORT}`);
+  const nodeKubeconfig = api.kubeconfig(`https://${t.families[0] === 6 ? `[${t.api.v6}]` : t.api.v4}:${API_PORT}`);
   const nodes = t.nodes.map((node, i): RunningNode => {
     const box = at(boxes, i);
     const podCIDRs = podCIDRsOf(ownConfig, node.index);
@@ -317,7 +319,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       writeFileSync(join(box.root, "etc/cni/net.d/10-lab.conflist"), JSON.stringify(options.conflist(node, podCIDRs)));
     const logDirectory = join(directory, "logs", node.name);
     mkdirSync(logDirectory, { recursive: true, mode: 0o700 });
-    const facts = { name: node.name, addresses: [node.v4, node.v6], podCIDRs };
+    const facts = { name: node.name, addresses: addressesOf(node, t.families), podCIDRs };
     const kubelet = new Kubelet({ node: facts, box, objects: api.objects, logDirectory, onError });
     kubelets.push(kubelet);
     return { node, box, kubelet, podCIDRs };

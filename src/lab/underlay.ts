@@ -7,7 +7,7 @@
 
 import { type Box, openBox, runIn } from "./box.ts";
 import { CommandError } from "./run.ts";
-import { type LabNode, type Topology, WIRE_LENGTH } from "./topology.ts";
+import { type AddressPair, type LabNode, type Topology, WIRE_LENGTH } from "./topology.ts";
 
 /** The made wire. */
 export interface Underlay {
@@ -68,8 +68,8 @@ export async function openUnderlay(topology: Topology): Promise<Underlay> {
   try {
     await ipBatch(wire, wireCommands(topology, outside, api));
     await Promise.all([
-      ipBatch(outside, hostCommands(topology.outside, topology.outsideRouter)),
-      ipBatch(api, hostCommands(topology.api, topology.router)),
+      ipBatch(outside, hostCommands(topology.outside, topology.outsideRouter, [4, 6])),
+      ipBatch(api, hostCommands(topology.api, topology.router, [4, 6])),
     ]);
     return { wire, outside, api };
   } catch (cause) {
@@ -90,7 +90,7 @@ export async function plugNode(wire: Box, box: Box, node: LabNode, topology: Top
     `link add n${node.index} mtu ${mtu} type veth peer name eth0 address ${node.mac} mtu ${mtu} netns ${box.init.pid}`,
     `link set n${node.index} master br0 up`,
   ]);
-  await ipBatch(box, hostCommands(node, topology.router));
+  await ipBatch(box, hostCommands(node, topology.router, topology.families));
 }
 
 function wireCommands(t: Topology, outside: Box, api: Box): string[] {
@@ -112,17 +112,13 @@ function wireCommands(t: Topology, outside: Box, api: Box): string[] {
   ];
 }
 
-function hostCommands(
-  host: { readonly v4: string; readonly v6: string },
-  router: { readonly v4: string; readonly v6: string },
-): string[] {
-  return [
-    `addr add ${host.v4}/${WIRE_LENGTH.v4} dev eth0`,
-    `addr add ${host.v6}/${WIRE_LENGTH.v6} dev eth0 nodad`,
-    "link set eth0 up",
-    `route add default via ${router.v4}`,
-    `route add default via ${router.v6}`,
-  ];
+function hostCommands(host: AddressPair, router: AddressPair, families: readonly (4 | 6)[]): string[] {
+  const addrs = {
+    4: `addr add ${host.v4}/${WIRE_LENGTH.v4} dev eth0`,
+    6: `addr add ${host.v6}/${WIRE_LENGTH.v6} dev eth0 nodad`,
+  };
+  const routes = { 4: `route add default via ${router.v4}`, 6: `route add default via ${router.v6}` };
+  return [...families.map((f) => addrs[f]), "link set eth0 up", ...families.map((f) => routes[f])];
 }
 
 /** Runs iproute2 commands in a box's network namespace. @throws CommandError with the first that failed */

@@ -16,7 +16,9 @@ import type { KubeObject } from "../../src/cluster/embedded/types.ts";
 import { AGENT_SET, type AgentConfig } from "../../src/lab/agent-set.ts";
 import { runIn } from "../../src/lab/box.ts";
 import { echoPod } from "../../src/lab/demo/run.ts";
-import { type Lab, startLab } from "../../src/lab/lab.ts";
+import { collectNetwork } from "../../src/lab/kubelet/cni.ts";
+import { pluginRunner } from "../../src/lab/kubelet/sandbox.ts";
+import { type Lab, type LabOptions, startLab } from "../../src/lab/lab.ts";
 import type { MatrixOptions } from "../../src/lab/probe/matrix.ts";
 import { until } from "./wait.ts";
 
@@ -32,8 +34,8 @@ function isReady(pod: KubeObject): boolean {
   );
 }
 
-async function openLab(name: string, agentConfig: AgentConfig = {}, mtuBytes = 1500): Promise<Lab> {
-  const lab = await startLab({ name, nodes: 2, agentConfig, mtuBytes });
+async function openLab(name: string, more: Partial<LabOptions> = {}): Promise<Lab> {
+  const lab = await startLab({ name, nodes: 2, ...more });
   await lab.ready(READY_MS);
   return lab;
 }
@@ -58,8 +60,10 @@ async function removePod(lab: Lab, name: string): Promise<void> {
   );
 }
 
-/** Every pod and node reaches every pod, on every protocol. */
+/** Every pod and node reaches everybody, on every protocol and in every family that the node has. */
 async function assertAllReach(lab: Lab, when: string): Promise<void> {
+  // Pods of a family that the nodes themselves do not have cannot leave the cluster in it.
+  const names = lab.endpoints().filter((e) => e.kind !== "outside" || lab.topology.families.length === 2);
   const options: MatrixOptions = {
     ports: [
       { protocol: "TCP", port: 80 },
@@ -67,6 +71,7 @@ async function assertAllReach(lab: Lab, when: string): Promise<void> {
       { protocol: "ICMP", port: 0 },
     ],
     timeoutMs: PROBE_MS,
+    to: names.map((e) => e.name),
     from: lab
       .endpoints()
       .filter((e) => e.kind !== "outside")
@@ -143,26 +148,56 @@ test("a changed DaemonSet replaces agents one after another, without a lost pack
   assert.ok(rounds > 1);
 });
 
-const variants: readonly [string, AgentConfig, number][] = [
-  ["IPv4 alone", { clusterCIDRs: ["10.99.0.0/16"] }, 1500],
-  ["IPv6 alone", { clusterCIDRs: ["fd99::/48"] }, 1500],
+test("CHECK finds nothing to complain of, and GC takes what belongs to no pod and nothing else", async () => {
+  const { kubelet, box } = lab.node("node-1");
+  await addPod(lab, "e", "node-1");
+  await kubelet.check("default", "a");
+  await kubelet.check("default", "e");
+  const used = async () => {
+    const status = JSON.parse((await runIn(box, ["/opt/twill/bin/twill", "endpoint", "list", "--json"])).stdout);
+    return status.length as number;
+  };
+  assert.equal(await used(), 2);
+  await kubelet.collect();
+  assert.equal(await used(), 2);
+  await assertAllReach(lab, "after GC");
+  // An attachment whose pod the runtime forgot.
+  const forgotten = kubelet.worker("default", "e")!.sandbox!;
+  const keep = kubelet.worker("default", "a")!.sandbox!.network!.attachment;
+  const { list } = forgotten.network!;
+  await collectNetwork(pluginRunner(box), list, [{ containerID: keep.containerId, ifname: keep.ifname }]);
+  assert.equal(await used(), 1);
+  await assert.rejects(kubelet.check("default", "e"), /CNI CHECK by "twill" failed/);
+  await kubelet.check("default", "a");
+  await removePod(lab, "e");
+});
+
+const variants: readonly [string, Partial<LabOptions> & { readonly agentConfig: AgentConfig }][] = [
+  ["IPv4 alone", { agentConfig: { clusterCIDRs: ["10.99.0.0/16"] }, underlay: [4] }],
+  ["IPv6 alone", { agentConfig: { clusterCIDRs: ["fd99::/48"] }, underlay: [6] }],
+  [
+    "both families in tunnels over IPv6",
+    { agentConfig: { clusterCIDRs: ["10.97.0.0/16", "fd97::/48"] }, underlay: [6] },
+  ],
   [
     "Calico's tunnel numbers, small node CIDRs and jumbo frames",
     {
-      tunnel: { port: 4789, vni: 4096 },
-      nodeMaskSize: { ipv4: 28, ipv6: 120 },
-      clusterCIDRs: ["10.98.0.0/20", "fd98::/112"],
+      agentConfig: {
+        tunnel: { port: 4789, vni: 4096 },
+        nodeMaskSize: { ipv4: 28, ipv6: 120 },
+        clusterCIDRs: ["10.98.0.0/20", "fd98::/112"],
+      },
+      mtuBytes: 9000,
     },
-    9000,
   ],
 ];
 
-for (const [index, [title, config, mtu]] of variants.entries()) {
+for (const [index, [title, options]] of variants.entries()) {
   test(`a cluster with ${title}`, async () => {
-    await using other = await openLab(`test-variant-${index}`, config, mtu);
+    await using other = await openLab(`test-variant-${index}`, options);
     await Promise.all([addPod(other, "a", "node-1"), addPod(other, "b", "node-1"), addPod(other, "c", "node-2")]);
     await assertAllReach(other, title);
     const families = other.endpoints().find((e) => e.name === "default/a")!.addresses.length;
-    assert.equal(families, (config["clusterCIDRs"] as string[]).length);
+    assert.equal(families, (options.agentConfig["clusterCIDRs"] as string[]).length);
   });
 }

@@ -69,3 +69,16 @@ test("a failure names sender, receiver, packet and reason", () => {
     "ns/a → outside (198.51.100.10), UDP port 81 with 4000 bytes, in fragments: no answer",
   );
 });
+
+test("what a family lacks is not asked for: nodes without IPv4 lend no address outside", () => {
+  const six = {
+    ...cast,
+    nodes: cast.nodes.map((n) => ({ ...n, addresses: n.addresses.filter((a) => a.includes(":")) })),
+  };
+  const groups = new Set(
+    planChecks(six, 1000)
+      .filter((c) => c.family === 4)
+      .map((c) => c.group),
+  );
+  assert.deepEqual([...groups].toSorted(), ["pod-pod-other-node", "pod-pod-same-node"]);
+});

@@ -130,7 +130,10 @@ export function planChecks(cast: DemoCast, timeoutMs: number): Check[] {
   for (const { group, from, to, seenAs } of allEnds(cast)) {
     for (const family of [4, 6] as const) {
       const address = inFamily(to.addresses, family);
-      if (address === undefined || inFamily(from.addresses, family) === undefined) continue;
+      const seen = seenAs === undefined ? undefined : inFamily(seenAs.addresses, family);
+      // Whoever lacks the family cannot send in it, nor lend an address for it.
+      const isPossible = inFamily(from.addresses, family) !== undefined && (seenAs === undefined || seen !== undefined);
+      if (address === undefined || !isPossible) continue;
       for (const column of COLUMNS) {
         const sizeBytes = column.sizeBytes(family, cast.mtuBytes);
         const probe: ProbeSpec = {
@@ -142,7 +145,6 @@ export function planChecks(cast: DemoCast, timeoutMs: number): Check[] {
           ...(sizeBytes === undefined ? {} : { sizeBytes }),
           ...(column.fragment === undefined ? {} : { fragment: column.fragment }),
         };
-        const seen = seenAs === undefined ? undefined : inFamily(seenAs.addresses, family);
         checks.push({ group, column, family, from: from.name, to: to.name, probe, server: to.name, seen });
       }
     }

@@ -5,7 +5,7 @@
 
 import type { KubeObject, ObjectClient } from "../../cluster/embedded/types.ts";
 import type { Box } from "../box.ts";
-import { networkStatus } from "./cni.ts";
+import { checkNetwork, collectNetwork, networkStatus } from "./cni.ts";
 import { type NodeFacts, nodeConditions, nodeDescription, nodeObject } from "./node-object.ts";
 import { nodeNetwork, pluginRunner } from "./sandbox.ts";
 import { PodWorker, type WorkerContext } from "./worker.ts";
@@ -102,6 +102,21 @@ export class Kubelet {
     return this.#workers.get(`${namespace}/${name}`);
   }
 
+  /** Asks the plugins whether a pod's attachment is as they made it. @throws CniFailure of the first that complains */
+  async check(namespace: string, name: string): Promise<void> {
+    const network = this.worker(namespace, name)?.sandbox?.network;
+    if (network === undefined) throw new Error(`Pod "${namespace}/${name}" has no attachment on ${this.name}`);
+    await checkNetwork(pluginRunner(this.box), network.list, network.attachment, network.result);
+  }
+
+  /** Lets the plugins drop what belongs to no pod that runs here, as a runtime does after its own restart. */
+  async collect(): Promise<void> {
+    const networks = [...this.#workers.values()].flatMap((w) => w.sandbox?.network ?? []);
+    const valid = networks.map((n) => ({ containerID: n.attachment.containerId, ifname: n.attachment.ifname }));
+    const list = nodeNetwork(this.box);
+    if (list.ok) await collectNetwork(pluginRunner(this.box), list.value, valid);
+  }
+
   /** Stops working; pods end with the node's box. */
   stop(): void {
     this.#isStopped = true;
@@ -168,6 +183,16 @@ export class Kubelet {
     );
     const status = { ...nodeDescription(this.#options.node), conditions: [...others, ...own] };
     this.#options.objects.patch(ref, { status: JSON.parse(JSON.stringify(status)) }, "status");
+    this.#options.objects.apply({
+      apiVersion: "coordination.k8s.io/v1",
+      kind: "Lease",
+      metadata: { name: this.name, namespace: "kube-node-lease" },
+      spec: {
+        holderIdentity: this.name,
+        leaseDurationSeconds: 40,
+        renewTime: new Date().toISOString().replace("Z", "000Z"),
+      },
+    });
   }
 
   #warn(pod: KubeObject, reason: string, message: string): void {

@@ -2,6 +2,7 @@
 
 import { arch, cpus, release, totalmem } from "node:os";
 import type { NewObject } from "../../cluster/embedded/types.ts";
+import { bootId } from "../process.ts";
 
 /** What a kubelet says of its node. */
 export interface NodeFacts {
@@ -52,7 +53,7 @@ export function nodeDescription(facts: NodeFacts) {
       containerRuntimeVersion: "twill-lab://0.1.0",
       machineID: "",
       systemUUID: "",
-      bootID: "",
+      bootID: bootId(),
     },
   };
 }
