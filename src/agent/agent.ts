@@ -31,6 +31,8 @@ import { collectStatus } from "./status/collect.ts";
 import { endpointStatus } from "./status/ledger-status.ts";
 import { createWhenReady } from "./when-ready.ts";
 
+const USER_AGENT = `twill/${VERSION}`;
+
 /** A run whose last look at the kernel is older than so many resync periods is not well. */
 const STALE_RESYNCS = 4;
 
@@ -135,7 +137,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   const { log, flush } = openLog(config.logLevel, config.nodeName);
   stack.defer(flush);
   const source = await openClusterSource(sourceChoice(config), {
-    userAgent: `twill/${VERSION}`,
+    userAgent: USER_AGENT,
     onFailure: (error, subject) => log.warn({ subject, failure: messageOf(error) }, "cannot follow the cluster"),
   });
   const object = readFileSync(objectFile());
@@ -154,8 +156,8 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   stack.defer(() => log.info({}, "ended; the data plane stays"));
   stack.use(await openCni(started));
   await openServers(stack, started);
-  const following = source.run(ending.signal);
-  stack.defer(() => following);
+  const following = Promise.all([source.run(ending.signal), leading(started, ending.signal)]);
+  stack.defer(() => following.then(() => undefined));
   stack.defer(() => ending.abort());
   stack.defer(source.onChange(() => agent.hasNews() && loop.request()));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
@@ -164,6 +166,13 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   loop.request();
   await fallen(signal);
   log.info({}, "ending");
+}
+
+/** What this agent does for all nodes, while it is the one that does. */
+async function leading({ config, agent, parts }: Started, signal: AbortSignal): Promise<void> {
+  if (!config.givesNodeCidrs) return;
+  const { startNodeCidrs } = await import("./leader/start.ts");
+  await startNodeCidrs(config, USER_AGENT, parts.log, () => parts.source.isSynced() && agent.hasBareNodes(), signal);
 }
 
 function sourceChoice({ cluster, kubeconfig }: AgentConfig): SourceChoice {

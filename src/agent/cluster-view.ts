@@ -37,7 +37,7 @@ function saysTheSame(a: NodeNet, b: NodeNet): boolean {
 function waitingText(name: string, isSynced: boolean, source: string, self: NodeNet | undefined): string {
   if (!isSynced) return `Waiting for the first answer of ${source}`;
   if (self === undefined) return `There is no node "${name}" in ${source}: is "nodeName" right?`;
-  return `Node "${name}" has no pod CIDR in spec.podCIDRs yet`;
+  return `Node "${name}" has no pod CIDR in spec.podCIDRs yet: kube-controller-manager gives one with --allocate-node-cidrs, or Twill with allocateNodeCIDRs`;
 }
 
 /** One for the life of an agent. */
@@ -53,6 +53,11 @@ export class ClusterView {
     const remembered = parts.memory.load();
     this.#nodes = remembered ?? [];
     this.#hasNodes = remembered !== undefined;
+  }
+
+  /** Whether a node is known that has no pod CIDR. */
+  hasBareNodes(): boolean {
+    return this.#nodes.some((n) => n.podCidrs.length === 0);
   }
 
   /** The cluster as the source shows it, or as it was last seen while the source has not answered yet. */

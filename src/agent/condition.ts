@@ -6,6 +6,7 @@
 import { type Backoff, backoffMs } from "../base/backoff.ts";
 import type { ClusterSource } from "../cluster/source.ts";
 import type { Log } from "./log.ts";
+import { pause } from "./pause.ts";
 import { messageOf } from "./reconcile/failures.ts";
 
 const RETRY: Backoff = { firstMs: 1000, maxMs: 60_000 };
@@ -38,16 +39,4 @@ export async function announceNetwork(
 /** A directory of objects takes no writes: nothing is lost by not telling it. */
 function isPointless(cause: unknown): boolean {
   return cause instanceof Error && "code" in cause && cause.code === "ReadOnly";
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }

@@ -219,6 +219,11 @@ export class NodeAgent {
     return new Map(rows.map((r) => [addrFromBytes(decodeNodeKey(r.key).tunnel).text, decodeNode(r.value).nodeId]));
   }
 
+  /** Whether a node is known that has no pod CIDR. */
+  hasBareNodes(): boolean {
+    return this.#cluster.hasBareNodes();
+  }
+
   /** Whether the cluster shows anything else than the last run saw. Cheap: for every change of any object. */
   hasNews(): boolean {
     return this.#cluster.look() !== this.#look;

@@ -115,6 +115,11 @@ const REFUSED: readonly (readonly [name: string, text: string, expected: string]
     'ipam.reserved[0]: "10.0.0.9-10.0.0.1" is not an address, a CIDR or FIRST-LAST',
   ],
   ["listen", "metrics: {listen: 9090}", "metrics.listen: 9090 is not a string"],
+  [
+    "giving CIDRs without an API",
+    "cluster: dir:/x\nallocateNodeCIDRs: true",
+    "allocateNodeCIDRs: true needs a Kubernetes API: in a directory of objects each Node says its spec.podCIDRs",
+  ],
   ["no mapping", "hello", '"hello" is not an object'],
 ];
 

@@ -28,6 +28,8 @@ export interface AgentConfig {
   readonly network: NetworkSettings;
   /** Cluster CIDRs with the length of each node's share. */
   readonly clusterPools: readonly ClusterPool[];
+  /** Nodes without pod CIDRs are given some. */
+  readonly givesNodeCidrs: boolean;
   readonly ipam: { readonly coolDownMs: number; readonly reserved: readonly AddrRange[] };
   /** Entries by map where they are not the object's own figures. */
   readonly mapSizes: ReadonlyMap<string, number>;
@@ -94,6 +96,11 @@ function crossIssues(c: ParsedConfig, pools: readonly ClusterPool[]): Issue[] {
   });
   if (!`${c.paths.pins}/`.startsWith(`${c.paths.bpffs}/`))
     issues.push({ path: "paths.pins", message: `"${c.paths.pins}" is not below paths.bpffs "${c.paths.bpffs}"` });
+  if (c.allocateNodeCIDRs && c.cluster.kind === "dir")
+    issues.push({
+      path: "allocateNodeCIDRs",
+      message: "true needs a Kubernetes API: in a directory of objects each Node says its spec.podCIDRs",
+    });
   const events = c.maps.events;
   if (events !== undefined && (events < 4096 || (events & (events - 1)) !== 0))
     issues.push({ path: "maps.events", message: `${events} is not a power of two of at least 4096` });
@@ -118,6 +125,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
       },
     },
     clusterPools: pools,
+    givesNodeCidrs: c.allocateNodeCIDRs,
     ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },
     mapSizes: new Map(sizes),
     cni: { isInstalled: c.cni.install, networkName: c.cni.networkName },

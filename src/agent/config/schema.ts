@@ -38,8 +38,8 @@ const masquerade = z.strictObject({
 });
 
 const nodeMaskSize = z.strictObject({
-  ipv4: z.int().min(16).max(30).default(24).describe("Length of a node's IPv4 pod CIDR"),
-  ipv6: z.int().min(48).max(124).default(64).describe("Length of a node's IPv6 pod CIDR"),
+  ipv4: z.int().min(16).max(30).default(24).describe("Length of a node's IPv4 pod CIDR, where Twill gives it"),
+  ipv6: z.int().min(48).max(124).default(64).describe("Length of a node's IPv6 pod CIDR, where Twill gives it"),
 });
 
 const ipam = z.strictObject({
@@ -117,6 +117,12 @@ export const configSchema = z.strictObject({
     .max(16)
     .prefault(["10.244.0.0/16", "fd00:10:244::/48"])
     .describe("Address ranges of all pods; every node's pod CIDRs lie inside of them"),
+  allocateNodeCIDRs: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Give nodes without pod CIDRs their share of `clusterCIDRs`. Only where kube-controller-manager does not (`--allocate-node-cidrs`), and on all nodes alike",
+    ),
   nodeMaskSize: nodeMaskSize.prefault({}),
   tunnel: tunnel.prefault({}),
   mtu: z
