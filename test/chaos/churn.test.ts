@@ -10,6 +10,9 @@ import { addPod, checkPod, deletePod, startNodes, type TwillNode } from "../fixt
 import { Churn, randomNumbers } from "./churn.ts";
 
 const OPERATIONS = Number(process.env["TWILL_CHURN_OPERATIONS"] ?? 1_000);
+/** The agent is killed within so many operations after its start, and comes back within so many others. */
+const AGENT_LIVES_OPERATIONS = 60;
+const AGENT_AWAY_OPERATIONS = 8;
 
 describe("churn", () => {
   const stack = new AsyncDisposableStack();
@@ -28,11 +31,12 @@ describe("churn", () => {
     let isRunning = true;
     let agentKills = 0;
     const unrest = (async () => {
-      while (isRunning) {
-        await pause(200 + random() * 1_500);
+      for (;;) {
+        await afterOperations(churn, 5 + random() * AGENT_LIVES_OPERATIONS, () => isRunning);
+        if (!isRunning) return;
         await node.killAgent();
         agentKills++;
-        await pause(random() * 600);
+        await afterOperations(churn, random() * AGENT_AWAY_OPERATIONS, () => isRunning);
         node.startAgent();
       }
     })();
@@ -68,6 +72,12 @@ describe("churn", () => {
   });
 });
 
+/** Waits until so many more operations were done, or the churn is over. */
+async function afterOperations(churn: Churn, operations: number, isRunning: () => boolean): Promise<void> {
+  const target = churn.operations + operations;
+  await waitFor("operations", () => churn.operations >= target || !isRunning(), 600_000);
+}
+
 /** Demands, soon, that every place knows the same pods, and so many of them. */
 async function assertAgrees(node: TwillNode, pods: number): Promise<void> {
   let last: Inventory | undefined;
@@ -101,8 +111,4 @@ async function reboot(node: TwillNode): Promise<void> {
      rm -rf /run/twill/* /sys/fs/bpf/twill
      ip route flush proto 87; ip -6 route flush proto 87`,
   ]);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -59,6 +59,11 @@ export class Churn {
     this.#exec = (call) => (options.random() < options.killShare ? this.#killed(call) : calm(call));
   }
 
+  /** ADDs and DELs so far. */
+  get operations(): number {
+    return this.#report.adds + this.#report.dels;
+  }
+
   /** @returns what was done, when all operations are through and no call is under way */
   async run(): Promise<ChurnReport> {
     let left = this.#options.operations;
