@@ -10,13 +10,16 @@ import { writeWhole } from "./whole-file.ts";
 export const OFFLINE_ARGV_FILE = "offline.argv";
 /** Read by the offline program. */
 export const OFFLINE_SETTINGS_FILE = "offline.json";
-/** Compiled code of the offline program, by Node itself. */
-export const OFFLINE_CACHE_DIRECTORY = "compile-cache";
+/** Below the run directory: where Node keeps the offline program compiled, unless the agent has such a place itself. */
+const CACHE_DIRECTORY = "compile-cache";
 
 /** Command line of the offline program as this process would start it. */
 export function offlineArgv(runDirectory: string): readonly string[] {
   const entry = fileURLToPath(import.meta.resolve("./offline-main.ts"));
-  return [process.execPath, "--disable-warning=ExperimentalWarning", entry, join(runDirectory, OFFLINE_SETTINGS_FILE)];
+  // What the agent has compiled is half of what the offline program needs.
+  const cache = process.env["NODE_COMPILE_CACHE"] ?? join(runDirectory, CACHE_DIRECTORY);
+  const settings = join(runDirectory, OFFLINE_SETTINGS_FILE);
+  return [process.execPath, "--disable-warning=ExperimentalWarning", entry, settings, cache];
 }
 
 /**

@@ -6,9 +6,8 @@
  */
 
 import { enableCompileCache } from "node:module";
-import { dirname, join } from "node:path";
 
-const [, , settingsPath] = process.argv;
-if (settingsPath !== undefined) enableCompileCache(join(dirname(settingsPath), "compile-cache"));
+const [, , settingsPath, cacheDirectory] = process.argv;
+if (cacheDirectory !== undefined) enableCompileCache(cacheDirectory);
 const { callOffline } = await import("./offline-call.ts");
 process.exitCode = callOffline(settingsPath);

@@ -30,7 +30,7 @@ const SETTINGS = {
 function call(command: string, stdin: string, settings = join(directory, "offline.json")) {
   const [node = "", ...args] = offlineArgv(directory);
   const env = { CNI_COMMAND: command, CNI_CONTAINERID: "a", CNI_IFNAME: "eth0", CNI_NETNS: "/run/netns/none-such" };
-  return spawnSync(node, [...args.slice(0, -1), settings], { env, input: stdin, encoding: "utf8" });
+  return spawnSync(node, [...args.slice(0, 2), settings, ...args.slice(3)], { env, input: stdin, encoding: "utf8" });
 }
 
 test("settings survive the file, with what is reserved", () => {
