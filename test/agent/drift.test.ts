@@ -89,6 +89,21 @@ for (const [name, command] of [
     assert.equal(await picture(), before);
   });
 
+test("a device that lives by router advertisements goes on obeying them, though the node forwards", async () => {
+  await node.run([
+    "sh",
+    "-ec",
+    "sysctl -qw net.ipv6.conf.eth0.accept_ra=1; ip -6 route add default via fe80::99 dev eth0 proto ra",
+  ]);
+  await resync();
+  const acceptRa = () => node.run(["sysctl", "-n", "net.ipv6.conf.eth0.accept_ra"]);
+  assert.equal(await acceptRa(), "2\n");
+  await node.run(["sysctl", "-qw", "net.ipv6.conf.eth0.accept_ra=0"]);
+  await resync();
+  assert.equal(await acceptRa(), "0\n", "who wants none gets none");
+  await node.run(["ip", "-6", "route", "del", "default"]);
+});
+
 test("a pod whose namespace vanishes is given up, and its addresses are free again", async () => {
   const pod = await addPod(node);
   await checkPod(pod);
