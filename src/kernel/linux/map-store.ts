@@ -21,12 +21,14 @@ interface OpenMap {
 
 /** The maps of one pin directory. */
 export class MapStore implements Disposable {
-  readonly #addon: Addon = loadAddon();
+  readonly #addon: Addon;
   readonly #open = new Map<string, OpenMap>();
   #directory: string;
 
-  constructor(directory: string) {
+  /** @param addon for tests: one that behaves as on a kernel with less */
+  constructor(directory: string, addon: Addon = loadAddon()) {
     this.#directory = directory;
+    this.#addon = addon;
   }
 
   /** Forgets the open maps: their pins may lead elsewhere now. */
