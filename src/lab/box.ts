@@ -44,7 +44,8 @@ export function enterCommand(
   const net = `--net=${options.netns ?? box.netns}`;
   if (options.isNetOnly === true) return ["nsenter", net, "--", ...argv];
   // -r: in a chroot, entering a mount namespace alone would lead to the file system outside of it.
-  return ["nsenter", "-t", String(box.init.pid), "-m", "-u", "-p", "-r", net, "--", ...argv];
+  // -w: and keep a working directory that lies outside of it.
+  return ["nsenter", "-t", String(box.init.pid), "-m", "-u", "-p", "-r", "-w", net, "--", ...argv];
 }
 
 /** Starts a command in a box. */

@@ -6,7 +6,7 @@ import { exitStatus } from "./run.ts";
 
 /** Joins all namespaces of a process. @returns exit status */
 export function runInTerminal(pid: number, command: readonly string[]): Promise<number> {
-  const args = ["-t", String(pid), "-m", "-u", "-p", "-n", "-r", "--", ...command];
+  const args = ["-t", String(pid), "-m", "-u", "-p", "-n", "-r", "-w", "--", ...command];
   const child = spawn("nsenter", args, { stdio: "inherit", cwd: "/", env: environment(pid) });
   // The terminal sends Ctrl-C to the command as well: it decides, we wait.
   const ignore = () => {};

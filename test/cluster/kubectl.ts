@@ -36,6 +36,16 @@ function inspect(path: string): Kubectl | undefined {
   }
 }
 
+/** The first minor version of 1 that runs exec and attach over WebSocket rather than SPDY. */
+const FIRST_WITH_WEBSOCKET = 31;
+
+/** Why this kubectl cannot enter the lab's pods, for a skip; undefined when it can. */
+export function cannotExec(kubectl: Kubectl | undefined): string | undefined {
+  if (kubectl === undefined) return "no kubectl on PATH";
+  if (kubectl.minor >= FIRST_WITH_WEBSOCKET) return undefined;
+  return `kubectl ${kubectl.version} has exec over SPDY only, 1.${FIRST_WITH_WEBSOCKET} is the first with WebSocket`;
+}
+
 /** The kubectl on PATH. */
 export function kubectlOnPath(): Kubectl | undefined {
   return inspect("kubectl");

@@ -14,6 +14,7 @@ import type { KubeObject } from "../../src/cluster/embedded/types.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
 import { runProcess } from "../../src/lab/run.ts";
+import { cannotExec, kubectlOnPath } from "../cluster/kubectl.ts";
 import { until } from "./wait.ts";
 
 const READY_MS = 60_000;
@@ -199,30 +200,44 @@ test("an unknown image says what would work, a pod that fits nowhere says why", 
   await Promise.all([gone("nginx"), gone("nowhere")]);
 });
 
-test("kubectl runs, shows, enters and deletes pods", async (t) => {
-  if ((await runProcess(["sh", "-c", "command -v kubectl"])).code !== 0) return t.skip("no kubectl on PATH");
-  const manifest = {
+async function kubectlOk(args: readonly string[], input?: string): Promise<string> {
+  const r = await kubectl(args, input);
+  assert.equal(r.code, 0, `kubectl ${args.join(" ")}: ${r.stderr}`);
+  return r.stdout;
+}
+
+const echoManifest = (name: string) =>
+  JSON.stringify({
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { name: "web" },
+    metadata: { name },
     spec: { containers: [{ name: "echo", image: "twill.dev/echo", ports: [{ containerPort: 80 }] }] },
-  };
-  const ok = async (args: readonly string[], input?: string) => {
-    const r = await kubectl(args, input);
-    assert.equal(r.code, 0, `kubectl ${args.join(" ")}: ${r.stderr}`);
-    return r.stdout;
-  };
-  await ok(["apply", "-f", "-"], JSON.stringify(manifest));
-  await ok(["wait", "--for=condition=Ready", "pod/web", "--timeout=60s"]);
-  assert.match(await ok(["get", "pods", "-o", "wide"]), /web\s+1\/1\s+Running\s+0\s+\S+\s+10\.244\.1\.\d+\s+node-1/);
-  assert.equal(await ok(["get", "node", "node-1", "-o", "jsonpath={.spec.podCIDR}"]), "10.244.1.0/24");
-  assert.match(await ok(["logs", "web"]), /ready: default\/web serves 80\/TCP/);
-  assert.equal(await ok(["exec", "web", "--", "cat", "/proc/sys/kernel/hostname"]), "web\n");
-  assert.equal(await ok(["exec", "-i", "web", "--", "cat"], "hello"), "hello");
-  assert.equal((await kubectl(["exec", "web", "--", "sh", "-c", "exit 3"])).code, 3);
-  const tty = await runProcess(["script", "-qec", "kubectl exec -it web -- sh -c 'tty && stty size'", "/dev/null"], {
+  });
+
+test("kubectl runs, shows and deletes pods, and prints their logs", async (t) => {
+  if (kubectlOnPath() === undefined) return t.skip("no kubectl on PATH");
+  await kubectlOk(["apply", "-f", "-"], echoManifest("web"));
+  await kubectlOk(["wait", "--for=condition=Ready", "pod/web", "--timeout=60s"]);
+  const wide = await kubectlOk(["get", "pods", "-o", "wide"]);
+  assert.match(wide, /web\s+1\/1\s+Running\s+0\s+\S+\s+10\.244\.1\.\d+\s+node-1/);
+  const cidr = await kubectlOk(["get", "node", "node-1", "-o", "jsonpath={.spec.podCIDR}"]);
+  assert.equal(cidr, "10.244.1.0/24");
+  assert.match(await kubectlOk(["logs", "web"]), /ready: default\/web serves 80\/TCP/);
+  await kubectlOk(["delete", "pod", "web", "--wait=true", "--timeout=60s"]);
+});
+
+test("kubectl enters pods, with and without a terminal", async (t) => {
+  const cannot = cannotExec(kubectlOnPath());
+  if (cannot !== undefined) return t.skip(cannot);
+  await kubectlOk(["apply", "-f", "-"], echoManifest("entered"));
+  await kubectlOk(["wait", "--for=condition=Ready", "pod/entered", "--timeout=60s"]);
+  assert.equal(await kubectlOk(["exec", "entered", "--", "cat", "/proc/sys/kernel/hostname"]), "entered\n");
+  assert.equal(await kubectlOk(["exec", "-i", "entered", "--", "cat"], "hello"), "hello");
+  assert.equal((await kubectl(["exec", "entered", "--", "sh", "-c", "exit 3"])).code, 3);
+  const command = "kubectl exec -it entered -- sh -c 'tty && stty size'";
+  const tty = await runProcess(["script", "-qec", command, "/dev/null"], {
     env: { PATH: process.env["PATH"] ?? "", KUBECONFIG: lab.kubeconfig, HOME: "/nonexistent", TERM: "xterm" },
   });
   assert.match(tty.stdout, /\/dev\/pts\/\d+/, tty.stderr);
-  await ok(["delete", "pod", "web", "--wait=true", "--timeout=60s"]);
+  await kubectlOk(["delete", "pod", "entered", "--wait=true", "--timeout=60s"]);
 });

@@ -43,7 +43,7 @@ export function joinCommand(id: ProcessId, command: readonly string[], isTty: bo
     ? // script makes the terminal. It would switch echoing off since its own input is no terminal: the user's is.
       ["script", "-q", "-e", "-E", "always", "-c", `exec ${command.map(shellQuote).join(" ")}`, "/dev/null"]
     : command;
-  return ["nsenter", "-t", String(id.pid), "-m", "-u", "-p", "-n", "-r", "--", ...inner];
+  return ["nsenter", "-t", String(id.pid), "-m", "-u", "-p", "-n", "-r", "-w", "--", ...inner];
 }
 
 /** Starts a command beside a running process. */
