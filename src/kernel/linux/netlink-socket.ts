@@ -26,15 +26,19 @@ const MAX_DUMPS = 20;
 
 /** An open socket; dispose it. */
 export class NetlinkSocket implements Disposable {
-  readonly #addon: Addon = loadAddon();
+  readonly #addon: Addon;
   readonly #writer = new NetlinkWriter();
   readonly #netns: NetnsRef | undefined;
   readonly #protocol: number;
   #fd: number;
   #sequence = 1;
 
-  /** @param netns undefined: the calling thread's own */
-  constructor(netns: NetnsRef | undefined, protocol: number) {
+  /**
+   * @param netns undefined: the calling thread's own
+   * @param addon for tests: one whose kernel says what they want
+   */
+  constructor(netns: NetnsRef | undefined, protocol: number, addon: Addon = loadAddon()) {
+    this.#addon = addon;
     this.#netns = netns;
     this.#protocol = protocol;
     this.#fd = attempt(netns === undefined ? "open a netlink socket" : `open a netlink socket in "${netns}"`, () =>
