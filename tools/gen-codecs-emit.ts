@@ -84,8 +84,9 @@ function fieldCode(types: Types, struct: Struct, member: BtfMember): FieldCode {
   throw new Error(`"${field}" has a type that codecs cannot carry: "${type.kind}"`);
 }
 
-function isPadding(member: BtfMember): boolean {
-  return /^pad[0-9]*$/.test(member.name);
+/** Nothing, or the programs' own: not for user space. */
+function isHidden(member: BtfMember): boolean {
+  return /^(pad[0-9]*|own_.*)$/.test(member.name);
 }
 
 /** Bytes that no member covers would be written as chance has it by the C side and break hash keys. */
@@ -108,7 +109,7 @@ function sizeOf(types: Types, id: number): number {
 
 function emitStruct(types: Types, struct: Struct): string {
   assertNoHoles(types, struct);
-  const fields = struct.members.filter((m) => !isPadding(m)).map((m) => fieldCode(types, struct, m));
+  const fields = struct.members.filter((m) => !isHidden(m)).map((m) => fieldCode(types, struct, m));
   const name = pascal(struct.name);
   const size = `${struct.name.toUpperCase()}_BYTES`;
   const lines = [
