@@ -10,6 +10,7 @@ import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts"
 import type { ClusterSource } from "../cluster/source.ts";
 import { mountBpffs } from "../kernel/linux/bpffs.ts";
 import { watchDevices } from "../kernel/linux/device-watch.ts";
+import { CallStats } from "./call-stats.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { handleCall } from "./cni/handler.ts";
 import { type CniServer, listenCni } from "./cni/server.ts";
@@ -45,10 +46,11 @@ interface Started {
   readonly agent: NodeAgent;
   readonly loop: Loop;
   readonly sweeper: Sweeper;
+  readonly calls: CallStats;
   readonly startedAtMs: number;
 }
 
-function routeSources(s: Started): RouteSources {
+function routeSources(s: Started, cni: CniServer): RouteSources {
   const { agent, parts, sweeper, startedAtMs, config } = s;
   const status = () =>
     collectStatus(agent, parts, { version: VERSION, startedAtMs, pid: process.pid, sweep: sweeper.counts() });
@@ -73,13 +75,15 @@ function routeSources(s: Started): RouteSources {
       repairs: agent.counts.repairs,
       expired: () => new Map(sweeper.counts().map((c) => [c.map, c.expired])),
       earlyReuses: () => parts.ledger.earlyReuses(),
+      calls: s.calls,
+      refusedCalls: () => new Map(Object.entries(cni.counters()).filter(([name]) => name !== "connections")),
     },
   };
 }
 
-async function openServers(stack: AsyncDisposableStack, s: Started): Promise<void> {
+async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniServer): Promise<void> {
   const { config, parts } = s;
-  const sources = routeSources(s);
+  const sources = routeSources(s, cni);
   const open = async (what: string, server: Promise<HttpServer>) => {
     const http = stack.use(await server);
     parts.log.info({ server: what, port: http.port }, "listening");
@@ -98,6 +102,7 @@ function openCni(s: Started): Promise<CniServer> {
     path: join(s.config.paths.run, RUN_FILES.cni),
     handle: (request) => handleCall(() => context, request),
     onCall: ({ command, containerId, ifname, code, msg, details }, durationMs) => {
+      s.calls.note(command, code, durationMs);
       const fields = { command, containerId, ifname, durationMs: Math.round(durationMs * 100) / 100 };
       if (code === 0) log.debug(fields, "served the plugin");
       else log.warn({ ...fields, code, failure: msg, details }, "refused the plugin");
@@ -151,11 +156,11 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   });
   const loop = makeLoop(agent, parts, whenReady);
   const sweeper = new Sweeper(parts.kernel);
-  const started: Started = { config, parts, agent, loop, sweeper, startedAtMs: parts.nowMs() };
+  const started: Started = { config, parts, agent, loop, sweeper, calls: new CallStats(), startedAtMs: parts.nowMs() };
   agent.loadPrograms(object);
   stack.defer(() => log.info({}, "ended; the data plane stays"));
-  stack.use(await openCni(started));
-  await openServers(stack, started);
+  const cni = stack.use(await openCni(started));
+  await openServers(stack, started, cni);
   const following = Promise.all([source.run(ending.signal), leading(started, ending.signal)]);
   stack.defer(() => following.then(() => undefined));
   stack.defer(() => ending.abort());

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { CallStats } from "./call-stats.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
 import type { AgentStatus } from "./status/status.ts";
 
@@ -41,6 +42,9 @@ const STATUS: AgentStatus = {
   packets: [{ name: "drop_no_route", packets: 3, bytes: 300 }],
 };
 
+const CALLS = new CallStats();
+CALLS.note("ADD", 50, 3);
+
 const SOURCES: MetricSources = {
   status: () => STATUS,
   writes: new Map([["map/ipcache put", 12]]),
@@ -48,6 +52,8 @@ const SOURCES: MetricSources = {
   repairs: new Map([["device", 1]]),
   expired: () => new Map([["nat", 40]]),
   earlyReuses: () => 6,
+  calls: CALLS,
+  refusedCalls: () => new Map([["malformed", 5]]),
 };
 
 test("a scrape says everything, in Prometheus' format, with stable names", async () => {
@@ -71,6 +77,9 @@ test("a scrape says everything, in Prometheus' format, with stable names", async
     "# TYPE twill_ipam_addresses gauge",
     'twill_ipam_addresses{pool="fd00::/64",state="used"} 1',
     "twill_ipam_early_reuses_total 6",
+    'twill_cni_calls_total{command="ADD",code="50"} 1',
+    'twill_cni_refused_total{reason="malformed"} 5',
+    'twill_cni_call_duration_seconds_bucket{command="ADD",le="0.005"} 1',
     'twill_endpoints{state="deleting"} 1',
     'twill_map_entries{map="nat"} 7',
     'twill_map_max_entries{map="nat"} 100',

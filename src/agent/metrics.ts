@@ -1,6 +1,7 @@
 /** Prometheus metrics: figures are read when somebody asks for them, nothing is counted twice. */
 
 import type { Registry } from "prom-client";
+import type { CallStats } from "./call-stats.ts";
 import type { AgentStatus } from "./status/status.ts";
 
 /** What a scrape reads beside the status. */
@@ -14,6 +15,9 @@ export interface MetricSources {
   readonly repairs: ReadonlyMap<string, number>;
   /** Flows collected by map. */
   expired(): ReadonlyMap<string, number>;
+  readonly calls: CallStats;
+  /** Calls that were refused before they were read: bounds, malformed ones, callers that had gone. */
+  refusedCalls(): ReadonlyMap<string, number>;
   /** Addresses given out again before their cool-down was over. */
   earlyReuses(): number;
 }
@@ -90,6 +94,11 @@ function podFamilies(s: AgentStatus, sources: MetricSources): Family[] {
   const addresses = s.pools.flatMap((p) =>
     states.map((state) => ({ labels: { pool: p.pool, state }, value: Number(p[state]) })),
   );
+  const codes = Array.from(sources.calls.codes, ([key, value]) => {
+    const [command = "", code = ""] = key.split(" ");
+    return { labels: { command, code }, value };
+  });
+  const refused = byLabel("reason", sources.refusedCalls());
   const endpoints = byLabel("state", new Map(Object.entries(s.endpoints.byState)));
   return [
     family("ipam_addresses", "Addresses of a pool by their state", ["pool", "state"], addresses),
@@ -98,6 +107,8 @@ function podFamilies(s: AgentStatus, sources: MetricSources): Family[] {
       "Addresses given out again before their cool-down was over",
       sources.earlyReuses(),
     ),
+    family("cni_calls_total", "Calls of the plugin; code 0 is success", ["command", "code"], codes),
+    family("cni_refused_total", "Connections that brought no call", ["reason"], refused),
     family("endpoints", "Attachments by their state", ["state"], endpoints),
   ];
 }
@@ -162,5 +173,5 @@ export async function renderMetrics(
       for (const s of samples) gauge.set(s.labels, s.value);
     }
   }
-  return { text: await registry.metrics(), contentType: registry.contentType };
+  return { text: (await registry.metrics()) + sources.calls.exposition(), contentType: registry.contentType };
 }

@@ -1,15 +1,13 @@
 /** What can be said of a node whose agent is away: its ledger and its pinned maps are still there. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { AgentPaths } from "../agent/config/config.ts";
-import { RUN_FILES } from "../agent/config/default-paths.ts";
 import { openNodeKernel, openNodeLedger } from "../agent/open-node.ts";
 import { messageOf } from "../agent/reconcile/failures.ts";
 import { readMaps, readPackets } from "../agent/status/kernel-status.ts";
 import { countEndpoints } from "../agent/status/ledger-status.ts";
 import type { MapStatus, PacketCount } from "../agent/status/status.ts";
 import type { Palette } from "./colour.ts";
+import { hasLedger } from "./options.ts";
 import { formatShare, formatTable } from "./table.ts";
 
 /** See the file's comment. */
@@ -34,10 +32,8 @@ export function readOffline(paths: AgentPaths): OfflineStatus {
       return fallback;
     }
   };
-  // Opening makes a ledger where there is none: looking must change nothing.
-  const hasLedger = existsSync(join(paths.run, RUN_FILES.ledger));
   const endpoints = attempt(() => {
-    if (!hasLedger) return undefined;
+    if (!hasLedger(paths)) return undefined;
     using ledger = openNodeLedger(paths.run, 0);
     return countEndpoints(ledger.endpoints());
   }, undefined);

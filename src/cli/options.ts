@@ -4,7 +4,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { AgentConfig, AgentPaths } from "../agent/config/config.ts";
-import { DEFAULT_CONFIG_FILE, DEFAULT_PATHS, RUN_FILES } from "../agent/config/default-paths.ts";
+import {
+  DEFAULT_CONFIG_FILE,
+  DEFAULT_COOL_DOWN_SECONDS,
+  DEFAULT_PATHS,
+  RUN_FILES,
+} from "../agent/config/default-paths.ts";
 import { type Io, UsageError } from "./io.ts";
 
 /** Options of commands that work on this node. */
@@ -58,11 +63,31 @@ export async function loadCommandConfig(
   return loadConfig({ file: options.config, set, env: io.env });
 }
 
-/** Where things are; without reading a configuration when there is none to read. */
-export async function nodePaths(io: Io, options: NodeOptions): Promise<AgentPaths> {
+/** The little of a configuration that most commands need. */
+export interface NodeBasics {
+  readonly paths: AgentPaths;
+  readonly coolDownMs: number;
+}
+
+/** Where things are and how the ledger behaves; without reading a configuration when there is none to read. */
+export async function nodeBasics(io: Io, options: NodeOptions): Promise<NodeBasics> {
   const isPlain = options.config === undefined && options.set === undefined && !existsSync(DEFAULT_CONFIG_FILE);
-  if (isPlain) return { ...DEFAULT_PATHS, ...(options.runDir === undefined ? {} : { run: options.runDir }) };
-  return (await loadCommandConfig(io, options)).paths;
+  if (isPlain) {
+    const paths = { ...DEFAULT_PATHS, ...(options.runDir === undefined ? {} : { run: options.runDir }) };
+    return { paths, coolDownMs: DEFAULT_COOL_DOWN_SECONDS * 1000 };
+  }
+  const { paths, ipam } = await loadCommandConfig(io, options);
+  return { paths, coolDownMs: ipam.coolDownMs };
+}
+
+/** Where things are. */
+export async function nodePaths(io: Io, options: NodeOptions): Promise<AgentPaths> {
+  return (await nodeBasics(io, options)).paths;
+}
+
+/** Whether there is a ledger: opening one makes it, and looking must change nothing. */
+export function hasLedger(paths: AgentPaths): boolean {
+  return existsSync(join(paths.run, RUN_FILES.ledger));
 }
 
 /** The agent's control socket. */

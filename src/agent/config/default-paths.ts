@@ -9,6 +9,9 @@ export const DEFAULT_PATHS = {
   cniBinDir: "/opt/cni/bin",
 } as const;
 
+/** `ipam.coolDownSeconds` unless the configuration says otherwise. */
+export const DEFAULT_COOL_DOWN_SECONDS = 30;
+
 /** The configuration that is read when no other is named. */
 export const DEFAULT_CONFIG_FILE = "/etc/twill/config.yaml";
 

@@ -4,7 +4,7 @@
  */
 
 import * as z from "zod";
-import { DEFAULT_PATHS } from "./default-paths.ts";
+import { DEFAULT_COOL_DOWN_SECONDS, DEFAULT_PATHS } from "./default-paths.ts";
 import { absolutePath, addrRange, cidr, clusterChoice, listen, portRange } from "./fields.ts";
 
 const tunnel = z.strictObject({
@@ -47,7 +47,7 @@ const ipam = z.strictObject({
     .int()
     .min(0)
     .max(3600)
-    .default(30)
+    .default(DEFAULT_COOL_DOWN_SECONDS)
     .describe("For how long a released address is not given out again while others are free"),
   reserved: z
     .array(addrRange)

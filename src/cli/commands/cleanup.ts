@@ -1,13 +1,10 @@
 /** `twill cleanup`: removes everything that Twill made on this node. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Command } from "commander";
 import type { AgentPaths } from "../../agent/config/config.ts";
-import { RUN_FILES } from "../../agent/config/default-paths.ts";
 import { AgentAwayError, ask } from "../client.ts";
 import { type Io, printJson, UsageError } from "../io.ts";
-import { controlSocket, type NodeOptions, nodePaths, withJson, withNodeOptions } from "../options.ts";
+import { controlSocket, hasLedger, type NodeOptions, nodePaths, withJson, withNodeOptions } from "../options.ts";
 
 interface CleanupOptions extends NodeOptions {
   readonly dryRun?: boolean;
@@ -25,7 +22,7 @@ async function isAgentRunning(paths: AgentPaths): Promise<boolean> {
 }
 
 async function attachedPods(paths: AgentPaths): Promise<number> {
-  if (!existsSync(join(paths.run, RUN_FILES.ledger))) return 0;
+  if (!hasLedger(paths)) return 0;
   const { openNodeLedger } = await import("../../agent/open-node.ts");
   using ledger = openNodeLedger(paths.run, 0);
   return ledger.endpoints().length;

@@ -1,21 +1,17 @@
 /** `twill endpoint list|get`: from the ledger, so with and without an agent. */
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import type { Command } from "commander";
-import { RUN_FILES } from "../../agent/config/default-paths.ts";
 import type { EndpointStatus } from "../../agent/status/status.ts";
 import { type Io, printJson, UsageError } from "../io.ts";
-import { type NodeOptions, nodePaths, withJson, withNodeOptions } from "../options.ts";
+import { hasLedger, type NodeOptions, nodeBasics, withJson, withNodeOptions } from "../options.ts";
 import { formatAge, formatTable } from "../table.ts";
 
 async function readEndpoints(io: Io, options: NodeOptions): Promise<EndpointStatus[]> {
-  const paths = await nodePaths(io, options);
-  // Opening would make one: a node without a ledger has no attachment.
-  if (!existsSync(join(paths.run, RUN_FILES.ledger))) return [];
+  const { paths, coolDownMs } = await nodeBasics(io, options);
+  if (!hasLedger(paths)) return [];
   const { openNodeLedger } = await import("../../agent/open-node.ts");
   const { endpointStatus } = await import("../../agent/status/ledger-status.ts");
-  using ledger = openNodeLedger(paths.run, 0);
+  using ledger = openNodeLedger(paths.run, coolDownMs);
   return ledger.endpoints().map(endpointStatus);
 }
 

@@ -1,6 +1,5 @@
 /** `twill ipam show|check`: from the ledger, so with and without an agent. */
 
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Command } from "commander";
 import type { AgentPaths } from "../../agent/config/config.ts";
@@ -12,9 +11,11 @@ import { AgentAwayError, ask } from "../client.ts";
 import { type Io, printJson, UsageError } from "../io.ts";
 import {
   controlSocket,
+  hasLedger,
   loadCommandConfig,
+  type NodeBasics,
   type NodeOptions,
-  nodePaths,
+  nodeBasics,
   withJson,
   withNodeOptions,
 } from "../options.ts";
@@ -33,12 +34,11 @@ interface LeaseView {
   readonly holder: string | null;
 }
 
-async function openLedger(paths: AgentPaths): Promise<Ledger> {
-  // Opening would make one, and looking must change nothing.
-  if (!existsSync(join(paths.run, RUN_FILES.ledger)))
+async function openLedger({ paths, coolDownMs }: NodeBasics): Promise<Ledger> {
+  if (!hasLedger(paths))
     throw new UsageError(`There is no ledger below "${paths.run}": no agent has run here since the boot`);
   const { openNodeLedger } = await import("../../agent/open-node.ts");
-  return openNodeLedger(paths.run, 0);
+  return openNodeLedger(paths.run, coolDownMs);
 }
 
 /** The agent's figures; without one, those of the node as the agent last saw it. */
@@ -77,8 +77,9 @@ function leaseViews(ledger: Ledger): LeaseView[] {
 }
 
 async function show(io: Io, options: NodeOptions): Promise<void> {
-  const paths = await nodePaths(io, options);
-  using ledger = await openLedger(paths);
+  const basics = await nodeBasics(io, options);
+  const { paths } = basics;
+  using ledger = await openLedger(basics);
   const pools = await readPools(io, options, paths, ledger);
   const leases = leaseViews(ledger);
   if (options.json) return printJson(io, { pools, leases });
@@ -101,8 +102,9 @@ async function show(io: Io, options: NodeOptions): Promise<void> {
 }
 
 async function check(io: Io, options: CheckOptions): Promise<void> {
-  const paths = await nodePaths(io, options);
-  using ledger = await openLedger(paths);
+  const basics = await nodeBasics(io, options);
+  const { paths } = basics;
+  using ledger = await openLedger(basics);
   const { openNodeKernel } = await import("../../agent/open-node.ts");
   const { checkIpam, fixIpam } = await import("../../agent/ipam-check.ts");
   const { newMac } = await import("../../agent/new-mac.ts");
