@@ -4,6 +4,7 @@ import { invalidValue, required, type StatusCause, unsupportedValue } from "./ap
 import { type Fields, isFields, jsonEqual, timestamp } from "./fields.ts";
 import type { Registry } from "./registry.ts";
 import type { PrinterColumn, ResourceType, Subresource } from "./resources.ts";
+import { schemaFaults } from "./schema-shape.ts";
 import type { Storage } from "./storage.ts";
 import type { KubeObject, ObjectClient } from "./types.ts";
 
@@ -26,9 +27,13 @@ export function validateDefinition(object: KubeObject): StatusCause[] {
   const versions: readonly Fields[] = Array.isArray(spec["versions"]) ? spec["versions"] : [];
   if (versions.filter((v) => v["storage"] === true).length !== 1)
     out.push(invalidValue("spec.versions", versions.length, "must have exactly one version marked as storage version"));
-  for (const [i, v] of versions.entries())
-    if (!isFields(v["schema"]?.openAPIV3Schema))
-      out.push(required(`spec.versions[${i}].schema.openAPIV3Schema`, "schemas are required"));
+  for (const [i, v] of versions.entries()) {
+    const at = `spec.versions[${i}]`;
+    const schema: unknown = v["schema"]?.openAPIV3Schema;
+    if (!v["name"]) out.push(required(`${at}.name`));
+    if (schema === undefined) out.push(required(`${at}.schema.openAPIV3Schema`, "schemas are required"));
+    else out.push(...schemaFaults(schema, `${at}.schema.openAPIV3Schema`));
+  }
   return out;
 }
 

@@ -79,7 +79,9 @@ export function decodeBody(body: Buffer, type: string): unknown {
   const text = body.toString("utf8");
   try {
     // JSON is nearly YAML; its own parser is faster and stricter where the text is JSON.
-    return isYaml && !text.trimStart().startsWith("{") ? parseYaml(text, { maxAliasCount: 100 }) : JSON.parse(text);
+    return isYaml && !text.trimStart().startsWith("{")
+      ? parseYaml(text, { maxAliasCount: 100, logLevel: "error" })
+      : JSON.parse(text);
   } catch (error) {
     throw badRequest(`error decoding the body: ${(error as Error).message}`);
   }

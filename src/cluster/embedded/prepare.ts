@@ -6,6 +6,7 @@ import { type Fields, isFields } from "./fields.ts";
 import { apiVersionOf, type ResourceType } from "./resources.ts";
 import { applyDefaults, prune, validateSchema } from "./schema.ts";
 import type { ServiceAllocator } from "./service-ips.ts";
+import { shapeOf } from "./shapes.ts";
 import type { KubeObject } from "./types.ts";
 import { validateObject } from "./validate.ts";
 import { validateMetadata } from "./validate-meta.ts";
@@ -21,11 +22,24 @@ function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(kept.map(([k, v]) => [k, withoutNulls(v)]));
 }
 
-/** Checks that a body is an object of the kind that the path names. @throws ApiError 400 */
+function text(value: unknown, otherwise: string): string {
+  if (value === undefined || value === null) return otherwise;
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** Refuses fields of a wrong type, as a decoder does. @throws ApiError 400 */
+function checkShape(r: ResourceType, object: unknown): void {
+  const [first] = validateSchema(object, shapeOf(r.storage, r.custom !== undefined));
+  if (first === undefined) return;
+  throw badRequest(
+    `${r.kind} in version "${r.version}" cannot be handled as a ${r.kind}: ${first.field}: ${first.message}`,
+  );
+}
+
+/** Checks that a body is an object of the kind that the path names, with fields of the right types. @throws ApiError 400 */
 export function decodeObject(r: ResourceType, body: unknown, namespace: string | undefined): KubeObject {
   if (!isFields(body)) throw badRequest("the body of the request must be a JSON object");
-  const apiVersion = body["apiVersion"] ?? apiVersionOf(r);
-  const kind = body["kind"] ?? r.kind;
+  const [apiVersion, kind] = [text(body["apiVersion"], apiVersionOf(r)), text(body["kind"], r.kind)];
   if (apiVersion !== apiVersionOf(r))
     throw badRequest(
       `the API version in the data (${apiVersion}) does not match the expected API version (${apiVersionOf(r)})`,
@@ -43,7 +57,9 @@ export function decodeObject(r: ResourceType, body: unknown, namespace: string |
   const own: Fields = { ...(withoutNulls(metadata) as Fields), namespace };
   const { namespace: ns, ...rest } = own;
   const complete = { ...body, apiVersion, kind, metadata: ns === undefined ? rest : { ...rest, namespace: ns } };
-  return (r.custom === undefined ? withoutNulls(complete) : complete) as KubeObject;
+  const decoded = r.custom === undefined ? withoutNulls(complete) : complete;
+  checkShape(r, decoded);
+  return decoded as KubeObject;
 }
 
 /** Completes an object and checks it. @throws ApiError 400 for unknown fields under `Strict`, 422 with every cause */

@@ -77,7 +77,7 @@ export function parseKubeconfig(
   const issues: Issue[] = [];
   let value: unknown;
   try {
-    value = parseYaml(text, { maxAliasCount: 100 });
+    value = parseYaml(text, { maxAliasCount: 100, logLevel: "error" });
   } catch (error) {
     return err([{ path: "", message: `Cannot be read as YAML: ${(error as Error).message.split("\n")[0]}` }]);
   }
