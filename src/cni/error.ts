@@ -42,9 +42,11 @@ export interface CniError {
   readonly details: string;
 }
 
-/** Makes a refusal. */
+/** Makes a refusal. Of a message of several lines, as a verifier's, the first is the message and all are the details. */
 export function cniError(code: CniCode, msg: string, details = ""): CniError {
-  return { code, msg, details };
+  const end = msg.indexOf("\n");
+  if (end < 0) return { code, msg, details };
+  return { code, msg: msg.slice(0, end), details: details === "" ? msg : details };
 }
 
 /** The error as it stands on standard output. */
