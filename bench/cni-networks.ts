@@ -19,47 +19,47 @@ export interface Attachment {
 /** Where the plugins lie in the box. */
 export const PLUGIN_DIRECTORY = "/opt/cni/bin";
 
+/** The newest that Debian's plugins speak. */
+const CNI_VERSION = "1.0.0";
+
 const PORTMAP = { type: "portmap", capabilities: { portMappings: true } };
 
 /**
- * The reference plugins with IPv4 only and their leases in memory (tmpfs): their fastest configuration. Twill attaches
- * both families.
+ * The reference plugins with IPv4 only and their leases in memory (tmpfs): their fastest configuration, while Twill
+ * attaches both families. Before portmap they attach both too, since portmap's work depends on it.
  */
 export function peerNetworks(): Network[] {
-  const bridge = {
-    type: "bridge",
-    bridge: "cni0",
-    isGateway: true,
-    isDefaultGateway: true,
-    hairpinMode: true,
-    ipam: hostLocal("10.210.0.0/22"),
-  };
-  // bridge makes its own default route, ptp wants it from the address management.
-  const routes = [{ dst: "0.0.0.0/0" }];
-  const ptp = { type: "ptp", mtu: 1450, ipam: { ...hostLocal("10.214.0.0/22"), routes } };
+  const options = { bridge: "cni0", isGateway: true, isDefaultGateway: true, hairpinMode: true };
+  const bridge = { type: "bridge", ...options, ipam: hostLocal(["10.210.0.0/22"]) };
+  const bridgeDual = { ...bridge, bridge: "cni1", ipam: hostLocal(["10.218.0.0/22", "fd00:218::/64"]) };
+  // bridge makes its own default routes, ptp wants them from the address management.
+  const v4 = { dst: "0.0.0.0/0" };
+  const v6 = { dst: "::/0" };
+  const ptp = { type: "ptp", mtu: 1450, ipam: { ...hostLocal(["10.214.0.0/22"]), routes: [v4] } };
+  const ptpDual = { ...ptp, ipam: { ...hostLocal(["10.222.0.0/22", "fd00:222::/64"]), routes: [v4, v6] } };
   return [
     network("bridge+host-local", [bridge]),
-    network("bridge+host-local+portmap", [{ ...bridge, bridge: "cni1", ipam: hostLocal("10.218.0.0/22") }, PORTMAP]),
+    network("bridge+host-local+portmap", [bridgeDual, PORTMAP]),
     network("ptp+host-local", [ptp]),
-    network("ptp+host-local+portmap", [{ ...ptp, ipam: { ...hostLocal("10.222.0.0/22"), routes } }, PORTMAP]),
+    network("ptp+host-local+portmap", [ptpDual, PORTMAP]),
   ];
 }
 
 /** Twill's own network, alone or with portmap after it. @param plugins of the conflist that the agent wrote */
-export function twillNetworks(name: string, cniVersion: string, plugins: Network["plugins"]): Network[] {
+export function twillNetworks(name: string, plugins: Network["plugins"]): Network[] {
   const own = plugins.filter((plugin) => plugin["type"] === "twill");
   return [
-    { subject: "twill", name, cniVersion, plugins: own },
-    { subject: "twill+portmap", name, cniVersion, plugins: [...own, PORTMAP] },
+    { subject: "twill", name, cniVersion: CNI_VERSION, plugins: own },
+    { subject: "twill+portmap", name, cniVersion: CNI_VERSION, plugins: [...own, PORTMAP] },
   ];
 }
 
 function network(subject: string, plugins: Network["plugins"]): Network {
-  return { subject, name: subject.replaceAll("+", "-"), cniVersion: "1.0.0", plugins };
+  return { subject, name: subject.replaceAll("+", "-"), cniVersion: CNI_VERSION, plugins };
 }
 
-function hostLocal(subnet: string): Record<string, unknown> {
-  return { type: "host-local", dataDir: "/run/host-local", ranges: [[{ subnet }]] };
+function hostLocal(subnets: readonly string[]): Record<string, unknown> {
+  return { type: "host-local", dataDir: "/run/host-local", ranges: subnets.map((subnet) => [{ subnet }]) };
 }
 
 /** What a runtime writes to a plugin's standard input. @param prevResult of the plugin before, or of ADD for DEL */

@@ -61,8 +61,8 @@ async function twillRunner(stack: AsyncDisposableStack): Promise<Runner> {
   const podCidrs = ["10.244.4.0/22", "fd00:10:244:1::/64"];
   const [node] = (await startNodes(stack, { count: 1, podCidrs })) as [TwillNode];
   await node.run(["cp", "/usr/lib/cni/portmap", `${PLUGIN_DIRECTORY}/`]);
-  const { name, version, plugins } = node.network();
-  return startRunner(node.box, twillNetworks(name, version, plugins));
+  const { name, plugins } = node.network();
+  return startRunner(node.box, twillNetworks(name, plugins));
 }
 
 function startRunner(box: Box, networks: readonly Network[]): Runner {

@@ -4,6 +4,7 @@ import { Sandbox } from "../test/fixture/sandbox.ts";
 import { type RowSpec, type RowWithRanges, type Sample, summarize } from "./stats.ts";
 import { measureConnectionRate, measureRoundTrip, measureThroughput, startServers } from "./tools.ts";
 import { bridge, directVeth, type Path, routedCrossNode, routedSameNode, vxlanBridge } from "./topologies.ts";
+import { twillPaths } from "./twill.ts";
 
 /** How much is measured. */
 export interface BenchOptions {
@@ -22,8 +23,10 @@ const SPECS: readonly RowSpec[] = ["same-node", "cross-node.vxlan"].flatMap((sco
 
 /** Builds every path, measures them in turn, and removes all of it. */
 export async function benchPath(options: BenchOptions): Promise<RowWithRanges[]> {
-  using box = new Sandbox("twbp");
-  const paths: Path[] = [directVeth(box), bridge(box), routedSameNode(box), routedCrossNode(box), vxlanBridge(box)];
+  await using stack = new AsyncDisposableStack();
+  const box = stack.use(new Sandbox("twbp"));
+  const peers: Path[] = [directVeth(box), bridge(box), routedSameNode(box), routedCrossNode(box), vxlanBridge(box)];
+  const paths = [...(await twillPaths(stack, box)), ...peers];
   for (const path of paths) await startServers(box, path);
   const samples: Sample[] = [];
   for (let round = 0; round < options.rounds; round++) {

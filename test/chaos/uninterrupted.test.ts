@@ -12,7 +12,17 @@ import { Responder } from "../../src/lab/probe/responder.ts";
 import { writeIn } from "../fixture/files.ts";
 import { attachedPrograms } from "../fixture/programs.ts";
 import { answerAt, assertReaches } from "../fixture/traffic.ts";
-import { addPod, checkPod, deletePod, type Pod, startNodes, type TwillNode } from "../fixture/twill-nodes.ts";
+import {
+  addPod,
+  checkPod,
+  deletePod,
+  joinOutside,
+  OUTSIDE,
+  openNodes,
+  type Pod,
+  startAgents,
+  type TwillNode,
+} from "../fixture/twill-nodes.ts";
 import { Connections, type Stream, startStream } from "./load.ts";
 import { variantOf } from "./object-variant.ts";
 
@@ -24,10 +34,13 @@ const SETTLE_MS = 1_000;
 describe("an agent that comes and goes", () => {
   const stack = new AsyncDisposableStack();
   let nodes: [TwillNode, TwillNode];
+  let outside: string;
   let pods: { client: Pod; near: Pod; far: Pod };
 
   before(async () => {
-    nodes = (await startNodes(stack, { count: 2 })) as [TwillNode, TwillNode];
+    nodes = (await openNodes(stack, { count: 2 })) as [TwillNode, TwillNode];
+    outside = await joinOutside(stack, nodes[0]);
+    await startAgents(stack, nodes);
     pods = { client: await addPod(nodes[0]), near: await addPod(nodes[0]), far: await addPod(nodes[1]) };
   });
   after(() => stack.disposeAsync());
@@ -39,7 +52,11 @@ describe("an agent that comes and goes", () => {
     const { client, near, far } = pods;
     for (const pod of [near, far])
       await answerAt(responder, { name: "server", netns: pod.netns, addresses: pod.addresses });
-    const ways = [near, far].flatMap((pod) => pod.addresses.map((address) => ({ netns: pod.netns, address })));
+    await answerAt(responder, { name: "outside", netns: outside, addresses: OUTSIDE });
+    // To a pod of the same node, to one of the other node, and masqueraded to the outside; both families.
+    const ways = [near, far, { netns: outside, addresses: OUTSIDE }].flatMap(({ netns, addresses }) =>
+      addresses.map((address) => ({ netns, address })),
+    );
     const streams: Stream[] = [];
     for (const to of ways) {
       for (const protocol of ["UDP", "TCP"] as const) streams.push(load.use(await startStream(protocol, client, to)));
