@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { layers } from "../tools/layers.ts";
 import { repoFiles, repoText } from "../tools/repo-files.ts";
+import { untested } from "../tools/tested.ts";
 
 const files = repoFiles();
 const isGenerated = (f: string) => /(^|\/)gen\//.test(f);
@@ -109,7 +110,26 @@ describe("map of the code", () => {
   }
 });
 
+/** Sources that no test imports since they run as processes, and the tests that start them. */
+const startedBy: readonly (readonly [string, string])[] = [
+  ["src/cli/", "test/agent/cli.test.ts"],
+  ["src/agent/", "test/agent/drift.test.ts"],
+  ["src/cluster/open-source.ts", "test/agent/standalone.test.ts"],
+  ["src/kernel/linux/device-watch.ts", "test/agent/drift.test.ts"],
+  ["src/lab/", "test/lab/command.test.ts"],
+];
+
 describe("tests", () => {
+  it("every source with code is led to by a test, or runs in a process that a test starts", () => {
+    const sources = code.filter((f) => f.startsWith("src/") && f.endsWith(".ts") && !isTest(f));
+    const alone = untested(sources, files.filter(isTest), repoText);
+    assert.deepEqual(
+      alone.filter((f) => !startedBy.some(([path]) => f.startsWith(path))),
+      [],
+    );
+    for (const [, test] of startedBy) assert.ok(files.includes(test), `${test} is not there`);
+  });
+
   it("a test that does not run gives its reason", () => {
     const silent = /\b(it|test|describe)\.(skip|todo|only)\(|\b(skip|todo|only): true\b/;
     assert.deepEqual(grep(code.filter(isTest), silent), []);

@@ -11,11 +11,12 @@ export function hasCode(source: string): boolean {
   return /[^\s;]/.test(bare.replace(/\bimport\b[^;]*;/g, "").replace(/\bexport\s*\{\s*\}/g, ""));
 }
 
-const folderOf = (file: string) => file.slice(0, file.lastIndexOf("/") + 1);
+/** `src/net/gen/x.ts` lies in the layer `src/net/`. */
+const layerOf = (file: string) => file.split("/").slice(0, 2).join("/");
 
 /**
  * The files of `sources` with code that no test imports, neither itself nor through a neighbour: from an imported file
- * the way goes on only into its own folder, since what lies further away has its own tests to need.
+ * the way goes on only within its own layer, since what lies further down has its own tests to need.
  * Paths are relative to the root.
  */
 export function untested(
@@ -30,6 +31,6 @@ export function untested(
       .filter((f) => known.has(f));
   const reached = new Set(tests.flatMap(imports));
   // A set that grows while it is walked is walked to its new end.
-  for (const file of reached) for (const next of imports(file)) if (next.startsWith(folderOf(file))) reached.add(next);
+  for (const file of reached) for (const next of imports(file)) if (layerOf(next) === layerOf(file)) reached.add(next);
   return sources.filter((f) => !reached.has(f) && hasCode(read(f)));
 }

@@ -1,65 +1,51 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import fc from "fast-check";
-import {
-  decodeCtEntry,
-  decodeEndpoint,
-  decodeEvent,
-  decodeNatKey,
-  encodeCtEntry,
-  encodeEndpoint,
-  encodeEvent,
-  encodeNatKey,
-} from "./gen/bpf-maps.ts";
+import { bytesAt, exactly, uint, uint64, viewOf } from "./codec.ts";
 
-const u8 = fc.integer({ min: 0, max: 0xff });
-const u16 = fc.integer({ min: 0, max: 0xffff });
-const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
-const bytes = (n: number) => fc.uint8Array({ minLength: n, maxLength: n });
-
-describe("generated codecs", () => {
-  it("give back what they were given", () => {
-    const natKey = fc.record({
-      src: bytes(16),
-      dst: bytes(16),
-      srcPort: u16,
-      dstPort: u16,
-      protocol: u8,
-      direction: u8,
+describe("uint()", () => {
+  const cases: readonly (readonly [number, 1 | 2 | 4, boolean])[] = [
+    [0, 1, true],
+    [255, 1, true],
+    [256, 1, false],
+    [65_535, 2, true],
+    [65_536, 2, false],
+    [4_294_967_295, 4, true],
+    [4_294_967_296, 4, false],
+    [-1, 4, false],
+    [1.5, 4, false],
+    [Number.NaN, 4, false],
+  ];
+  for (const [value, bytes, fits] of cases)
+    it(`${fits ? "gives" : "refuses"} ${value} for ${8 * bytes} bits`, () => {
+      if (fits) assert.equal(uint(value, bytes, "port"), value);
+      else assert.throws(() => uint(value, bytes, "port"), { name: "RangeError", message: /Cannot encode port: / });
     });
-    fc.assert(fc.property(natKey, (v) => assert.deepEqual(decodeNatKey(encodeNatKey(v)), { ...v })));
-    const endpoint = fc.record({ ifindex: u32, identity: u32, flags: u32, mac: bytes(6), hostMac: bytes(6) });
-    fc.assert(fc.property(endpoint, (v) => assert.deepEqual(decodeEndpoint(encodeEndpoint(v)), { ...v })));
+});
+
+describe("uint64()", () => {
+  const most = (1n << 64n) - 1n;
+  for (const value of [0n, 1n, most]) it(`gives ${value}`, () => assert.equal(uint64(value, "packets"), value));
+  for (const value of [-1n, most + 1n])
+    it(`refuses ${value}`, () => assert.throws(() => uint64(value, "packets"), /Cannot encode packets/));
+});
+
+describe("lengths", () => {
+  it("exactly() gives bytes of the right length and refuses others", () => {
+    const six = new Uint8Array(6);
+    assert.equal(exactly(six, 6, "mac"), six);
+    for (const length of [0, 5, 7]) assert.throws(() => exactly(new Uint8Array(length), 6, "mac"), RangeError);
   });
 
-  it("accept any bytes of the right number and keep all but padding", () => {
-    fc.assert(fc.property(bytes(48), (b) => assert.deepEqual(encodeCtEntry(decodeCtEntry(b)), b)));
-    fc.assert(
-      fc.property(bytes(64), (b) => {
-        const kept = b.slice();
-        kept.fill(0, 62);
-        assert.deepEqual(encodeEvent(decodeEvent(b)), kept);
-      }),
-    );
+  it("viewOf() sees a part of a buffer where it lies, and refuses a wrong length", () => {
+    const part = Uint8Array.of(9, 9, 1, 2, 3, 4, 9).subarray(2, 6);
+    assert.equal(viewOf(part, 4, "event").getUint32(0), 0x01020304);
+    assert.throws(() => viewOf(part, 5, "event"), /Cannot decode event from 4 bytes: 5 are wanted/);
   });
 
-  it("write ports in network order and counts in the machine's", () => {
-    const key = {
-      src: new Uint8Array(16),
-      dst: new Uint8Array(16),
-      srcPort: 0x1234,
-      dstPort: 1,
-      protocol: 6,
-      direction: 1,
-    };
-    assert.equal(Buffer.from(encodeNatKey(key).subarray(32)).toString("hex"), "1234000106010000");
-  });
-
-  it("refuse what does not fit", () => {
-    const e = { ifindex: 1, identity: 1, flags: 0, mac: new Uint8Array(6), hostMac: new Uint8Array(6) };
-    assert.throws(() => encodeEndpoint({ ...e, ifindex: 2 ** 32 }), /endpoint\.ifindex: 4294967296/);
-    assert.throws(() => encodeEndpoint({ ...e, identity: -1 }), RangeError);
-    assert.throws(() => encodeEndpoint({ ...e, mac: new Uint8Array(5) }), /5 bytes where 6/);
-    assert.throws(() => decodeEndpoint(new Uint8Array(23)), /23 bytes: 24/);
+  it("bytesAt() copies", () => {
+    const bytes = Uint8Array.of(1, 2, 3, 4);
+    const copy = bytesAt(viewOf(bytes, 4, "x"), 1, 2);
+    bytes[1] = 99;
+    assert.deepEqual([...copy], [2, 3]);
   });
 });
