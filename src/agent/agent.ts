@@ -12,8 +12,8 @@ import { mountBpffs } from "../kernel/linux/bpffs.ts";
 import { watchDevices } from "../kernel/linux/device-watch.ts";
 import { CallStats } from "./call-stats.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
+import { CniDoor } from "./cni/door.ts";
 import { handleCall } from "./cni/handler.ts";
-import { type CniServer, listenCni } from "./cni/server.ts";
 import { announceNetwork } from "./condition.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { RUN_FILES } from "./config/default-paths.ts";
@@ -50,7 +50,7 @@ interface Started {
   readonly startedAtMs: number;
 }
 
-function routeSources(s: Started, cni: CniServer): RouteSources {
+function routeSources(s: Started, cni: CniDoor): RouteSources {
   const { agent, parts, sweeper, startedAtMs, config } = s;
   const status = () =>
     collectStatus(agent, parts, { version: VERSION, startedAtMs, pid: process.pid, sweep: sweeper.counts() });
@@ -81,7 +81,7 @@ function routeSources(s: Started, cni: CniServer): RouteSources {
   };
 }
 
-async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniServer): Promise<void> {
+async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniDoor): Promise<void> {
   const { config, parts } = s;
   const sources = routeSources(s, cni);
   const open = async (what: string, server: Promise<HttpServer>) => {
@@ -95,14 +95,14 @@ async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniServ
 }
 
 /** Serves the plugin. An attachment writes its own rows; the loop need not hurry after it. */
-function openCni(s: Started): Promise<CniServer> {
-  const { log } = s.parts;
-  const context = s.agent.context();
-  return listenCni({
-    path: join(s.config.paths.run, RUN_FILES.cni),
+function makeCniDoor(parts: AgentParts, agent: NodeAgent, calls: CallStats): CniDoor {
+  const { log, config } = parts;
+  const context = agent.context();
+  return new CniDoor({
+    path: join(config.paths.run, RUN_FILES.cni),
     handle: (request) => handleCall(() => context, request),
     onCall: ({ command, containerId, ifname, code, msg, details }, durationMs) => {
-      s.calls.note(command, code, durationMs);
+      calls.note(command, code, durationMs);
       const fields = { command, containerId, ifname, durationMs: Math.round(durationMs * 100) / 100 };
       if (code === 0) log.debug(fields, "served the plugin");
       else log.warn({ ...fields, code, failure: msg, details }, "refused the plugin");
@@ -151,15 +151,19 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   const parts = makeParts(stack, config, log, source);
   const agent = new NodeAgent(parts);
   const ending = new AbortController();
+  const calls = new CallStats();
+  const cni = makeCniDoor(parts, agent, calls);
   const whenReady = createWhenReady(parts, agent, () => {
+    cni.open().catch((error: unknown) => log.error({ failure: messageOf(error) }, "cannot serve the plugin"));
     void announceNetwork(source, config.nodeName, log, ending.signal);
   });
   const loop = makeLoop(agent, parts, whenReady);
   const sweeper = new Sweeper(parts.kernel);
-  const started: Started = { config, parts, agent, loop, sweeper, calls: new CallStats(), startedAtMs: parts.nowMs() };
+  const started: Started = { config, parts, agent, loop, sweeper, calls, startedAtMs: parts.nowMs() };
   agent.loadPrograms(object);
   stack.defer(() => log.info({}, "ended; the data plane stays"));
-  const cni = stack.use(await openCni(started));
+  stack.use(cni);
+  await cni.openUnlessServed();
   await openServers(stack, started, cni);
   const following = Promise.all([source.run(ending.signal), leading(started, ending.signal)]);
   stack.defer(() => following.then(() => undefined));

@@ -47,6 +47,7 @@ test("an agent that answers there already is an error, and it can be tried again
   const { path, door } = place();
   const other = new CniDoor({ path, handle: () => assert.fail("nobody calls") });
   await door.open();
+  await assert.rejects(other.openUnlessServed(), { code: "SOCKET_IN_USE" });
   await assert.rejects(other.open(), { code: "SOCKET_IN_USE" });
   await door[Symbol.asyncDispose]();
   await other.open();

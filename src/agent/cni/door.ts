@@ -7,7 +7,14 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { OFFLINE_ARGV_FILE } from "./offline-files.ts";
-import { type CniServer, type CniServerCounters, type CniServerOptions, listenCni } from "./server.ts";
+import {
+  type CniServer,
+  type CniServerCounters,
+  type CniServerOptions,
+  isAnswered,
+  listenCni,
+  SocketInUseError,
+} from "./server.ts";
 
 const CLOSED: CniServerCounters = { connections: 0, waiting: 0, refused: 0, malformed: 0, abandoned: 0 };
 
@@ -22,8 +29,9 @@ export class CniDoor implements AsyncDisposable {
     this.#options = options;
   }
 
-  /** Opens now if nobody else can serve. @throws SocketInUseError */
+  /** Opens now if nobody else can serve. @throws SocketInUseError when another agent answers */
   async openUnlessServed(): Promise<void> {
+    if (await isAnswered(this.#options.path)) throw new SocketInUseError(this.#options.path);
     if (!existsSync(join(dirname(this.#options.path), OFFLINE_ARGV_FILE))) await this.open();
   }
 

@@ -158,7 +158,7 @@ class Connections {
 }
 
 /** Whether somebody answers at the path. */
-async function isAnswered(path: string): Promise<boolean> {
+export async function isAnswered(path: string): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const probe = createConnection(path);
   probe.once("connect", () => resolve(true));
