@@ -24,6 +24,7 @@ import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { type Sweep, sweep } from "./cni/sweep.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
+import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
 import { messageOf } from "./reconcile/failures.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -79,8 +80,7 @@ export class NodeAgent {
   readonly #reconciler: Reconciler;
   readonly #cluster: ClusterView;
   readonly #clusterRows: (input: ClusterInput) => ClusterRows;
-  #programs: { readonly tag: string } | undefined;
-  #programsProblem: string | undefined = "The programs are not loaded yet";
+  readonly #programs: Programs;
   #runProblem: string | undefined;
   #failedRuns = 0;
   #report: RunReport | undefined;
@@ -91,24 +91,17 @@ export class NodeAgent {
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
+    const { kernel, config, log } = parts;
+    this.#programs = new Programs({ kernel, log, pinDirectory: config.paths.pins, mapSizes: config.mapSizes });
     this.#cluster = new ClusterView({ ...parts, nodeName: parts.config.nodeName });
     this.#look = this.#cluster.look();
     this.#clusterRows = rememberingClusterRows(() => this.nodeIds());
     this.#reconciler = new Reconciler(parts.kernel, describeMapRow, this.#events());
   }
 
-  /** Loads programs and maps, adopting what is pinned. A failure is kept as the reason for not being ready. */
+  /** Loads programs and maps, adopting what is pinned; see {@link Programs}. */
   loadPrograms(object: Uint8Array): void {
-    const { config, kernel, log } = this.#parts;
-    try {
-      const loaded = kernel.loadPrograms(object, { pinDirectory: config.paths.pins, maxEntries: config.mapSizes });
-      this.#programs = loaded;
-      this.#programsProblem = undefined;
-      log.info({ programs: loaded.tag, isSame: loaded.isSame }, "loaded programs");
-    } catch (cause) {
-      this.#programsProblem = messageOf(cause);
-      log.error({ error: cause }, "cannot load programs");
-    }
+    this.#programs.load(object, this.#parts.nowMs());
   }
 
   /**
@@ -142,7 +135,7 @@ export class NodeAgent {
   /** Reasons why pods cannot be attached; empty when they can. */
   notReady(): readonly string[] {
     return notReadyReasons({
-      programsProblem: this.#programsProblem,
+      programsProblem: this.#programs.problem,
       waitingFor: this.#look.waitingFor,
       runProblem: this.#runProblem,
       failedRuns: this.#failedRuns,
@@ -153,6 +146,12 @@ export class NodeAgent {
   /** What is not right but keeps no pod from being attached. */
   issues(): readonly Issue[] {
     const issues: Issue[] = [...(this.#plan?.issues ?? [])];
+    const { issue } = this.#programs;
+    if (issue !== undefined)
+      issues.push({
+        path: "programs",
+        message: `Those of an earlier agent go on, since its own cannot be used: ${issue}`,
+      });
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
     for (const e of this.#lost)
@@ -204,7 +203,7 @@ export class NodeAgent {
 
   /** Tag of the loaded programs. */
   get programs(): string | undefined {
-    return this.#programs?.tag;
+    return this.#programs.tag;
   }
 
   /** All nodes of the last plan. */
@@ -214,7 +213,7 @@ export class NodeAgent {
 
   /** Numbers of nodes by address text, as the map has them. */
   nodeIds(): ReadonlyMap<string, number> {
-    if (this.#programs === undefined) return new Map();
+    if (this.#programs.tag === undefined) return new Map();
     const rows = this.#parts.kernel.mapRows("nodes");
     return new Map(rows.map((r) => [addrFromBytes(decodeNodeKey(r.key).tunnel).text, decodeNode(r.value).nodeId]));
   }
@@ -231,7 +230,8 @@ export class NodeAgent {
 
   #runLocked(nowMs: number, isFull: boolean): void {
     const { config } = this.#parts;
-    if (this.#programs === undefined) return;
+    this.#programs.retry(nowMs);
+    if (this.#programs.tag === undefined) return;
     this.#noteSweep(sweep(this.context()));
     this.#look = this.#cluster.look();
     const { view } = this.#look;
