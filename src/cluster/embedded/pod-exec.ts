@@ -3,8 +3,9 @@
 import type { IncomingMessage } from "node:http";
 import type { Duplex, Readable } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { ApiError, badRequest, noSuchPath } from "./api-error.ts";
+import { ApiError, badRequest, forbidden, noSuchPath } from "./api-error.ts";
 import type { User } from "./authentication.ts";
+import { attributesOf, describeRefusal, isAllowed } from "./authorization.ts";
 import type { ServerContext } from "./context.ts";
 import { CHANNEL, decodeMessage, encodeMessage, exitStatus, SUBPROTOCOLS } from "./exec-protocol.ts";
 import { parseResourcePath, queryFlag } from "./http-request.ts";
@@ -33,7 +34,7 @@ function refuse(socket: Duplex, error: unknown): void {
   socket.end(`${head.join("\r\n")}\r\n\r\n${body}`);
 }
 
-function wantedOf(server: ServerContext, req: IncomingMessage): Wanted {
+function wantedOf(server: ServerContext, req: IncomingMessage, user: User): Wanted {
   const url = new URL(req.url ?? "/", "https://api");
   const path = parseResourcePath(url.pathname);
   const { namespace, name, subresource } = path ?? {};
@@ -41,6 +42,9 @@ function wantedOf(server: ServerContext, req: IncomingMessage): Wanted {
   if (path?.plural !== "pods" || path.group !== "" || r === undefined || name === undefined || namespace === undefined)
     throw noSuchPath();
   if (subresource !== "exec" && subresource !== "attach") throw noSuchPath();
+  // WebSocket clients come by GET; the permission is the one to create, as for those that come by POST.
+  const attributes = attributesOf(path, "create");
+  if (!isAllowed(server.storage, user, attributes)) throw forbidden(r, name, describeRefusal(user, attributes));
   const pod = server.operations.get(r, namespace, name);
   const query = url.searchParams;
   const kubelet: KubeletStreams = kubeletOf(server.kubelet, pod);
@@ -157,7 +161,7 @@ export function createExecUpgrade(
         throw badRequest(
           `None of the subprotocols "${offered.join(", ")}" is spoken here: ${SUBPROTOCOLS.join(" or ")} is wanted`,
         );
-      const wanted = wantedOf(server, req);
+      const wanted = wantedOf(server, req, user);
       sockets.handleUpgrade(req, socket, head, (ws) => {
         runSession(ws, wanted).catch((error: unknown) =>
           server.onError(error, `exec in ${wanted.request.namespace}/${wanted.request.pod}`),

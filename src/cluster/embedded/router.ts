@@ -1,8 +1,9 @@
 /** From a request to its handler. */
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ApiError, noSuchPath } from "./api-error.ts";
+import { ApiError, forbidden, noSuchPath } from "./api-error.ts";
 import { authenticate } from "./authentication.ts";
+import { type Attributes, attributesOf, describeRefusal, isAllowed, verbOf } from "./authorization.ts";
 import type { Exchange, ServerContext } from "./context.ts";
 import {
   aggregatedDiscovery,
@@ -15,7 +16,7 @@ import {
 } from "./discovery.ts";
 import { handleResource } from "./handle-resource.ts";
 import { sendError, sendJson, sendText } from "./http-answer.ts";
-import { parseResourcePath } from "./http-request.ts";
+import { parseResourcePath, queryFlag, type ResourcePath } from "./http-request.ts";
 import { OPENAPI_V2_PROTOBUF, openApiV2, openApiV3, openApiV3Index } from "./openapi.ts";
 import { handleReview } from "./reviews.ts";
 
@@ -70,14 +71,27 @@ function handleDiscovery(x: Exchange): boolean {
   return true;
 }
 
+/** @throws ApiError 403 */
+function authorize(x: Exchange, path: ResourcePath | undefined): void {
+  const method = x.req.method ?? "GET";
+  const wanted: Attributes =
+    path === undefined
+      ? { kind: "path", verb: method.toLowerCase(), path: x.pathname }
+      : attributesOf(path, verbOf(method, path, queryFlag(x.query, "watch")));
+  if (isAllowed(x.server.storage, x.user, wanted)) return;
+  const about = { group: path?.group ?? "", plural: path?.plural ?? x.pathname, kind: "" };
+  throw forbidden(about, path?.name ?? "", describeRefusal(x.user, wanted));
+}
+
 async function route(server: ServerContext, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const url = new URL(req.url ?? "/", "https://api");
   if (handlePublic(res, url.pathname)) return;
   const user = authenticate(req, server.tokens);
   if (user === undefined) throw new ApiError(401, "Unauthorized", "Unauthorized");
   const x: Exchange = { server, req, res, pathname: url.pathname, query: url.searchParams, user };
-  if (handleDiscovery(x)) return;
   const path = parseResourcePath(url.pathname);
+  authorize(x, path);
+  if (handleDiscovery(x)) return;
   if (path === undefined) throw noSuchPath();
   if (await handleReview(x, path)) return;
   await handleResource(x, path);

@@ -120,6 +120,10 @@ const CRD_VERSION = O({
   additionalPrinterColumns: L(O({ name: S, type: S, format: S, description: S, priority: I, jsonPath: S })),
 });
 
+const ROLE = {
+  rules: L(O({ verbs: L(S), apiGroups: L(S), resources: L(S), resourceNames: L(S), nonResourceURLs: L(S) })),
+};
+
 const ROLE_BINDING = {
   subjects: L(O({ kind: S, apiGroup: S, name: S, namespace: S })),
   roleRef: O({ apiGroup: S, kind: S, name: S }),
@@ -188,6 +192,8 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, JsonSchema>>>> = {
   "networking.k8s.io/networkpolicies": {
     spec: O({ podSelector: SELECTOR, policyTypes: L(S), ingress: L(RULE), egress: L(RULE) }),
   },
+  "rbac.authorization.k8s.io/roles": ROLE,
+  "rbac.authorization.k8s.io/clusterroles": ROLE,
   "rbac.authorization.k8s.io/rolebindings": ROLE_BINDING,
   "rbac.authorization.k8s.io/clusterrolebindings": ROLE_BINDING,
   "policy/poddisruptionbudgets": { spec: O({ minAvailable: IS, maxUnavailable: IS, selector: SELECTOR }) },
