@@ -18,8 +18,10 @@ export interface FakeObject {
 /** Possible CPUs of the pretended machine: a per-CPU value has one part for each. */
 const CPUS = 2;
 
-const KINDS: Readonly<Record<BpfMapName, readonly [FakeMapSpec["type"], number]>> = {
+/** What the codecs do not say of a map: its type and size. */
+const KINDS: Readonly<Record<string, readonly [FakeMapSpec["type"], number]>> = {
   config: ["array", 1],
+  generation: ["array", 1],
   endpoints: ["hash", 4096],
   ipcache: ["lpm_trie", 131072],
   nodes: ["hash", 16384],
@@ -32,7 +34,9 @@ const KINDS: Readonly<Record<BpfMapName, readonly [FakeMapSpec["type"], number]>
 };
 
 function specOf(name: BpfMapName): FakeMapSpec {
-  const [type, maxEntries] = KINDS[name];
+  const kind = KINDS[name];
+  if (kind === undefined) throw new Error(`The fake does not know of which type map "${name}" is`);
+  const [type, maxEntries] = kind;
   const { keyBytes, valueBytes } = BPF_MAPS[name];
   return { type, keyBytes, valueBytes: type === "percpu_array" ? CPUS * valueBytes : valueBytes, maxEntries };
 }
@@ -40,5 +44,5 @@ function specOf(name: BpfMapName): FakeMapSpec {
 /** Twill's data plane, as bpf/gen/twill.o has it; the behaviour suite holds one against the other. */
 export const TWILL_OBJECT: FakeObject = {
   programs: ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire"],
-  maps: new Map((Object.keys(KINDS) as BpfMapName[]).map((name) => [name, specOf(name)])),
+  maps: new Map((Object.keys(BPF_MAPS) as BpfMapName[]).map((name) => [name, specOf(name)])),
 };

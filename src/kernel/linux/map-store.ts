@@ -1,5 +1,7 @@
 /** The pinned maps: opened once, written in batches where the kernel has them, read safely while others write. */
 
+import { randomBytes } from "node:crypto";
+import { encodeGeneration } from "../../net/gen/bpf-maps.ts";
 import type { MapRow } from "../../plan/rows.ts";
 import { KernelError, type MapInfo, type MapPage } from "../kernel.ts";
 import { type Addon, type AddonMapInfo, loadAddon, type MapHandle } from "./addon.ts";
@@ -7,6 +9,9 @@ import { mapPin, pinnedMaps } from "./bpffs.ts";
 import { attempt, ERRNO, errnoName, isKernelError } from "./failure.ts";
 import { mapTypeName, RINGBUF } from "./map-types.ts";
 
+/** The map whose entries flows remember, and the one that says when they changed (bpf/lib/types.h). */
+const ENDPOINTS = "endpoints";
+const GENERATION = "generation";
 /** Entries in one batch call. */
 const BATCH = 4096;
 /** Below this many entries single calls are as fast. */
@@ -80,18 +85,41 @@ export class MapStore implements Disposable {
 
   put(name: string, rows: readonly MapRow[]): void {
     const map = this.#map(name);
-    attempt(`write map "${name}"`, () => {
-      if (rows.length < SINGLE) for (const row of rows) this.#putOne(name, map, row);
-      else for (let i = 0; i < rows.length; i += BATCH) this.#putBatch(name, map, rows.slice(i, i + BATCH));
-    });
+    try {
+      attempt(`write map "${name}"`, () => {
+        if (rows.length < SINGLE) for (const row of rows) this.#putOne(name, map, row);
+        else for (let i = 0; i < rows.length; i += BATCH) this.#putBatch(name, map, rows.slice(i, i + BATCH));
+      });
+    } finally {
+      this.#announce(name);
+    }
   }
 
   delete(name: string, keys: readonly Uint8Array[]): void {
     const map = this.#map(name);
-    attempt(`delete from map "${name}"`, () => {
-      if (keys.length < SINGLE) for (const key of keys) this.#addon.mapDelete(map.handle, key);
-      else for (let i = 0; i < keys.length; i += BATCH) this.#deleteBatch(map, keys.slice(i, i + BATCH));
-    });
+    try {
+      attempt(`delete from map "${name}"`, () => {
+        if (keys.length < SINGLE) for (const key of keys) this.#addon.mapDelete(map.handle, key);
+        else for (let i = 0; i < keys.length; i += BATCH) this.#deleteBatch(map, keys.slice(i, i + BATCH));
+      });
+    } finally {
+      this.#announce(name);
+    }
+  }
+
+  /**
+   * Flows remember where their pods are: a change of the endpoints, even one that stopped half way, has to be announced.
+   * Any value will do that nobody has used before; two processes that write at once need not agree.
+   */
+  #announce(name: string): void {
+    if (name !== ENDPOINTS) return;
+    const value = encodeGeneration({ value: randomBytes(4).readUInt32LE() });
+    try {
+      this.#putOne(GENERATION, this.#map(GENERATION), { key: new Uint8Array(4), value });
+    } catch (error) {
+      // An object without that map remembers nothing.
+      if (!isKernelError(error, "ENOENT")) throw error;
+    }
   }
 
   /** Copies the entries of a map into one of the same key and value; what does not fit is left out and counted. */
