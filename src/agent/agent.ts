@@ -76,7 +76,10 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
       expired: () => new Map(sweeper.counts().map((c) => [c.map, c.expired])),
       earlyReuses: () => parts.ledger.earlyReuses(),
       calls: s.calls,
-      refusedCalls: () => new Map(Object.entries(cni.counters()).filter(([name]) => name !== "connections")),
+      refusedCalls: () => {
+        const { refused, malformed, abandoned } = cni.counters();
+        return new Map(Object.entries({ refused, malformed, abandoned }));
+      },
     },
   };
 }

@@ -197,6 +197,11 @@ describe("words", () => {
     assert.match(refused.err, /mtu: 12 is less than 576/);
   });
 
+  it("lab hands its words on to the lab, as they are", async () => {
+    const { out } = await plain("lab", "exec", "--help");
+    assert.match(out, /^Usage: lab exec \[options\] <target> \[command\.\.\.\]/);
+  });
+
   it("completion scripts are what their shells read", async () => {
     const bash = await node.run([
       "bash",

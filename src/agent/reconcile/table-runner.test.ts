@@ -170,6 +170,7 @@ test("a table that cannot be looked at says so, and is looked at again", () => {
   f.observeError = new Error("Cannot list things");
   assert.equal(f.run(), 0);
   assert.equal(f.runner.status().problem, "Cannot list things");
+  assert.equal(f.runner.nextMs(), 1000);
   assert.equal(f.runner.status().failing, 1);
   f.observeError = undefined;
   assert.equal(f.run(), 1);

@@ -13,6 +13,9 @@ export interface RunnerEvents {
   failed(table: string, row: string, message: string): void;
 }
 
+/** After a table could not even be looked at. */
+const LOOK_AGAIN_MS = 1000;
+
 /** Keys of map rows are raw bytes: shown as hexadecimal. */
 function printable(key: string): string {
   return /^[\x20-\x7e]*$/.test(key) ? key : hex(Uint8Array.from(key, (c) => c.charCodeAt(0)));
@@ -35,6 +38,7 @@ export class TableRunner<D, O> {
   #settled: readonly D[] | undefined;
   #drifted = 0;
   #problem: string | undefined;
+  #lookAgainMs = 0;
 
   /** @param desired the wanted rows, asked anew in each run */
   constructor(table: Table<D, O>, desired: () => readonly D[], events: RunnerEvents) {
@@ -63,6 +67,7 @@ export class TableRunner<D, O> {
       observed = this.#table.observe();
     } catch (cause) {
       this.#problem = messageOf(cause);
+      this.#lookAgainMs = nowMs + LOOK_AGAIN_MS;
       this.#events.failed(name, `observe ${name}`, this.#problem);
       return 0;
     }
@@ -101,9 +106,10 @@ export class TableRunner<D, O> {
     return this.#drifted;
   }
 
-  /** Wall clock of the next attempt at a failed row, milliseconds. */
+  /** Wall clock of the next attempt at what failed, milliseconds. */
   nextMs(): number | undefined {
-    const times = [this.#failures.nextMs(), this.#removeFailures.nextMs()].filter((t) => t !== undefined);
+    const lookAgainMs = this.#problem === undefined ? undefined : this.#lookAgainMs;
+    const times = [this.#failures.nextMs(), this.#removeFailures.nextMs(), lookAgainMs].filter((t) => t !== undefined);
     return times.length === 0 ? undefined : Math.min(...times);
   }
 
