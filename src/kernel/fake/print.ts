@@ -9,10 +9,11 @@ export function printNode(machine: FakeMachine): string {
   for (const { maps } of machine.pins.values()) {
     for (const map of maps.values()) {
       const isArray = map.spec.type === "array" || map.spec.type === "percpu_array";
-      if (map.size === 0 || map.spec.type === "percpu_array") continue;
+      // An array is always full: what was never written to says nothing.
+      const rows = map.rows().filter((r) => !isArray || r.value.some((b) => b !== 0));
+      if (rows.length === 0) continue;
       lines.push(`map ${map.name} ${map.spec.type}${isArray ? "" : ` ${map.size}/${map.spec.maxEntries}`}`);
-      const rows = map.rows().map((r) => `  ${hex(r.key)}: ${hex(r.value)}`);
-      lines.push(...rows.sort());
+      lines.push(...rows.map((r) => `  ${hex(r.key)}: ${hex(r.value)}`).sort());
     }
   }
   return `${lines.join("\n")}\n`;
