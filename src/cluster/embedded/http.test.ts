@@ -5,7 +5,7 @@ import { after, before, describe, test } from "node:test";
 import { createConnection } from "../kube/connection.ts";
 import { createLineSplitter } from "../kube/watch-lines.ts";
 import { ClusterError } from "../source.ts";
-import { startTestApi, type TestApi } from "../testing.ts";
+import { eventually, startTestApi, type TestApi } from "../testing.ts";
 import type { Fields } from "./fields.ts";
 import type { NewObject } from "./types.ts";
 
@@ -275,8 +275,26 @@ describe("watches", () => {
     assert.equal(events[0]?.["object"].metadata.annotations["k8s.io/initial-events-end"], "true");
   });
 
+  test("a watcher that does not read is cut off, and counted", async () => {
+    const res = await t.connection.stream({
+      method: "GET",
+      path: `${maps}?watch=1&labelSelector=big`,
+      signal: signal(),
+    });
+    res.on("error", () => {});
+    const closed = new Promise((resolve) => res.once("close", resolve));
+    const data = (i: number) => ({ data: { i: `${i}`, text: "x".repeat(1 << 20) } });
+    t.api.objects.create(config("big", {}, { big: "yes" }));
+    for (let i = 0; i < 60 && t.api.stats().slowWatchersClosed === 0; i++) {
+      t.api.objects.patch({ apiVersion: "v1", kind: "ConfigMap", namespace: "default", name: "big" }, data(i));
+      await new Promise(setImmediate);
+    }
+    assert.equal(t.api.stats().slowWatchersClosed, 1);
+    res.resume();
+    await closed;
+  });
+
   test("a watch leaves nothing behind", async () => {
-    const { eventually } = await import("../testing.ts");
     await eventually("all watches are closed", () => t.api.stats().watchers === 0);
     assert.deepEqual(t.errors, []);
   });

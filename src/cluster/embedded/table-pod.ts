@@ -53,10 +53,9 @@ export function podStatus(o: KubeObject): string {
   const isGated = (status["conditions"] ?? []).some(
     (c: Fields) => c["type"] === "PodScheduled" && c["reason"] === "SchedulingGated",
   );
-  if (o.metadata.deletionTimestamp !== undefined) {
-    const isOver = status["phase"] === "Succeeded" || status["phase"] === "Failed";
-    return status["reason"] === "NodeLost" ? "Unknown" : isOver ? base : "Terminating";
-  }
+  const isOver = status["phase"] === "Succeeded" || status["phase"] === "Failed";
+  if (o.metadata.deletionTimestamp !== undefined && !isOver)
+    return status["reason"] === "NodeLost" ? "Unknown" : "Terminating";
   return initReason(o) ?? runningReason(o, isGated ? "SchedulingGated" : base);
 }
 

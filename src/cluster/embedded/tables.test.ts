@@ -69,6 +69,8 @@ test("the status of a pod is the word that users know", () => {
   assert.equal(status(c({ terminated: { exitCode: 3 } })), "ExitCode:3");
   assert.equal(status(c({ terminated: { signal: 9 } })), "Signal:9");
   assert.equal(status({ phase: "Failed", reason: "Evicted" }), "Evicted");
+  const over = { ...c({ terminated: { reason: "Completed", exitCode: 0 } }), phase: "Succeeded" };
+  assert.equal(status(over, {}, { deletionTimestamp: "2026-01-01T00:00:00Z" }), "Completed");
   assert.equal(
     status(c({ running: {} }, { ready: true }), {}, { deletionTimestamp: "2026-01-01T00:00:00Z" }),
     "Terminating",
