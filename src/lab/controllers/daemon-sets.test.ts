@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { KubeObject } from "../../cluster/embedded/types.ts";
-import { daemonPod, planDaemonSet, templateHash } from "./daemon-sets.ts";
+import { daemonPod, planDaemonSet } from "./daemon-sets.ts";
+import { templateHash } from "./loop.ts";
 
 function daemonSet(image: string): KubeObject {
   const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "c", image }] } };

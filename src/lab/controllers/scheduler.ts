@@ -1,6 +1,7 @@
 /** Binds pods without a node to the ready node that has the fewest. */
 
 import type { KubeObject, ObjectClient } from "../../cluster/embedded/types.ts";
+import { type OnError, refOf, runLoop } from "./loop.ts";
 
 /** What a decision needs of a node. */
 export interface Candidate {
@@ -42,69 +43,45 @@ function candidateOf(node: KubeObject, pods: number): Candidate {
 }
 
 /** Schedules until ended. @returns ends it */
-export function runScheduler(objects: ObjectClient, onError: (error: unknown, doing: string) => void): () => void {
-  let isQueued = false;
-  let isEnded = false;
-
-  function schedule(): void {
-    isQueued = false;
-    if (isEnded) return;
+export function runScheduler(objects: ObjectClient, onError: OnError): () => void {
+  function place(pod: KubeObject, choice: { readonly node: string } | { readonly why: string }): void {
+    if ("node" in choice) {
+      objects.patch(refOf(pod), { spec: { nodeName: choice.node } });
+      return;
+    }
+    const conditions = (pod["status"]?.conditions ?? []) as { type: string; message?: string }[];
+    if (conditions.some((c) => c.type === "PodScheduled" && c.message === choice.why)) return;
+    const lastTransitionTime = `${new Date().toISOString().slice(0, 19)}Z`;
+    const condition = {
+      type: "PodScheduled",
+      status: "False",
+      reason: "Unschedulable",
+      message: choice.why,
+      lastTransitionTime,
+    };
+    objects.patch(refOf(pod), { status: { phase: "Pending", conditions: [condition] } }, "status");
+  }
+  const kinds = [
+    { apiVersion: "v1", kind: "Pod" },
+    { apiVersion: "v1", kind: "Node" },
+  ];
+  return runLoop(objects, kinds, () => {
     const pods = objects.list({ apiVersion: "v1", kind: "Pod" });
     const waiting = pods.filter((p) => !p["spec"]?.nodeName && p.metadata.deletionTimestamp === undefined);
     if (waiting.length === 0) return;
     const load = Map.groupBy(pods, (p) => String(p["spec"]?.nodeName ?? ""));
-    const nodes = objects
-      .list({ apiVersion: "v1", kind: "Node" })
-      .map((n) => candidateOf(n, load.get(n.metadata.name)?.length ?? 0));
+    const nodes = objects.list({ apiVersion: "v1", kind: "Node" });
+    const candidates = nodes.map((n) => candidateOf(n, load.get(n.metadata.name)?.length ?? 0));
     for (const pod of waiting) {
-      const choice = chooseNode(pod, nodes);
+      const choice = chooseNode(pod, candidates);
       try {
         place(pod, choice);
       } catch (error) {
         onError(error, `schedule pod "${pod.metadata.namespace}/${pod.metadata.name}"`);
         continue;
       }
-      if ("node" in choice) {
-        const i = nodes.findIndex((n) => n.name === choice.node);
-        const chosen = nodes[i];
-        if (chosen !== undefined) nodes[i] = { ...chosen, pods: chosen.pods + 1 };
-      }
+      const chosen = candidates.find((c) => "node" in choice && c.name === choice.node);
+      if (chosen !== undefined) candidates[candidates.indexOf(chosen)] = { ...chosen, pods: chosen.pods + 1 };
     }
-  }
-
-  function place(pod: KubeObject, choice: { readonly node: string } | { readonly why: string }): void {
-    const ref = {
-      apiVersion: "v1",
-      kind: "Pod",
-      namespace: pod.metadata.namespace ?? "default",
-      name: pod.metadata.name,
-    };
-    if ("node" in choice) {
-      objects.patch(ref, { spec: { nodeName: choice.node } });
-      return;
-    }
-    const conditions = (pod["status"]?.conditions ?? []) as { type: string; message?: string }[];
-    if (conditions.some((c) => c.type === "PodScheduled" && c.message === choice.why)) return;
-    const now = `${new Date().toISOString().slice(0, 19)}Z`;
-    const condition = {
-      type: "PodScheduled",
-      status: "False",
-      reason: "Unschedulable",
-      message: choice.why,
-      lastTransitionTime: now,
-    };
-    objects.patch(ref, { status: { phase: "Pending", conditions: [condition] } }, "status");
-  }
-
-  // One decision for a burst of events, and never inside a watcher's call.
-  const poke = () => {
-    if (isQueued) return;
-    isQueued = true;
-    setImmediate(schedule);
-  };
-  const ends = ["Pod", "Node"].map((kind) => objects.watch({ apiVersion: "v1", kind }, poke));
-  return () => {
-    isEnded = true;
-    for (const end of ends) end();
-  };
+  });
 }

@@ -1,0 +1,168 @@
+/** EndpointSlices and Endpoints of Services with a selector: which addresses serve them now. */
+
+import type { KubeObject, NewObject, ObjectClient } from "../../cluster/embedded/types.ts";
+import { isOwnedBy, isPodReady, ownerReference, runLevel } from "./common.ts";
+
+const SERVICE_LABEL = "kubernetes.io/service-name";
+const MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by";
+const MANAGER = "endpointslice-controller.lab.twill.dev";
+
+/** As in a real cluster: more endpoints are spread over further slices. */
+const MAX_ENDPOINTS = 100;
+
+interface ServicePort {
+  readonly name?: string;
+  readonly protocol?: string;
+  readonly port: number;
+  readonly targetPort?: number | string;
+}
+
+interface ResolvedPort {
+  readonly name: string;
+  readonly protocol: string;
+  readonly port: number;
+}
+
+/** A Service's ports as they are in one pod: a port by name may have another number in each. Those that it lacks are left out. */
+export function resolvePorts(ports: readonly ServicePort[], pod: KubeObject): ResolvedPort[] {
+  const declared = (
+    (pod["spec"]?.containers ?? []) as { ports?: { name?: string; containerPort: number; protocol?: string }[] }[]
+  ).flatMap((c) => c.ports ?? []);
+  return ports.flatMap((p) => {
+    const protocol = p.protocol ?? "TCP";
+    const target = p.targetPort ?? p.port;
+    const port =
+      typeof target === "number"
+        ? target
+        : declared.find((d) => d.name === target && (d.protocol ?? "TCP") === protocol)?.containerPort;
+    return port === undefined ? [] : [{ name: p.name ?? "", protocol, port }];
+  });
+}
+
+/** Whether a pod may stand behind a Service now, or did until it began to end. */
+function isCandidate(pod: KubeObject, selector: readonly (readonly [string, string])[]): boolean {
+  const phase = pod["status"]?.phase;
+  return phase !== "Succeeded" && phase !== "Failed" && selector.every(([k, v]) => pod.metadata.labels?.[k] === v);
+}
+
+function addressOf(pod: KubeObject, isV6: boolean): string | undefined {
+  const ips = ((pod["status"]?.podIPs ?? []) as { ip: string }[]).map((p) => p.ip);
+  return ips.find((ip) => ip.includes(":") === isV6);
+}
+
+function endpointOf(pod: KubeObject, address: string, isAlwaysReady: boolean) {
+  const isTerminating = pod.metadata.deletionTimestamp !== undefined;
+  const serving = isPodReady(pod) || isAlwaysReady;
+  const { name, namespace, uid } = pod.metadata;
+  return {
+    addresses: [address],
+    conditions: { ready: serving && (!isTerminating || isAlwaysReady), serving, terminating: isTerminating },
+    ...(pod["spec"]?.nodeName ? { nodeName: pod["spec"].nodeName as string } : {}),
+    targetRef: { kind: "Pod", name, namespace: namespace ?? "default", uid },
+  };
+}
+
+function labelsOf(service: KubeObject): Record<string, string> {
+  const headless = service["spec"]?.clusterIP === "None" ? { "service.kubernetes.io/headless": "" } : {};
+  return { ...service.metadata.labels, ...headless, [SERVICE_LABEL]: service.metadata.name, [MANAGER_LABEL]: MANAGER };
+}
+
+/** The slices that a Service should have: by family, by the ports' numbers, at most 100 endpoints each. */
+export function planSlices(service: KubeObject, pods: readonly KubeObject[]): NewObject[] {
+  const spec = service["spec"] ?? {};
+  const selector = Object.entries((spec.selector ?? {}) as Record<string, string>);
+  const behind = pods
+    .filter((p) => isCandidate(p, selector))
+    .toSorted((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+  return ((spec.ipFamilies ?? ["IPv4"]) as string[]).flatMap((family) => {
+    const isV6 = family === "IPv6";
+    const withAddress = behind.flatMap((pod) => {
+      const address = addressOf(pod, isV6);
+      return address === undefined ? [] : [{ pod, address, ports: resolvePorts(spec.ports ?? [], pod) }];
+    });
+    const groups = [...Map.groupBy(withAddress, (e) => JSON.stringify(e.ports)).values()];
+    const chunks = groups.flatMap((g) =>
+      Array.from({ length: Math.ceil(g.length / MAX_ENDPOINTS) }, (_, i) =>
+        g.slice(i * MAX_ENDPOINTS, (i + 1) * MAX_ENDPOINTS),
+      ),
+    );
+    // One slice even without endpoints: its being there says that the Service was seen.
+    return (chunks.length === 0 ? [[]] : chunks).map((chunk, i) => ({
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: {
+        name: `${service.metadata.name}-${family.toLowerCase()}${i === 0 ? "" : `-${i}`}`,
+        namespace: service.metadata.namespace ?? "default",
+        labels: labelsOf(service),
+        ownerReferences: [ownerReference(service)],
+      },
+      addressType: family,
+      endpoints: chunk.map((e) => endpointOf(e.pod, e.address, spec.publishNotReadyAddresses === true)),
+      ports: chunk[0]?.ports ?? [],
+    }));
+  });
+}
+
+/** The old form of the first family's slices, which kubectl before 1.21 and some programs still read. */
+export function planEndpoints(service: KubeObject, slices: readonly NewObject[]): NewObject {
+  const family = service["spec"]?.ipFamilies?.[0] ?? "IPv4";
+  const subsets = slices
+    .filter((s) => s["addressType"] === family)
+    .flatMap((s) => {
+      const endpoints = s["endpoints"] as ReturnType<typeof endpointOf>[];
+      const list = (isReady: boolean) =>
+        endpoints
+          .filter((e) => e.conditions.ready === isReady)
+          .map((e) => ({ ip: e.addresses[0] ?? "", nodeName: e.nodeName ?? "", targetRef: e.targetRef }));
+      if (endpoints.length === 0) return [];
+      const [addresses, notReadyAddresses] = [list(true), list(false)];
+      return [
+        {
+          ...(addresses.length > 0 ? { addresses } : {}),
+          ...(notReadyAddresses.length > 0 ? { notReadyAddresses } : {}),
+          ports: s["ports"],
+        },
+      ];
+    });
+  const { name, namespace, labels } = service.metadata;
+  return {
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: {
+      name,
+      namespace: namespace ?? "default",
+      labels: { ...labels },
+      ownerReferences: [ownerReference(service)],
+    },
+    ...(subsets.length === 0 ? {} : { subsets }),
+  };
+}
+
+/** Works until ended. @returns ends it */
+export function runEndpointSlices(objects: ObjectClient, onError: (error: unknown, doing: string) => void): () => void {
+  function reconcile(service: KubeObject, pods: readonly KubeObject[], present: readonly KubeObject[]): void {
+    if (service.metadata.deletionTimestamp !== undefined || service["spec"]?.selector === undefined) return;
+    const slices = planSlices(service, pods);
+    const wanted = new Set(slices.map((s) => s.metadata.name));
+    for (const s of slices) objects.apply(s);
+    for (const { metadata, apiVersion, kind } of present.filter(
+      (s) => isOwnedBy(s, service) && !wanted.has(s.metadata.name),
+    ))
+      objects.delete({ apiVersion, kind, namespace: metadata.namespace ?? "default", name: metadata.name });
+    const endpoints = planEndpoints(service, slices);
+    // An absent list is nothing to merge: it has to be taken away.
+    objects.apply({ subsets: null, ...endpoints });
+  }
+  return runLevel(objects, onError, {
+    kind: { apiVersion: "v1", kind: "Service" },
+    also: [{ apiVersion: "v1", kind: "Pod" }],
+    reconcileAll(services, each) {
+      const byNamespace = (apiVersion: string, kind: string) =>
+        Map.groupBy(objects.list({ apiVersion, kind }), (o) => o.metadata.namespace);
+      const pods = byNamespace("v1", "Pod");
+      const slices = byNamespace("discovery.k8s.io/v1", "EndpointSlice");
+      for (const s of services)
+        each(s, () => reconcile(s, pods.get(s.metadata.namespace) ?? [], slices.get(s.metadata.namespace) ?? []));
+    },
+  });
+}
