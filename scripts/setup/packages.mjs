@@ -28,6 +28,7 @@ export const packages = [
   pkg("libstdc++6", "the pinned Node.js links to it", everything, `${libDir}/libstdc++.so.6`),
   pkg("gcc", "compiles the native addon and the CNI shim", building, "gcc"),
   pkg("libc6-dev", "C library's headers, and its static form for the CNI shim", building, `${libDir}/libc.a`),
+  pkg("musl-tools", "a C library whose static programs start fast, for the CNI shim", building, "musl-gcc"),
   pkg("linux-libc-dev", "the kernel's headers for the addon", building, "/usr/include/linux/bpf.h"),
   pkg("libbpf-dev", "loads eBPF objects for the addon", building, "/usr/include/bpf/libbpf.h"),
   pkg("iproute2", "ip and bridge: wires the lab's underlay", running, "ip"),
