@@ -11,6 +11,7 @@ import { isPodLink } from "../plan/names.ts";
 import type { MapRow } from "../plan/rows.ts";
 import type { NodeContext } from "./cni/node-context.ts";
 import { sweep } from "./cni/sweep.ts";
+import { putEndpointRows } from "./endpoint-map.ts";
 
 /** Something that does not agree. */
 export interface Finding {
@@ -105,7 +106,7 @@ export function fixIpam(ctx: NodeContext): Finding[] {
   return ctx.ledger.exclusive(() => {
     sweep(ctx);
     const rows = ctx.ledger.endpoints().flatMap((e) => planEndpoint(e)?.rows ?? []);
-    if (rows.length > 0) ctx.kernel.putMapRows(ENDPOINTS_MAP, rows);
+    if (rows.length > 0) putEndpointRows(ctx.kernel, rows);
     return checkIpam(ctx);
   });
 }

@@ -12,6 +12,7 @@ import type { Endpoint } from "../../model/endpoint.ts";
 import { familyBits } from "../../net/addr.ts";
 import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows } from "../../plan/endpoint.ts";
 import { GATEWAY_MAC } from "../../plan/names.ts";
+import { putEndpointRows } from "../endpoint-map.ts";
 import { cniErrorOf, cniErrorOfIpam } from "./failure.ts";
 import { defaultRoute, gatewayOf } from "./gateway.ts";
 import { isAlive } from "./generation.ts";
@@ -104,7 +105,7 @@ function createLink(ctx: NodeContext, e: Endpoint): PodLink {
 function build(ctx: NodeContext, e: Endpoint): void {
   const link = createLink(ctx, e);
   ctx.kernel.putAttachment(endpointAttachment(e));
-  ctx.kernel.putMapRows(ENDPOINTS_MAP, endpointMapRows(e, link.hostIfindex));
+  putEndpointRows(ctx.kernel, endpointMapRows(e, link.hostIfindex));
   ctx.kernel.openPodLink(e.hostIfname);
   ctx.ledger.commit(e.id, link.hostIfindex);
 }

@@ -3,6 +3,7 @@
 import type { Endpoint } from "../../model/endpoint.ts";
 import { ENDPOINTS_MAP, endpointKeys } from "../../plan/endpoint.ts";
 import { isPodLink } from "../../plan/names.ts";
+import { deleteEndpointKeys } from "../endpoint-map.ts";
 import { describeFailure } from "./failure.ts";
 import { hasNamespace } from "./generation.ts";
 import type { NodeContext } from "./node-context.ts";
@@ -63,7 +64,7 @@ export function sweep(ctx: NodeContext, unwanted: (e: Endpoint) => boolean = () 
       .filter((name) => isPodLink(name) && !wantedLinks.has(name));
     failures.push(...runAll(strayLinks.map((name) => () => kernel.deleteLink(name))));
     const strays = strayKeys(ctx, kept, failures);
-    if (strays.length > 0) failures.push(...runAll([() => kernel.deleteMapKeys(ENDPOINTS_MAP, strays)]));
+    if (strays.length > 0) failures.push(...runAll([() => deleteEndpointKeys(kernel, strays)]));
     return { removed, strayLinks, strayEntries: strays.length, failures };
   });
 }

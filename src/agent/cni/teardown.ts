@@ -1,7 +1,8 @@
 /** Taking an attachment apart: every step may have been done already, none stops the others. */
 
 import type { Endpoint } from "../../model/endpoint.ts";
-import { ENDPOINTS_MAP, endpointKeys } from "../../plan/endpoint.ts";
+import { endpointKeys } from "../../plan/endpoint.ts";
+import { deleteEndpointKeys } from "../endpoint-map.ts";
 import { describeFailure, isGone } from "./failure.ts";
 import type { NodeContext } from "./node-context.ts";
 
@@ -29,7 +30,7 @@ export function tearDown(ctx: NodeContext, endpoint: Endpoint): readonly string[
   const { kernel, ledger } = ctx;
   ledger.markDeleting(endpoint.id);
   const failures = runAll([
-    () => kernel.deleteMapKeys(ENDPOINTS_MAP, endpointKeys(endpoint)),
+    () => deleteEndpointKeys(kernel, endpointKeys(endpoint)),
     // The program goes with the device.
     () => kernel.deleteLink(endpoint.hostIfname),
   ]);

@@ -1,6 +1,7 @@
 /** The tables of a node over a {@link Kernel}: what belongs to Twill in each, and how a row is written. */
 
 import type { Kernel, Link } from "../../kernel/kernel.ts";
+import { ENDPOINTS_MAP } from "../../plan/endpoint.ts";
 import { HOST_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../../plan/names.ts";
 import {
   type MapRowPrinter,
@@ -23,6 +24,7 @@ import {
   SYSCTL_ROWS,
 } from "../../plan/row-kinds.ts";
 import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow, SysctlRow } from "../../plan/rows.ts";
+import { deleteEndpointKeys, putEndpointRows } from "../endpoint-map.ts";
 import type { Table } from "./table.ts";
 
 /** Number of the main routing table. */
@@ -102,6 +104,20 @@ export function attachTable(kernel: Kernel): Table<AttachRow, ObservedAttachment
     remove: (row) => kernel.deleteAttachment(row),
     isKept: (row) => isPodLink(row.link),
     print: printAttachment,
+  };
+}
+
+/** Entries of `endpoints`: as {@link mapTable}, and flows are told to look their pods up anew. */
+export function endpointTable(kernel: Kernel, printer: MapRowPrinter): Table<MapRow, MapRow> {
+  const keys = (rows: readonly MapRow[]) => rows.map((r) => r.key);
+  return {
+    ...mapTable(kernel, ENDPOINTS_MAP, printer),
+    put: (row) => putEndpointRows(kernel, [row]),
+    remove: (row) => deleteEndpointKeys(kernel, [row.key]),
+    batch: {
+      put: (rows) => putEndpointRows(kernel, rows),
+      remove: (rows) => deleteEndpointKeys(kernel, keys(rows)),
+    },
   };
 }
 

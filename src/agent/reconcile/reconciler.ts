@@ -9,11 +9,20 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { bytesEqual } from "../../net/bytes-key.ts";
+import { ENDPOINTS_MAP } from "../../plan/endpoint.ts";
 import type { NodeFacts } from "../../plan/facts.ts";
 import type { MapRowPrinter } from "../../plan/print.ts";
 import type { NodeTables } from "../../plan/rows.ts";
 import { readFacts } from "./facts.ts";
-import { addrTable, attachTable, linkTable, mapTable, routeTable, sysctlTable } from "./kernel-tables.ts";
+import {
+  addrTable,
+  attachTable,
+  endpointTable,
+  linkTable,
+  mapTable,
+  routeTable,
+  sysctlTable,
+} from "./kernel-tables.ts";
 import type { RunReport } from "./status.ts";
 import { type RunnerEvents, TableRunner } from "./table-runner.ts";
 
@@ -104,7 +113,10 @@ export class Reconciler {
     return names.map((name) => {
       const known = this.#maps.get(name);
       if (known !== undefined) return known;
-      const table = mapTable(this.#kernel, name, this.#printer);
+      const table =
+        name === ENDPOINTS_MAP
+          ? endpointTable(this.#kernel, this.#printer)
+          : mapTable(this.#kernel, name, this.#printer);
       const runner = new TableRunner(table, () => this.#tables.maps.get(name) ?? [], this.#events);
       this.#maps.set(name, runner);
       return runner;
