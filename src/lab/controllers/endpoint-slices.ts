@@ -1,7 +1,7 @@
 /** EndpointSlices and Endpoints of Services with a selector: which addresses serve them now. */
 
 import type { KubeObject, NewObject, ObjectClient } from "../../cluster/embedded/types.ts";
-import { isOwnedBy, isPodReady, ownerReference, runLevel } from "./common.ts";
+import { isOwnedBy, isPodOver, isPodReady, type OnError, ownerReference, refOf, runLoop } from "./loop.ts";
 
 const SERVICE_LABEL = "kubernetes.io/service-name";
 const MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by";
@@ -41,8 +41,7 @@ export function resolvePorts(ports: readonly ServicePort[], pod: KubeObject): Re
 
 /** Whether a pod may stand behind a Service now, or did until it began to end. */
 function isCandidate(pod: KubeObject, selector: readonly (readonly [string, string])[]): boolean {
-  const phase = pod["status"]?.phase;
-  return phase !== "Succeeded" && phase !== "Failed" && selector.every(([k, v]) => pod.metadata.labels?.[k] === v);
+  return !isPodOver(pod) && selector.every(([k, v]) => pod.metadata.labels?.[k] === v);
 }
 
 function addressOf(pod: KubeObject, isV6: boolean): string | undefined {
@@ -138,31 +137,39 @@ export function planEndpoints(service: KubeObject, slices: readonly NewObject[])
   };
 }
 
+function reconcile(
+  objects: ObjectClient,
+  service: KubeObject,
+  pods: readonly KubeObject[],
+  present: readonly KubeObject[],
+): void {
+  if (service.metadata.deletionTimestamp !== undefined || service["spec"]?.selector === undefined) return;
+  const slices = planSlices(service, pods);
+  const wanted = new Set(slices.map((s) => s.metadata.name));
+  for (const s of slices) objects.apply(s);
+  for (const s of present) if (isOwnedBy(s, service) && !wanted.has(s.metadata.name)) objects.delete(refOf(s));
+  // An absent list is nothing to merge: it has to be taken away.
+  objects.apply({ subsets: null, ...planEndpoints(service, slices) });
+}
+
 /** Works until ended. @returns ends it */
-export function runEndpointSlices(objects: ObjectClient, onError: (error: unknown, doing: string) => void): () => void {
-  function reconcile(service: KubeObject, pods: readonly KubeObject[], present: readonly KubeObject[]): void {
-    if (service.metadata.deletionTimestamp !== undefined || service["spec"]?.selector === undefined) return;
-    const slices = planSlices(service, pods);
-    const wanted = new Set(slices.map((s) => s.metadata.name));
-    for (const s of slices) objects.apply(s);
-    for (const { metadata, apiVersion, kind } of present.filter(
-      (s) => isOwnedBy(s, service) && !wanted.has(s.metadata.name),
-    ))
-      objects.delete({ apiVersion, kind, namespace: metadata.namespace ?? "default", name: metadata.name });
-    const endpoints = planEndpoints(service, slices);
-    // An absent list is nothing to merge: it has to be taken away.
-    objects.apply({ subsets: null, ...endpoints });
-  }
-  return runLevel(objects, onError, {
-    kind: { apiVersion: "v1", kind: "Service" },
-    also: [{ apiVersion: "v1", kind: "Pod" }],
-    reconcileAll(services, each) {
-      const byNamespace = (apiVersion: string, kind: string) =>
-        Map.groupBy(objects.list({ apiVersion, kind }), (o) => o.metadata.namespace);
-      const pods = byNamespace("v1", "Pod");
-      const slices = byNamespace("discovery.k8s.io/v1", "EndpointSlice");
-      for (const s of services)
-        each(s, () => reconcile(s, pods.get(s.metadata.namespace) ?? [], slices.get(s.metadata.namespace) ?? []));
-    },
+export function runEndpointSlices(objects: ObjectClient, onError: OnError): () => void {
+  const byNamespace = (apiVersion: string, kind: string) =>
+    Map.groupBy(objects.list({ apiVersion, kind }), (o) => o.metadata.namespace);
+  const kinds = [
+    { apiVersion: "v1", kind: "Service" },
+    { apiVersion: "v1", kind: "Pod" },
+  ];
+  return runLoop(objects, kinds, () => {
+    const pods = byNamespace("v1", "Pod");
+    const slices = byNamespace("discovery.k8s.io/v1", "EndpointSlice");
+    for (const service of objects.list({ apiVersion: "v1", kind: "Service" })) {
+      const { namespace, name } = service.metadata;
+      try {
+        reconcile(objects, service, pods.get(namespace) ?? [], slices.get(namespace) ?? []);
+      } catch (error) {
+        onError(error, `reconcile the endpoints of Service "${namespace}/${name}"`);
+      }
+    }
   });
 }
