@@ -169,14 +169,15 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   await cni.openUnlessServed();
   await openServers(stack, started, cni);
   const following = Promise.all([source.run(ending.signal), leading(started, ending.signal)]);
-  stack.defer(() => following.then(() => undefined));
+  // Its failure ends the agent below; here only its end is waited for.
+  stack.defer(() => following.then(() => undefined).catch(() => undefined));
   stack.defer(() => ending.abort());
   stack.defer(source.onChange(() => agent.hasNews() && loop.request()));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());
   loop.request();
-  await fallen(signal);
+  await Promise.race([fallen(signal), following]);
   log.info({}, "ending");
 }
 
