@@ -139,7 +139,7 @@ const SHAPES: Readonly<Record<string, Readonly<Record<string, JsonSchema>>>> = {
       taints: L(O({ key: S, value: S, effect: S })),
       providerID: S,
     }),
-    status: O({ addresses: L(O({ type: S, address: S })), conditions: CONDITIONS, nodeInfo: M }),
+    status: O({ addresses: L(O({ type: S, address: S })), conditions: CONDITIONS, nodeInfo: O() }),
   },
   "/namespaces": { spec: O({ finalizers: L(S) }), status: O({ phase: S, conditions: CONDITIONS }) },
   "/services": {

@@ -132,3 +132,11 @@ test("a server of another authority, or of another name, is not believed", async
   using careless = createConnection({ ...t.config, ca: undefined, isInsecure: true }, { userAgent: "x" });
   await careless.json(get("/version"));
 });
+
+test("who gives up while waiting for its turn is told as for any other request", async () => {
+  using c = createConnection(
+    { ...plain, server: "http://127.0.0.1:1" },
+    { userAgent: "x", perSecond: 0.001, burst: 0 },
+  );
+  await assert.rejects(c.json({ ...get("/x"), signal: AbortSignal.timeout(20) }), code("Aborted"));
+});

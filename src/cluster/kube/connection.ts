@@ -147,7 +147,9 @@ export function createConnection(config: ConnectionConfig, options: ConnectionOp
   }
 
   async function exchange(request: ApiRequest, timeoutMs: number): Promise<IncomingMessage> {
-    await limit.take(request.signal);
+    await limit.take(request.signal).catch((cause: unknown) => {
+      throw unreachable(request, config.server, cause as Error);
+    });
     const { agent, authorization } = await current();
     const body = request.body === undefined ? undefined : JSON.stringify(request.body);
     const headers: Record<string, string | number> = { accept: "application/json", "user-agent": options.userAgent };
