@@ -3,7 +3,24 @@
  * Ingress of twill1: what the node's stack sent to twill0, its own packets and those that it forwards. The stack has
  * taken the hop, looked at the MTU and translated what it wanted to; here only the last step is left.
  */
-#include "lib/forward.h"
+#include "lib/shortcut.h"
+
+/* Begins the flow of a packet of the stack: 0 or the reason to drop. */
+static __noinline int begin_flow_of_host(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
+					 const struct way *way)
+{
+	const struct config *c = get_config();
+	struct ct_entry fresh = {
+		.flags = CT_VIA_STACK,
+		.origin_identity = IDENTITY_HOST,
+		.reply_identity = way->identity,
+	};
+
+	if (!c)
+		return METRIC_DROP_NOT_CONFIGURED;
+	remember_way(&fresh, way, c->revision);
+	return ct_create(skb, p, flow, &fresh);
+}
 
 INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
 			      struct way *way)
@@ -14,10 +31,13 @@ INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, con
 	 * What the flow remembers is the way of a pod of this node towards the other side, and packets of both directions
 	 * come by here. Hence pods first; CT_STACK means the stack itself, which would not send to twill0.
 	 */
-	way->endpoint = bpf_map_lookup_elem(&endpoints, &p->dst);
-	if (!way->endpoint && e && e->flags & CT_TUNNEL && recall_way(e, c->revision, way))
-		return 0;
-	find_way(&p->dst, way);
+	if (find_pod(e, !flow->is_high, &p->dst, &way->pod, &way->identity)) {
+		way->kind = WAY_LOCAL;
+	} else {
+		if (e && e->flags & CT_TUNNEL && recall_way(e, c->revision, way))
+			return 0;
+		find_way_beyond(&p->dst, way);
+	}
 	if (way->kind == WAY_STACK)
 		return METRIC_DROP_NO_ROUTE;
 	if (unlikely(way->kind == WAY_DROP))
@@ -29,14 +49,7 @@ INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, con
 			remember_way(e, way, c->revision);
 		return 0;
 	}
-	struct ct_entry fresh = {
-		.flags = CT_VIA_STACK,
-		.origin_identity = IDENTITY_HOST,
-		.reply_identity = way->identity,
-	};
-
-	remember_way(&fresh, way, c->revision);
-	return ct_create(skb, p, flow, &fresh);
+	return begin_flow_of_host(skb, p, flow, way);
 }
 
 SEC("tc")
@@ -58,12 +71,14 @@ int from_host(struct __sk_buff *skb)
 	/* Packets come in by twill0 and leave by it: the stack would tell pods of a shorter way that they cannot go. */
 	if (unlikely(is_redirect(&p)))
 		return drop(skb, &p, METRIC_DROP_ROUTER_REDIRECT, HOOK_FROM_HOST);
-	failed = find_flow(skb, &p, c, &flow);
-	if (likely(!failed))
+	failed = find_flow(skb, &p, &flow);
+	if (likely(!failed)) {
+		ct_touch(skb, &p, c, &flow);
 		failed = choose_way_of_host(skb, &p, c, &flow, &way);
+	}
 	if (unlikely(failed))
 		return drop(skb, &p, failed, HOOK_FROM_HOST);
-	if (way.endpoint)
-		return to_pod(skb, &p, way.endpoint, false, HOOK_FROM_HOST);
-	return to_tunnel(skb, &p, c, &way.tunnel, false, HOOK_FROM_HOST);
+	if (way.kind == WAY_LOCAL)
+		return to_pod(skb, &p, &way.pod, false, HOOK_FROM_HOST);
+	return to_tunnel(skb, &p, c, &way.tunnel, &flow, false, HOOK_FROM_HOST);
 }

@@ -7,9 +7,16 @@
  *                               → everything else, and what cannot be forwarded here: the stack
  */
 #include "lib/neighbour.h"
+#include "lib/shortcut.h"
+
+struct sender {
+	struct ct_side pod;
+	__u32 identity; /* not set where the pod is known from its flow */
+	__u32 pad;
+} __attribute__((aligned(8)));
 
 /* The frame's MACs: 0 or the reason to drop. */
-INLINE int check_macs(struct __sk_buff *skb, const struct endpoint *e)
+INLINE int check_macs(struct __sk_buff *skb, const struct ct_side *source)
 {
 	void *data = (void *)(long)skb->data;
 	void *end = (void *)(long)skb->data_end;
@@ -19,53 +26,75 @@ INLINE int check_macs(struct __sk_buff *skb, const struct endpoint *e)
 		return METRIC_DROP_MALFORMED;
 	if (*(__u32 *)&eth->h_dest[0] != GATEWAY_MAC_HIGH || *(__u16 *)&eth->h_dest[4] != GATEWAY_MAC_LOW)
 		return METRIC_DROP_WRONG_MAC;
-	return mac_equal(eth->h_source, e->mac) ? 0 : METRIC_DROP_MAC_SPOOFED;
+	return mac_equal(eth->h_source, source->mac) ? 0 : METRIC_DROP_MAC_SPOOFED;
 }
 
-/* Whether the packet is the pod's to send, and goes to something that can be reached: 0 or the reason to drop. */
-INLINE int check_sender(struct __sk_buff *skb, const struct packet *p, const struct endpoint *e)
-{
-	if (unlikely(is_multicast(p)))
-		return METRIC_IGNORED_MULTICAST;
-	if (unlikely(!e || e->ifindex != skb->ifindex))
-		return is_link_local6(p, &p->src) ? METRIC_DROP_LINK_LOCAL : METRIC_DROP_SOURCE_SPOOFED;
-	if (unlikely(is_link_local6(p, &p->dst) || (p->family == 4 && p->dst.w[3] == GATEWAY4)))
-		return METRIC_DROP_LINK_LOCAL;
-	/* Only routers redirect; a pod is none. */
-	if (unlikely(is_redirect(p)))
-		return METRIC_DROP_ND_SPOOFED;
-	return check_macs(skb, e);
-}
-
-/* Where to: remembered by the flow, or decided now and remembered. 0 or the reason to drop. */
-INLINE int choose_way(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
-		      const struct endpoint *source, struct way *way)
+/*
+ * Whether the packet is the pod's to send: 0 or the reason to drop. `source` comes from the flow that the packet claims
+ * to belong to, when there is one, which is the same answer for less.
+ */
+INLINE int check_sender(struct __sk_buff *skb, const struct packet *p, struct flow *flow, struct sender *source)
 {
 	struct ct_entry *e = flow->is_related ? NULL : flow->entry;
 
-	if (recall_way(e, c->revision, way))
-		return 0;
-	find_way(&p->dst, way);
-	if (unlikely(way->kind == WAY_DROP))
-		return way->reason;
-	if (flow->is_related)
-		return 0;
-	if (e) {
-		if (unlikely(e->revision != c->revision))
-			remember_way(e, way, c->revision);
-		return 0;
-	}
+	if (unlikely(!find_pod(e, flow->is_high, &p->src, &source->pod, &source->identity) || source->pod.ifindex != skb->ifindex))
+		return is_link_local6(p, &p->src) ? METRIC_DROP_LINK_LOCAL : METRIC_DROP_SOURCE_SPOOFED;
+	return check_macs(skb, &source->pod);
+}
+
+/* Whether the packet goes to something beyond its link: 0 or the reason to drop. */
+INLINE int check_destination(const struct packet *p)
+{
+	if (unlikely(is_multicast(p)))
+		return METRIC_IGNORED_MULTICAST;
+	if (unlikely(is_link_local6(p, &p->dst) || (p->family == 4 && p->dst.w[3] == GATEWAY4)))
+		return METRIC_DROP_LINK_LOCAL;
+	/* Only routers redirect; a pod is none. */
+	return unlikely(is_redirect(p)) ? METRIC_DROP_ND_SPOOFED : 0;
+}
+
+/* Begins the flow of a packet whose way is found: 0 or the reason to drop. */
+static __noinline int begin_flow(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
+				 const struct sender *source, const struct way *way)
+{
+	const struct config *c = get_config();
 	struct ct_entry fresh = { .origin_identity = source->identity, .reply_identity = way->identity };
 
+	if (!c)
+		return METRIC_DROP_NOT_CONFIGURED;
 	/* Replies to a shaped pod take the same way as what it sends, or the stack's conntrack sees half a flow. */
-	if (source->flags & ENDPOINT_SHAPE_UPLOAD)
+	if (source->pod.flags & ENDPOINT_SHAPE_UPLOAD)
 		fresh.flags = CT_VIA_STACK;
 	remember_way(&fresh, way, c->revision);
 	return ct_create(skb, p, flow, &fresh);
 }
 
+/* Where to: remembered by the flow, or decided now and remembered. 0 or the reason to drop. */
+INLINE int choose_way(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
+		      const struct sender *source, struct way *way)
+{
+	struct ct_entry *e = flow->is_related ? NULL : flow->entry;
+
+	if (recall_way(e, c->revision, way))
+		return 0;
+	if (find_pod(e, !flow->is_high, &p->dst, &way->pod, &way->identity))
+		way->kind = WAY_LOCAL;
+	else
+		find_way_beyond(&p->dst, way);
+	if (unlikely(way->kind == WAY_DROP))
+		return way->reason;
+	if (flow->is_related)
+		return 0;
+	if (unlikely(!e))
+		return begin_flow(skb, p, flow, source, way);
+	if (unlikely(e->revision != c->revision))
+		remember_way(e, way, c->revision);
+	return 0;
+}
+
 /* The way is decided: what cannot go by it as it is goes to the stack instead. */
-INLINE int send_from_pod(struct __sk_buff *skb, const struct packet *p, const struct config *c, const struct way *way)
+INLINE int send_from_pod(struct __sk_buff *skb, const struct packet *p, const struct config *c, const struct flow *flow,
+			 const struct way *way)
 {
 	if (way->kind == WAY_STACK)
 		return to_stack(skb, p, c, HOOK_FROM_POD);
@@ -73,17 +102,17 @@ INLINE int send_from_pod(struct __sk_buff *skb, const struct packet *p, const st
 		count(skb, METRIC_SLOW_TTL);
 		return to_stack(skb, p, c, HOOK_FROM_POD);
 	}
-	if (way->endpoint) {
+	if (way->kind == WAY_LOCAL) {
 		/* As above: what a shaped pod sends goes through the stack, so what it gets has to. */
-		if (unlikely(way->endpoint->flags & ENDPOINT_SHAPE_UPLOAD))
+		if (unlikely(way->pod.flags & ENDPOINT_SHAPE_UPLOAD))
 			return to_stack(skb, p, c, HOOK_FROM_POD);
-		return to_pod(skb, p, way->endpoint, true, HOOK_FROM_POD);
+		return to_pod(skb, p, &way->pod, true, HOOK_FROM_POD);
 	}
 	if (unlikely(!fits_tunnel(skb, p, c))) {
 		count(skb, METRIC_SLOW_MTU);
 		return to_stack(skb, p, c, HOOK_FROM_POD);
 	}
-	return to_tunnel(skb, p, c, &way->tunnel, true, HOOK_FROM_POD);
+	return to_tunnel(skb, p, c, &way->tunnel, flow, true, HOOK_FROM_POD);
 }
 
 SEC("tc")
@@ -91,9 +120,9 @@ int from_pod(struct __sk_buff *skb)
 {
 	struct packet p = {};
 	struct flow flow;
+	struct sender source = {};
 	struct way way = {};
 	const struct config *c = get_config();
-	const struct endpoint *source;
 	int failed;
 
 	if (unlikely(!c))
@@ -108,22 +137,23 @@ int from_pod(struct __sk_buff *skb)
 		return drop(skb, &p, failed, HOOK_FROM_POD);
 	if (unlikely(is_neighbour_discovery(&p)))
 		return answer_nd(skb, &p);
-	source = bpf_map_lookup_elem(&endpoints, &p.src);
-	failed = check_sender(skb, &p, source);
-	/* check_sender refuses a missing source; the verifier wants to see it. */
-	if (unlikely(failed || !source))
-		return drop(skb, &p, failed, HOOK_FROM_POD);
-	failed = find_flow(skb, &p, c, &flow);
+	failed = check_destination(&p);
 	if (likely(!failed))
-		failed = choose_way(skb, &p, c, &flow, source, &way);
+		failed = find_flow(skb, &p, &flow);
+	if (likely(!failed))
+		failed = check_sender(skb, &p, &flow, &source);
+	if (unlikely(failed))
+		return drop(skb, &p, failed, HOOK_FROM_POD);
+	ct_touch(skb, &p, c, &flow);
+	failed = choose_way(skb, &p, c, &flow, &source, &way);
 	if (unlikely(failed))
 		return drop(skb, &p, failed, HOOK_FROM_POD);
 	/* Everything is checked: what is shaped takes the long way, through the qdisc of its link and the stack. */
-	if (unlikely(source->flags & ENDPOINT_SHAPE_UPLOAD)) {
+	if (unlikely(source.pod.flags & ENDPOINT_SHAPE_UPLOAD)) {
 		count(skb, METRIC_FORWARD_SHAPED);
 		return VERDICT_NEXT;
 	}
 	if (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply)
 		return to_stack(skb, &p, c, HOOK_FROM_POD);
-	return send_from_pod(skb, &p, c, &way);
+	return send_from_pod(skb, &p, c, &flow, &way);
 }

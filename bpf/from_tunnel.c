@@ -23,14 +23,12 @@ INLINE int check_origin(const struct packet *p, const struct addr *outer, __u32 
 }
 
 /* Where the destination is: 0 or the reason to drop. */
-INLINE int find_way_in(const struct packet *p, struct way *way)
+INLINE int find_way_in(struct ct_entry *e, bool is_high, const struct packet *p, struct way *way)
 {
 	const struct ipcache_entry *known;
 
-	way->endpoint = bpf_map_lookup_elem(&endpoints, &p->dst);
-	if (likely(way->endpoint)) {
+	if (likely(find_pod(e, is_high, &p->dst, &way->pod, &way->identity))) {
 		way->kind = WAY_LOCAL;
-		way->identity = way->endpoint->identity;
 		return 0;
 	}
 	known = ipcache_find(&p->dst);
@@ -60,7 +58,7 @@ INLINE int choose_way_in(struct __sk_buff *skb, const struct packet *p, const st
 	}
 	failed = is_known ? 0 : check_origin(p, outer, &fresh.origin_identity);
 	if (likely(!failed))
-		failed = find_way_in(p, way);
+		failed = find_way_in(e, !flow->is_high, p, way);
 	if (unlikely(failed))
 		return failed;
 	if (likely(is_known) || flow->is_related)
@@ -104,19 +102,25 @@ int from_tunnel(struct __sk_buff *skb)
 	/* Of the link, not of the network: no honest node sends them here. */
 	if (unlikely(is_neighbour_discovery(&p) || is_redirect(&p)))
 		return drop(skb, &p, METRIC_DROP_ND_SPOOFED, HOOK_FROM_TUNNEL);
-	failed = find_flow(skb, &p, c, &flow);
+	failed = find_flow(skb, &p, &flow);
+	if (likely(!failed) && flow.entry && !flow.is_related) {
+		/* One less of this flow is under way in the device's queue: see lib/shortcut.h. */
+		flow.entry->own_slow_out++;
+		flow.entry->own_slow_tick = flow.now;
+	}
 	if (likely(!failed))
 		failed = choose_way_in(skb, &p, c, &flow, &outer, &way);
 	if (unlikely(failed))
 		return drop(skb, &p, failed, HOOK_FROM_TUNNEL);
+	ct_touch(skb, &p, c, &flow);
 	/* The stack has begun the flow and may have translated its addresses: replies go back the same way. */
-	if (way.kind == WAY_STACK || !way.endpoint ||
+	if (way.kind == WAY_STACK ||
 	    (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply) ||
-	    unlikely(way.endpoint->flags & ENDPOINT_SHAPE_UPLOAD))
+	    unlikely(way.pod.flags & ENDPOINT_SHAPE_UPLOAD))
 		return to_stack(skb, &p, c, HOOK_FROM_TUNNEL);
 	if (unlikely(p.hop_limit <= 1)) {
 		count(skb, METRIC_SLOW_TTL);
 		return to_stack(skb, &p, c, HOOK_FROM_TUNNEL);
 	}
-	return to_pod(skb, &p, way.endpoint, true, HOOK_FROM_TUNNEL);
+	return to_pod(skb, &p, &way.pod, true, HOOK_FROM_TUNNEL);
 }

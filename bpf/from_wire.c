@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
- * Ingress of the underlay's devices: what comes back to a masqueraded flow is translated and goes straight to its pod.
- * Everything else is none of our business and passes untouched.
+ * Ingress of the underlay's devices: what comes back to a masqueraded flow is translated and goes straight to its pod;
+ * so do packets of the tunnel that belong to a known flow. Everything else is none of our business and passes untouched.
  */
 #include "lib/nat.h"
+#include "lib/shortcut.h"
 
 /*
  * The quick answer from constant offsets: false for what cannot be ours, as the tunnel's packets. Whatever has options,
@@ -56,7 +57,8 @@ INLINE void note_reply(struct __sk_buff *skb, const struct packet *p, const stru
 	as_pod_sees.dst_port = to->port;
 	if (p->is_echo || (is_echo_flow(p) && p->fragment == FRAGMENT_LATER))
 		as_pod_sees.src_port = to->port;
-	ct_find(skb, &as_pod_sees, c, &flow);
+	ct_find(&as_pod_sees, &flow);
+	ct_touch(skb, &as_pod_sees, c, &flow);
 }
 
 /* An ICMP error about a masqueraded packet: 0 translated, READ_SLOWLY not ours, otherwise the reason to drop. */
@@ -111,10 +113,18 @@ int from_wire(struct __sk_buff *skb)
 	struct packet p = {};
 	struct nat_entry to = {};
 	const struct config *c = get_config();
+	struct ct_side pod __attribute__((aligned(8)));
 	const struct endpoint *e;
 	int failed;
 
-	if (!c || likely(!may_be_ours(skb, c)))
+	if (!c)
+		return VERDICT_NEXT;
+	if (!(c->flags & CONFIG_NO_SHORTCUT)) {
+		failed = shortcut_in(skb, c);
+		if (failed != NO_SHORTCUT)
+			return failed;
+	}
+	if (likely(!may_be_ours(skb, c)))
 		return VERDICT_NEXT;
 	/* What cannot be read is not ours either: the stack has its own opinion of it. */
 	if (read_packet(skb, &p) || !(addr_equal(&p.dst, &c->node4) || addr_equal(&p.dst, &c->node6)))
@@ -133,5 +143,6 @@ int from_wire(struct __sk_buff *skb)
 		return drop(skb, &p, METRIC_DROP_TTL, HOOK_FROM_WIRE);
 	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD))
 		return to_stack(skb, &p, c, HOOK_FROM_WIRE);
-	return to_pod(skb, &p, e, true, HOOK_FROM_WIRE);
+	side_of(&pod, e, 0);
+	return to_pod(skb, &p, &pod, true, HOOK_FROM_WIRE);
 }

@@ -2,7 +2,7 @@
 /*
  * One entry per flow, found by the packets of both directions: the key holds the flow's two sides in sorted order, the
  * entry says which of them began. Entries are never deleted here: the agent does, by `last_seen` and what both sides were
- * seen to do (src/net/conntrack.ts has the times).
+ * seen to do (src/agent/gc/timeouts.ts has the times).
  */
 #ifndef TWILL_CONNTRACK_H
 #define TWILL_CONNTRACK_H
@@ -20,7 +20,8 @@ struct flow {
 	__u8 is_high;           /* the packet's sender is the side that sorts higher */
 	__u8 is_reply;          /* the packet goes towards the flow's origin */
 	__u8 is_related;        /* the packet is an ICMP error about the flow: do not change it */
-	__u8 pad[5];
+	__u8 is_first_of_tick;  /* nobody has seen the flow in this tick yet */
+	__u8 pad[4];
 };
 
 INLINE __u32 tick_now(void)
@@ -47,9 +48,9 @@ INLINE bool ct_make_key(const struct packet *p, struct ct_key *key)
 
 	addr_copy(&key->low, is_high ? &p->dst : &p->src);
 	addr_copy(&key->high, is_high ? &p->src : &p->dst);
-	key->low_port = is_high ? p->dst_port : p->src_port;
-	key->high_port = is_high ? p->src_port : p->dst_port;
-	*(__u32 *)&key->protocol = p->protocol; /* and the three bytes after it */
+	/* The hash reads words: both ports as one, the protocol with the three bytes of padding behind it. */
+	*(__u32 *)&key->low_port = is_high ? p->ports << 16 | p->ports >> 16 : p->ports;
+	*(__u32 *)&key->protocol = p->protocol;
 	return is_high;
 }
 
@@ -90,25 +91,34 @@ static __noinline void ct_reopen(struct __sk_buff *skb, struct ct_entry *e, stru
 	count(skb, METRIC_CT_REOPENED);
 }
 
-/* Finds the packet's flow and notes that it was seen. */
-INLINE void ct_find(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow)
+/* Finds the packet's flow, and changes nothing: whether the packet may belong to it is not known yet. */
+INLINE void ct_find(const struct packet *p, struct flow *flow)
 {
 	struct ct_key key __attribute__((aligned(8)));
-	struct ct_entry *e;
-	__u8 bits, *seen;
 
 	flow->now = tick_now();
 	flow->is_high = ct_make_key(p, &key);
 	flow->is_related = 0;
+	flow->is_first_of_tick = 1;
 	flow->is_reply = 0;
-	flow->entry = e = ct_lookup(&key);
-	if (!e)
+	flow->entry = ct_lookup(&key);
+	if (flow->entry)
+		flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);
+}
+
+/* Notes in the packet's flow that it was seen. */
+INLINE void ct_touch(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow)
+{
+	struct ct_entry *e = flow->entry;
+	__u8 bits, *seen;
+
+	if (!e || unlikely(flow->is_related))
 		return;
-	flow->is_reply = flow->is_high != !!(e->flags & CT_ORIGIN_HIGH);
 	if (p->protocol == IPPROTO_TCP && unlikely((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) && ct_is_closed(e))
 		ct_reopen(skb, e, flow, c->revision);
 	/* A cache line that two CPUs share is written only when something is new. */
-	if (e->last_seen != flow->now)
+	flow->is_first_of_tick = e->last_seen != flow->now;
+	if (flow->is_first_of_tick)
 		e->last_seen = flow->now;
 	bits = ct_seen_bits(p);
 	seen = flow->is_reply ? &e->reply_seen : &e->origin_seen;
@@ -170,7 +180,7 @@ static __noinline int find_fragment(struct __sk_buff *skb, struct packet *p)
 }
 
 /* The packet inside an ICMP error, which is about what the error's receiver sent: 0 or the reason to drop. */
-static __noinline int read_inner(struct __sk_buff *skb, const struct packet *p, struct packet *inner)
+INLINE int read_inner(struct __sk_buff *skb, const struct packet *p, struct packet *inner)
 {
 	int failed = read_slowly(skb, p->l4 + 8, inner, true);
 
@@ -204,7 +214,7 @@ static __noinline int ct_find_related(struct __sk_buff *skb, const struct packet
 }
 
 /* The flow of any packet: 0 (flow->entry may be NULL) or the reason to drop. */
-INLINE int find_flow(struct __sk_buff *skb, struct packet *p, const struct config *c, struct flow *flow)
+INLINE int find_flow(struct __sk_buff *skb, struct packet *p, struct flow *flow)
 {
 	if (unlikely(p->fragment)) {
 		int failed = find_fragment(skb, p);
@@ -214,7 +224,7 @@ INLINE int find_flow(struct __sk_buff *skb, struct packet *p, const struct confi
 	}
 	if (unlikely(p->is_error))
 		return ct_find_related(skb, p, flow);
-	ct_find(skb, p, c, flow);
+	ct_find(p, flow);
 	return 0;
 }
 

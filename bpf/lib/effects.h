@@ -21,6 +21,12 @@ typedef _Bool bool;
 #define false 0
 
 #define INLINE static __always_inline
+/*
+ * A function that is not static is verified once, for any arguments, instead of anew on every path that leads to it:
+ * for what has loops. Its pointers may be NULL as far as the verifier knows (Linux 5.12).
+ */
+#define VERIFIED_ONCE __noinline
+
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 

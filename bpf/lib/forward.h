@@ -21,8 +21,8 @@ struct way {
 	__u32 reason;   /* of WAY_DROP */
 	__u32 identity; /* of the destination; not set by a remembered way */
 	__u32 pad;
-	const struct endpoint *endpoint; /* of WAY_LOCAL */
-	struct addr tunnel;              /* of WAY_TUNNEL */
+	struct ct_side pod;    /* of WAY_LOCAL */
+	struct addr tunnel; /* of WAY_TUNNEL */
 } __attribute__((aligned(8)));
 
 INLINE const struct config *get_config(void)
@@ -41,18 +41,68 @@ INLINE const struct ipcache_entry *ipcache_find(const struct addr *a)
 	return bpf_map_lookup_elem(&ipcache, &key);
 }
 
-/* Where an address is reached, looked up anew. */
-INLINE void find_way(const struct addr *dst, struct way *way)
+INLINE __u32 get_generation(void)
 {
-	const struct ipcache_entry *known;
+	__u32 zero = 0;
+	const struct generation *g = bpf_map_lookup_elem(&generation, &zero);
 
-	way->endpoint = bpf_map_lookup_elem(&endpoints, dst);
-	if (way->endpoint) {
-		way->kind = WAY_LOCAL;
-		way->identity = way->endpoint->identity;
-		return;
-	}
-	known = ipcache_find(dst);
+	return g ? g->value : 0;
+}
+
+INLINE void side_copy(struct ct_side *to, const struct ct_side *from)
+{
+	((__u64 *)to)[0] = ((const __u64 *)from)[0];
+	((__u64 *)to)[1] = ((const __u64 *)from)[1];
+}
+
+/* The pod as a flow remembers it; `generation` was read before the look-up of the endpoint. */
+INLINE void side_of(struct ct_side *side, const struct endpoint *e, __u32 generation)
+{
+	((__u64 *)side)[0] = (__u64)generation << 32 | e->ifindex;
+	__builtin_memcpy(side->mac, e->mac, 6);
+	side->flags = e->flags;
+}
+
+/* The pod of a flow's higher or lower side: remembered, or looked up and remembered. False: no pod of this node. */
+INLINE bool find_side(struct ct_entry *e, bool is_high, const struct addr *a, struct ct_side *side)
+{
+	struct ct_side *known = is_high ? &e->own_high : &e->own_low;
+	__u32 generation = get_generation();
+	const struct endpoint *endpoint;
+
+	side_copy(side, known);
+	if (likely(side->ifindex && side->generation == generation))
+		return true;
+	endpoint = bpf_map_lookup_elem(&endpoints, a);
+	if (!endpoint)
+		return false;
+	side_of(side, endpoint, generation);
+	side_copy(known, side);
+	return true;
+}
+
+/* The pod that has an address, through its side of the flow when there is one. `identity` is set by a look-up only. */
+INLINE bool find_pod(struct ct_entry *e, bool is_high, const struct addr *a, struct ct_side *pod, __u32 *identity)
+{
+	const struct endpoint *endpoint;
+	__u32 generation;
+
+	if (likely(e))
+		return find_side(e, is_high, a, pod);
+	generation = get_generation();
+	endpoint = bpf_map_lookup_elem(&endpoints, a);
+	if (!endpoint)
+		return false;
+	*identity = endpoint->identity;
+	side_of(pod, endpoint, generation);
+	return true;
+}
+
+/* Where an address is reached that is not a pod of this node. */
+INLINE void find_way_beyond(const struct addr *dst, struct way *way)
+{
+	const struct ipcache_entry *known = ipcache_find(dst);
+
 	way->identity = known ? known->identity : IDENTITY_WORLD;
 	if (!known) {
 		way->kind = WAY_STACK;
@@ -141,17 +191,17 @@ INLINE int rewrite_headers(struct __sk_buff *skb, const struct packet *p, const 
 }
 
 /* To a pod of this node. */
-INLINE int to_pod(struct __sk_buff *skb, const struct packet *p, const struct endpoint *e, bool is_hop, __u32 hook)
+INLINE int to_pod(struct __sk_buff *skb, const struct packet *p, const struct ct_side *pod, bool is_hop, __u32 hook)
 {
-	if (unlikely(rewrite_headers(skb, p, e->mac, is_hop)))
+	if (unlikely(rewrite_headers(skb, p, pod->mac, is_hop)))
 		return drop(skb, p, METRIC_DROP_REWRITE, hook);
 	/* A frame that was addressed to another MAC when it came in would be ignored by the pod's stack. */
 	if (skb->pkt_type != 0)
 		bpf_skb_change_type(skb, 0);
 	count(skb, METRIC_FORWARD_LOCAL);
-	if (unlikely(e->flags & ENDPOINT_SHAPE_DOWNLOAD))
-		return redirect(skb, e->ifindex, 0);
-	return redirect_peer(skb, e->ifindex);
+	if (unlikely(pod->flags & ENDPOINT_SHAPE_DOWNLOAD))
+		return redirect(skb, pod->ifindex, 0);
+	return redirect_peer(skb, pod->ifindex);
 }
 
 /* Into the node's stack, as if it had come in by twill0. The stack takes the hop, and answers when there is none left. */
@@ -176,16 +226,17 @@ INLINE bool fits_tunnel(struct __sk_buff *skb, const struct packet *p, const str
 }
 
 /* Lowers the MSS that a SYN announces, so that both sides' segments fit. 0: done, or nothing to do. */
-static __noinline int clamp_mss(struct __sk_buff *skb, const struct packet *p, __u32 tunnel_mtu)
+VERIFIED_ONCE int clamp_mss(struct __sk_buff *skb, const struct packet *p, __u32 tunnel_mtu)
 {
 	__u8 options[64] = {};
-	__u32 header = p->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-	__u32 limit = tunnel_mtu - header - sizeof(struct tcphdr);
-	__u32 at = p->l4 + sizeof(struct tcphdr);
-	/* Bytes of IP and TCP header: what lies behind them is no option. */
-	__u32 length = ETH_HLEN + p->headers - at;
-	__u32 i;
+	__u32 limit, at, length, i;
 
+	if (!p)
+		return -1;
+	limit = tunnel_mtu - (p->family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr)) - sizeof(struct tcphdr);
+	at = p->l4 + sizeof(struct tcphdr);
+	/* Bytes of IP and TCP header: what lies behind them is no option. */
+	length = ETH_HLEN + p->headers - at;
 	if (tunnel_mtu < 576 || length < 4 || length > 40)
 		return 0;
 	if (bpf_skb_load_bytes(skb, at, options, length))
@@ -223,20 +274,6 @@ static __noinline int clamp_mss(struct __sk_buff *skb, const struct packet *p, _
 		return bpf_l4_csum_replace(skb, p->l4 + 16, from, to, 2);
 	}
 	return 0;
-}
-
-/* To another node. The caller has made sure that it fits and has a hop left. */
-INLINE int to_tunnel(struct __sk_buff *skb, const struct packet *p, const struct config *c, const struct addr *tunnel,
-		     bool is_hop, __u32 hook)
-{
-	if (unlikely(p->tcp_flags & TCP_SYN) && clamp_mss(skb, p, c->tunnel_mtu))
-		return drop(skb, p, METRIC_DROP_REWRITE, hook);
-	if (unlikely(rewrite_headers(skb, p, NULL, is_hop)))
-		return drop(skb, p, METRIC_DROP_REWRITE, hook);
-	if (unlikely(!c->tunnel_ifindex || set_tunnel(skb, tunnel, c->tunnel_vni)))
-		return drop(skb, p, METRIC_DROP_NO_TUNNEL_KEY, hook);
-	count(skb, METRIC_FORWARD_TUNNEL);
-	return redirect(skb, c->tunnel_ifindex, 0);
 }
 
 #endif

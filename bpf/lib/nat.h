@@ -94,17 +94,19 @@ INLINE bool is_port_of_node(struct __sk_buff *skb, const struct packet *p, const
 }
 
 /* Picks a port and writes both entries: 0 or the reason to drop. `out` is what the packet is translated to. */
-static __noinline int nat_allocate(struct __sk_buff *skb, const struct packet *p, const struct config *c,
-				   struct nat_entry *out)
+VERIFIED_ONCE int nat_allocate(struct __sk_buff *skb, const struct packet *p, const struct config *c,
+			       struct nat_entry *out)
 {
 	struct nat_key in __attribute__((aligned(8))) = {};
 	struct nat_key key __attribute__((aligned(8)));
 	struct nat_entry back = {};
-	__u32 range = c->nat_port_max - c->nat_port_min + 1;
-	__u32 tries = has_nat_port(p) ? NAT_TRIES : 1;
-	__u32 i;
+	__u32 range, tries, i;
 	long failed;
 
+	if (!p || !c || !out)
+		return METRIC_DROP_NAT_NO_PORT;
+	range = c->nat_port_max - c->nat_port_min + 1;
+	tries = has_nat_port(p) ? NAT_TRIES : 1;
 	out->addr = p->family == 4 ? c->node4 : c->node6;
 	out->created = tick_now();
 	back.addr = p->src;

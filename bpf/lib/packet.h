@@ -54,8 +54,13 @@ enum fragment {
 struct packet {
 	struct addr src;
 	struct addr dst;
-	__be16 src_port; /* ICMP echo: both are the identifier */
-	__be16 dst_port;
+	union {
+		struct {
+			__be16 src_port; /* ICMP echo: both are the identifier */
+			__be16 dst_port;
+		};
+		__u32 ports; /* both at once, as they lie in the packet */
+	};
 	__u8 protocol;
 	__u8 family; /* 4 or 6; 0: not read */
 	__u8 tcp_flags;
@@ -94,12 +99,26 @@ INLINE bool addr_is_zero(const struct addr *a)
 	return (a->w[0] | a->w[1] | a->w[2] | a->w[3]) == 0;
 }
 
+/*
+ * Written as two halves, since they are read as such: a load that spans two smaller stores has to wait until both have
+ * left the store buffer. `a` is aligned to 8 bytes. (bpfel: the later word is the upper half.)
+ */
 INLINE void addr_set4(struct addr *a, __be32 v)
 {
-	a->w[0] = 0;
-	a->w[1] = 0;
-	a->w[2] = bpf_htonl(0xffff);
-	a->w[3] = v;
+	__u64 *half = (__u64 *)a;
+
+	half[0] = 0;
+	half[1] = (__u64)v << 32 | bpf_htonl(0xffff);
+}
+
+/* The same from a packet, which is aligned to 2 bytes only. */
+INLINE void addr_set6(struct addr *a, const void *from)
+{
+	const __u32 *f = from;
+	__u64 *half = (__u64 *)a;
+
+	half[0] = (__u64)f[1] << 32 | f[0];
+	half[1] = (__u64)f[3] << 32 | f[2];
 }
 
 /* Multicast of both families, and IPv4's limited broadcast. */
@@ -309,30 +328,31 @@ INLINE bool has_mapped(const struct packet *p)
 }
 
 /* Reads the IP packet at an offset of the frame; 0 or the reason to drop it. `p` is zeroed by the caller. */
-static __noinline int read_slowly(struct __sk_buff *skb, __u32 at, struct packet *p, bool is_inner)
+VERIFIED_ONCE int read_slowly(struct __sk_buff *skb, __u32 at, struct packet *p, int is_inner)
 {
 	__u8 version;
 	int failed;
 
 	at &= 0x1ff;
-	if (bpf_skb_load_bytes(skb, at, &version, 1))
+	if (!p || bpf_skb_load_bytes(skb, at, &version, 1))
 		return METRIC_DROP_MALFORMED;
 	failed = version >> 4 == 6 ? read_slowly6(skb, at, p, is_inner) : read_slowly4(skb, at, p, is_inner);
 	return !failed && has_mapped(p) ? METRIC_DROP_MALFORMED : failed;
 }
 
-INLINE int read_fast4(struct __sk_buff *skb, struct packet *p)
+/* `skip` bytes of outer headers lie before the packet's own Ethernet header; offsets in `p` are as if they did not. */
+INLINE int read_fast4(struct __sk_buff *skb, __u32 skip, struct packet *p)
 {
 	void *data = (void *)(long)skb->data;
 	void *end = (void *)(long)skb->data_end;
-	struct iphdr *ip = data + ETH_HLEN;
+	struct iphdr *ip = data + skip + ETH_HLEN;
 	void *l4 = ip + 1;
 	__u32 total;
 
 	if ((void *)(ip + 1) + 8 > end || *(__u8 *)ip != 0x45 || ip->frag_off & bpf_htons(0x3fff))
 		return READ_SLOWLY;
 	total = bpf_ntohs(ip->tot_len);
-	if (total < sizeof(*ip) + 8 || total > skb->len - ETH_HLEN)
+	if (total < sizeof(*ip) + 8 || total > skb->len - skip - ETH_HLEN)
 		return READ_SLOWLY;
 	p->family = 4;
 	addr_set4(&p->src, ip->saddr);
@@ -351,37 +371,35 @@ INLINE int read_fast4(struct __sk_buff *skb, struct packet *p)
 			return METRIC_DROP_MALFORMED;
 		p->headers = sizeof(*ip) + header;
 		p->tcp_flags = ((__u8 *)tcp)[13];
-		p->src_port = tcp->source;
-		p->dst_port = tcp->dest;
+		p->ports = *(__u32 *)tcp;
 		return 0;
 	}
 	if (ip->protocol == IPPROTO_UDP) {
 		struct udphdr *udp = l4;
 
 		p->headers = sizeof(*ip) + sizeof(*udp);
-		p->src_port = udp->source;
-		p->dst_port = udp->dest;
+		p->ports = *(__u32 *)udp;
 		return 0;
 	}
 	return READ_SLOWLY;
 }
 
-INLINE int read_fast6(struct __sk_buff *skb, struct packet *p)
+INLINE int read_fast6(struct __sk_buff *skb, __u32 skip, struct packet *p)
 {
 	void *data = (void *)(long)skb->data;
 	void *end = (void *)(long)skb->data_end;
-	struct ipv6hdr *ip = data + ETH_HLEN;
+	struct ipv6hdr *ip = data + skip + ETH_HLEN;
 	void *l4 = ip + 1;
 	__u32 payload;
 
 	if ((void *)(ip + 1) + 8 > end || *(__u8 *)ip >> 4 != 6)
 		return READ_SLOWLY;
 	payload = bpf_ntohs(ip->payload_len);
-	if (payload < 8 || payload + sizeof(*ip) > skb->len - ETH_HLEN)
+	if (payload < 8 || payload + sizeof(*ip) > skb->len - skip - ETH_HLEN)
 		return READ_SLOWLY;
 	p->family = 6;
-	__builtin_memcpy(&p->src, &ip->saddr, 16);
-	__builtin_memcpy(&p->dst, &ip->daddr, 16);
+	addr_set6(&p->src, &ip->saddr);
+	addr_set6(&p->dst, &ip->daddr);
 	p->protocol = ip->nexthdr;
 	p->hop_limit = ip->hop_limit;
 	p->l4 = ETH_HLEN + sizeof(*ip);
@@ -398,16 +416,14 @@ INLINE int read_fast6(struct __sk_buff *skb, struct packet *p)
 			return METRIC_DROP_MALFORMED;
 		p->headers = sizeof(*ip) + header;
 		p->tcp_flags = ((__u8 *)tcp)[13];
-		p->src_port = tcp->source;
-		p->dst_port = tcp->dest;
+		p->ports = *(__u32 *)tcp;
 		return 0;
 	}
 	if (ip->nexthdr == IPPROTO_UDP) {
 		struct udphdr *udp = l4;
 
 		p->headers = sizeof(*ip) + sizeof(*udp);
-		p->src_port = udp->source;
-		p->dst_port = udp->dest;
+		p->ports = *(__u32 *)udp;
 		return 0;
 	}
 	return READ_SLOWLY;
@@ -419,9 +435,9 @@ INLINE int read_packet(struct __sk_buff *skb, struct packet *p)
 	int result;
 
 	if (skb->protocol == bpf_htons(ETH_P_IP))
-		result = read_fast4(skb, p);
+		result = read_fast4(skb, 0, p);
 	else if (skb->protocol == bpf_htons(ETH_P_IPV6))
-		result = read_fast6(skb, p);
+		result = read_fast6(skb, 0, p);
 	else
 		return METRIC_DROP_NOT_IP;
 	if (likely(result != READ_SLOWLY))

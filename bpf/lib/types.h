@@ -3,7 +3,8 @@
  * Everything that both sides know: keys and values of the maps, the event of the ring, names of metrics and flags.
  *
  * The TypeScript side (src/net/gen/bpf-maps.ts) is generated from this file's BTF. Therefore:
- * - every byte has a name; a field that is called `pad…` is written as zero and hidden from TypeScript,
+ * - every byte has a name; fields that are called `pad…`, and `own_…` for what only the programs use, are written as zero
+ *   by TypeScript and hidden from it,
  * - sizes are multiples of 8, except of the LPM key, whose size the kernel's trie prescribes,
  * - `__be16` and `__be32` are in network order here and ordinary numbers in TypeScript,
  * - `struct addr` is 16 bytes in network order, IPv4 as ::ffff:a.b.c.d.
@@ -44,6 +45,8 @@ enum metric {
 	METRIC_IGNORED_ARP = 18,       /* ARP of a pod that needs no answer: no event */
 	METRIC_FRAGMENT = 19,          /* fragment seen (also counted by what happened to it) */
 	METRIC_ICMP_RELATED = 20,      /* ICMP error of a known flow (same) */
+	METRIC_SHORTCUT_OUT = 21,      /* encapsulated without the VXLAN device (same) */
+	METRIC_SHORTCUT_IN = 22,       /* decapsulated without the VXLAN device (same) */
 
 	METRIC_DROP_FIRST = 32,
 	METRIC_DROP_NOT_CONFIGURED = 32,     /* the map `config` is not filled yet */
@@ -107,6 +110,15 @@ struct endpoint_key {
 	struct addr addr;
 };
 
+/*
+ * ARRAY generation [1]: another value after every change of `endpoints`, written after it. Flows remember where their
+ * pods are under the one that they looked them up in. Writers need no agreement: any value not used before will do.
+ */
+struct generation {
+	__u32 value;
+	__u32 pad;
+};
+
 struct endpoint {
 	__u32 ifindex; /* host end of the pod's veth */
 	__u32 identity;
@@ -149,6 +161,7 @@ struct node {
 enum config_flag {
 	CONFIG_MASQUERADE4 = 1, /* needs node4 */
 	CONFIG_MASQUERADE6 = 2, /* needs node6 */
+	CONFIG_NO_SHORTCUT = 4, /* all tunnel packets pass the VXLAN device, as where a firewall wants to see them */
 };
 
 /* ARRAY config [1]. */
@@ -192,18 +205,34 @@ struct ct_key {
 	__u8 pad[3];
 };
 
+/*
+ * A flow's side that is a pod of this node, as `endpoints` had it under that generation. Two words, each written at once:
+ * an index never stands beside the generation of another.
+ */
+struct ct_side {
+	__u32 ifindex; /* 0: not known */
+	__u32 generation;
+	__u8 mac[6];
+	__u16 flags; /* enum endpoint_flag */
+};
+
 struct ct_entry {
 	__u32 last_seen; /* tick; written at most once a tick */
 	__u32 created;   /* tick */
 	__u32 revision;  /* config.revision of the decision */
 	__u32 origin_identity;
 	__u32 reply_identity;
-	__u32 egress_rule;  /* rule that allowed the origin's side to send; 0: none was asked */
-	__u32 ingress_rule; /* rule that allowed the other side to receive; 0: none was asked */
-	__u16 flags;        /* enum ct_flag */
-	__u8 origin_seen;   /* TCP: all flags seen from the origin (FIN 1, SYN 2, RST 4, ACK 16). Others: 16 when seen */
-	__u8 reply_seen;    /* same, from the other side */
+	__u16 flags;       /* enum ct_flag */
+	__u8 origin_seen;  /* TCP: all flags seen from the origin (FIN 1, SYN 2, RST 4, ACK 16). Others: 16 when seen */
+	__u8 reply_seen;   /* same, from the other side */
+	__u16 own_slow_in; /* packets that from_wire left to the VXLAN device, and those that came out of it */
+	__u16 own_slow_out;
+	__u32 own_slow_tick; /* of the last of them */
+	__u32 egress_rule;   /* rule that allowed the origin's side to send; 0: none was asked */
+	__u32 ingress_rule;  /* rule that allowed the other side to receive; 0: none was asked */
 	struct addr tunnel;
+	struct ct_side own_low;
+	struct ct_side own_high;
 };
 
 enum nat_direction {
@@ -273,7 +302,7 @@ _Static_assert(sizeof(struct ipcache_key) == 20, "ipcache_key");
 _Static_assert(sizeof(struct ipcache_entry) == 32, "ipcache_entry");
 _Static_assert(sizeof(struct config) == 112, "config");
 _Static_assert(sizeof(struct ct_key) == 40, "ct_key");
-_Static_assert(sizeof(struct ct_entry) == 48, "ct_entry");
+_Static_assert(sizeof(struct ct_entry) == 88, "ct_entry");
 _Static_assert(sizeof(struct nat_key) == 40, "nat_key");
 _Static_assert(sizeof(struct nat_entry) == 24, "nat_entry");
 _Static_assert(sizeof(struct frag_key) == 40, "frag_key");

@@ -11,6 +11,7 @@ import {
   decodeEndpointKey,
   decodeFragEntry,
   decodeFragKey,
+  decodeGeneration,
   decodeIpcacheEntry,
   decodeIpcacheKey,
   decodeMetricValueAt,
@@ -120,6 +121,7 @@ function decodeConfigRow({ value }: MapRow): DecodedRow {
 
 const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
   config: decodeConfigRow,
+  generation: ({ value }) => ({ of: "endpoints", value: decodeGeneration(value).value }),
   ct_tcp: decodeCt,
   ct_other: decodeCt,
   nat: decodeNat,

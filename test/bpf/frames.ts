@@ -101,6 +101,8 @@ export interface IpOptions {
   readonly extensions?: readonly number[];
   /** Leaves the transport checksum as it is: the bytes are the tail of something larger. */
   readonly keepSum?: boolean;
+  /** Type of service or traffic class, with the ECN bits in the lower two. */
+  readonly tos?: number;
   readonly dontFragment?: boolean;
 }
 
@@ -119,6 +121,7 @@ function ip4(src: Uint8Array, dst: Uint8Array, t: Transport, o: IpOptions): Uint
   const head = new Uint8Array(20 + options.length);
   const view = new DataView(head.buffer);
   head[0] = 0x40 | ((20 + options.length) / 4);
+  head[1] = o.tos ?? 0;
   view.setUint16(2, head.length + body.length);
   view.setUint16(4, o.fragment?.id ?? 0x1234);
   const df = o.dontFragment === true ? 0x4000 : 0;
@@ -143,7 +146,8 @@ function ip6(src: Uint8Array, dst: Uint8Array, t: Transport, o: IpOptions): Uint
   });
   const head = new Uint8Array(40);
   const view = new DataView(head.buffer);
-  head[0] = 0x60;
+  head[0] = 0x60 | ((o.tos ?? 0) >> 4);
+  head[1] = ((o.tos ?? 0) << 4) & 0xf0;
   view.setUint16(4, extensions.length + body.length);
   head[6] = kinds[0] ?? t.protocol;
   head[7] = o.ttl ?? 64;
@@ -174,6 +178,21 @@ export function frame(src: string, dst: string, t: Transport, o: EthernetOptions
     be16(etherType),
     packet,
   );
+}
+
+export interface VxlanOptions extends EthernetOptions {
+  readonly vni: number;
+  readonly port?: number;
+  readonly flags?: number;
+  /** With an outer UDP checksum. */
+  readonly sum?: boolean;
+}
+
+/** A frame inside VXLAN (RFC 7348 section 5). */
+export function vxlan(src: string, dst: string, inner: Uint8Array, o: VxlanOptions): Uint8Array {
+  const vni = [(o.vni >> 16) & 0xff, (o.vni >> 8) & 0xff, o.vni & 0xff];
+  const data = bytesOf([o.flags ?? 8, 0, 0, 0], vni, [0], inner);
+  return frame(src, dst, udp(50_000, o.port ?? 8472, data, o.sum === true), o);
 }
 
 /** A copy with some bytes replaced. */

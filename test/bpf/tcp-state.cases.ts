@@ -1,7 +1,7 @@
 /** What a flow's entry knows of its connection, from the segments that were seen. */
 
 import assert from "node:assert/strict";
-import { CONNTRACK_TICKS, conntrackTicks } from "../../src/net/conntrack.ts";
+import { TIMEOUT_SECONDS, timeoutSeconds } from "../../src/agent/gc/timeouts.ts";
 import { CtFlag } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { frame, TCP_FLAG, tcp } from "./frames.ts";
@@ -19,7 +19,7 @@ function send(plane: Plane, segment: string) {
 }
 
 interface State {
-  readonly ticks: number;
+  readonly seconds: number;
   readonly origin: string;
   readonly isPickedUp?: boolean;
   readonly isReopened?: boolean;
@@ -49,7 +49,7 @@ function story(segments: string, state: State): Case {
       const flows = plane.flows();
       const [flow] = flows;
       assert.ok(flow !== undefined && flows.length === 1);
-      assert.equal(conntrackTicks(flow.key, flow.entry), state.ticks);
+      assert.equal(timeoutSeconds(flow.key.protocol, flow.entry), state.seconds);
       const isHigh = (flow.entry.flags & CtFlag.originHigh) !== 0;
       assert.equal(text(isHigh ? flow.key.high : flow.key.low), state.origin, "origin");
       assert.equal((flow.entry.flags & CtFlag.pickedUp) !== 0, state.isPickedUp === true, "picked up");
@@ -57,25 +57,25 @@ function story(segments: string, state: State): Case {
   };
 }
 
-const { tcpOpening, tcpEstablished, tcpHalfClosed, tcpClosed } = CONNTRACK_TICKS;
+const { tcpOpening, tcpEstablished, tcpHalfClosed, tcpClosed } = TIMEOUT_SECONDS;
 const pod = podA.v4;
 const peer = remote.v4;
 
 export const TCP_STATE_CASES: readonly Case[] = [
-  story(">S", { ticks: tcpOpening, origin: pod }),
-  story(">S <SA", { ticks: tcpOpening, origin: pod }),
-  story(">S <SA >A", { ticks: tcpEstablished, origin: pod }),
-  story("<S >SA <A", { ticks: tcpEstablished, origin: peer }),
-  story(">S <SA >A <A >FA", { ticks: tcpHalfClosed, origin: pod }),
-  story(">S <SA >A <A >FA <FA", { ticks: tcpClosed, origin: pod }),
-  story(">S <RA", { ticks: tcpClosed, origin: pod }),
-  story(">S <SA >A >R", { ticks: tcpClosed, origin: pod }),
-  story(">S <SA >A >FA <FA >A", { ticks: tcpClosed, origin: pod }),
-  story(">S <SA >A >FA <FA >S", { ticks: tcpOpening, origin: pod, isReopened: true }),
-  story(">S <SA >A >FA <FA <S", { ticks: tcpOpening, origin: peer, isReopened: true }),
-  story(">S <RA >S", { ticks: tcpOpening, origin: pod, isReopened: true }),
-  story(">S <SA >A >S", { ticks: tcpEstablished, origin: pod }),
-  story(">S <SA >A >FA <FA >SA", { ticks: tcpClosed, origin: pod }),
-  story(">A", { ticks: tcpEstablished, origin: pod, isPickedUp: true }),
-  story("<A >A", { ticks: tcpEstablished, origin: peer, isPickedUp: true }),
+  story(">S", { seconds: tcpOpening, origin: pod }),
+  story(">S <SA", { seconds: tcpOpening, origin: pod }),
+  story(">S <SA >A", { seconds: tcpEstablished, origin: pod }),
+  story("<S >SA <A", { seconds: tcpEstablished, origin: peer }),
+  story(">S <SA >A <A >FA", { seconds: tcpHalfClosed, origin: pod }),
+  story(">S <SA >A <A >FA <FA", { seconds: tcpClosed, origin: pod }),
+  story(">S <RA", { seconds: tcpClosed, origin: pod }),
+  story(">S <SA >A >R", { seconds: tcpClosed, origin: pod }),
+  story(">S <SA >A >FA <FA >A", { seconds: tcpClosed, origin: pod }),
+  story(">S <SA >A >FA <FA >S", { seconds: tcpOpening, origin: pod, isReopened: true }),
+  story(">S <SA >A >FA <FA <S", { seconds: tcpOpening, origin: peer, isReopened: true }),
+  story(">S <RA >S", { seconds: tcpOpening, origin: pod, isReopened: true }),
+  story(">S <SA >A >S", { seconds: tcpEstablished, origin: pod }),
+  story(">S <SA >A >FA <FA >SA", { seconds: tcpClosed, origin: pod }),
+  story(">A", { seconds: tcpOpening, origin: pod, isPickedUp: true }),
+  story("<A >A", { seconds: tcpEstablished, origin: peer, isPickedUp: true }),
 ];

@@ -4,13 +4,14 @@ import { bytesAt, exactly, uint, uint64, viewOf } from "../codec.ts";
 
 /** Every map of the object, with the sizes of its keys and values in bytes (the ring has neither). */
 export const BPF_MAPS = {
+  nat: { keyBytes: 40, valueBytes: 24 },
   endpoints: { keyBytes: 16, valueBytes: 24 },
   config: { keyBytes: 4, valueBytes: 112 },
+  generation: { keyBytes: 4, valueBytes: 8 },
   ipcache: { keyBytes: 20, valueBytes: 32 },
   nodes: { keyBytes: 16, valueBytes: 8 },
-  ct_tcp: { keyBytes: 40, valueBytes: 48 },
-  ct_other: { keyBytes: 40, valueBytes: 48 },
-  nat: { keyBytes: 40, valueBytes: 24 },
+  ct_tcp: { keyBytes: 40, valueBytes: 88 },
+  ct_other: { keyBytes: 40, valueBytes: 88 },
   frags: { keyBytes: 40, valueBytes: 8 },
   metrics: { keyBytes: 4, valueBytes: 16 },
   events: { keyBytes: 0, valueBytes: 0 },
@@ -40,6 +41,8 @@ export const Metric = {
   ignoredArp: 18,
   fragment: 19,
   icmpRelated: 20,
+  shortcutOut: 21,
+  shortcutIn: 22,
   dropFirst: 32,
   dropNotConfigured: 32,
   dropNotIp: 33,
@@ -95,6 +98,8 @@ export const METRIC_NAMES: ReadonlyMap<number, string> = new Map([
   [18, "ignored_arp"],
   [19, "fragment"],
   [20, "icmp_related"],
+  [21, "shortcut_out"],
+  [22, "shortcut_in"],
   [32, "drop_not_configured"],
   [33, "drop_not_ip"],
   [34, "drop_vlan"],
@@ -196,6 +201,7 @@ export const IPCACHE_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
 export const ConfigFlag = {
   masquerade4: 1,
   masquerade6: 2,
+  noShortcut: 4,
 } as const;
 export type ConfigFlag = (typeof ConfigFlag)[keyof typeof ConfigFlag];
 
@@ -203,6 +209,7 @@ export type ConfigFlag = (typeof ConfigFlag)[keyof typeof ConfigFlag];
 export const CONFIG_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [1, "masquerade4"],
   [2, "masquerade6"],
+  [4, "no_shortcut"],
 ]);
 
 /** `enum ct_flag`. */
@@ -236,6 +243,89 @@ export const NAT_DIRECTION_NAMES: ReadonlyMap<number, string> = new Map([
   [0, "out"],
   [1, "in"],
 ]);
+
+/** `struct nat_key`. */
+export interface NatKey {
+  /** 16 bytes, network order. */
+  readonly src: Uint8Array;
+  /** 16 bytes, network order. */
+  readonly dst: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly srcPort: number;
+  /** Network order in the map, an ordinary number here. */
+  readonly dstPort: number;
+  readonly protocol: number;
+  readonly direction: number;
+}
+
+/** Size of `struct nat_key`. */
+export const NAT_KEY_BYTES = 40;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeNatKey(v: NatKey): Uint8Array {
+  const out = new Uint8Array(NAT_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.src, 16, "nat_key.src"), 0);
+  out.set(exactly(v.dst, 16, "nat_key.dst"), 16);
+  view.setUint16(32, uint(v.srcPort, 2, "nat_key.src_port"), false);
+  view.setUint16(34, uint(v.dstPort, 2, "nat_key.dst_port"), false);
+  view.setUint8(36, uint(v.protocol, 1, "nat_key.protocol"));
+  view.setUint8(37, uint(v.direction, 1, "nat_key.direction"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeNatKeyAt(view: DataView, offset: number): NatKey {
+  return {
+    src: bytesAt(view, offset, 16),
+    dst: bytesAt(view, offset + 16, 16),
+    srcPort: view.getUint16(offset + 32, false),
+    dstPort: view.getUint16(offset + 34, false),
+    protocol: view.getUint8(offset + 36),
+    direction: view.getUint8(offset + 37),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeNatKey(b: Uint8Array): NatKey {
+  return decodeNatKeyAt(viewOf(b, NAT_KEY_BYTES, "nat_key"), 0);
+}
+
+/** `struct nat_entry`. */
+export interface NatEntry {
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+  readonly created: number;
+}
+
+/** Size of `struct nat_entry`. */
+export const NAT_ENTRY_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeNatEntry(v: NatEntry): Uint8Array {
+  const out = new Uint8Array(NAT_ENTRY_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.addr, 16, "nat_entry.addr"), 0);
+  view.setUint16(16, uint(v.port, 2, "nat_entry.port"), false);
+  view.setUint32(20, uint(v.created, 4, "nat_entry.created"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeNatEntryAt(view: DataView, offset: number): NatEntry {
+  return {
+    addr: bytesAt(view, offset, 16),
+    port: view.getUint16(offset + 16, false),
+    created: view.getUint32(offset + 20, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeNatEntry(b: Uint8Array): NatEntry {
+  return decodeNatEntryAt(viewOf(b, NAT_ENTRY_BYTES, "nat_entry"), 0);
+}
 
 /** `struct endpoint_key`. */
 export interface EndpointKey {
@@ -376,6 +466,34 @@ export function decodeConfigAt(view: DataView, offset: number): Config {
 /** @throws RangeError for any other length */
 export function decodeConfig(b: Uint8Array): Config {
   return decodeConfigAt(viewOf(b, CONFIG_BYTES, "config"), 0);
+}
+
+/** `struct generation`. */
+export interface Generation {
+  readonly value: number;
+}
+
+/** Size of `struct generation`. */
+export const GENERATION_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeGeneration(v: Generation): Uint8Array {
+  const out = new Uint8Array(GENERATION_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.value, 4, "generation.value"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeGenerationAt(view: DataView, offset: number): Generation {
+  return {
+    value: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeGeneration(b: Uint8Array): Generation {
+  return decodeGenerationAt(viewOf(b, GENERATION_BYTES, "generation"), 0);
 }
 
 /** `struct ipcache_key`. */
@@ -558,17 +676,17 @@ export interface CtEntry {
   readonly revision: number;
   readonly originIdentity: number;
   readonly replyIdentity: number;
-  readonly egressRule: number;
-  readonly ingressRule: number;
   readonly flags: number;
   readonly originSeen: number;
   readonly replySeen: number;
+  readonly egressRule: number;
+  readonly ingressRule: number;
   /** 16 bytes, network order. */
   readonly tunnel: Uint8Array;
 }
 
 /** Size of `struct ct_entry`. */
-export const CT_ENTRY_BYTES = 48;
+export const CT_ENTRY_BYTES = 88;
 
 /** @throws RangeError when a value does not fit its field */
 export function encodeCtEntry(v: CtEntry): Uint8Array {
@@ -579,12 +697,12 @@ export function encodeCtEntry(v: CtEntry): Uint8Array {
   view.setUint32(8, uint(v.revision, 4, "ct_entry.revision"), true);
   view.setUint32(12, uint(v.originIdentity, 4, "ct_entry.origin_identity"), true);
   view.setUint32(16, uint(v.replyIdentity, 4, "ct_entry.reply_identity"), true);
-  view.setUint32(20, uint(v.egressRule, 4, "ct_entry.egress_rule"), true);
-  view.setUint32(24, uint(v.ingressRule, 4, "ct_entry.ingress_rule"), true);
-  view.setUint16(28, uint(v.flags, 2, "ct_entry.flags"), true);
-  view.setUint8(30, uint(v.originSeen, 1, "ct_entry.origin_seen"));
-  view.setUint8(31, uint(v.replySeen, 1, "ct_entry.reply_seen"));
-  out.set(exactly(v.tunnel, 16, "ct_entry.tunnel"), 32);
+  view.setUint16(20, uint(v.flags, 2, "ct_entry.flags"), true);
+  view.setUint8(22, uint(v.originSeen, 1, "ct_entry.origin_seen"));
+  view.setUint8(23, uint(v.replySeen, 1, "ct_entry.reply_seen"));
+  view.setUint32(32, uint(v.egressRule, 4, "ct_entry.egress_rule"), true);
+  view.setUint32(36, uint(v.ingressRule, 4, "ct_entry.ingress_rule"), true);
+  out.set(exactly(v.tunnel, 16, "ct_entry.tunnel"), 40);
   return out;
 }
 
@@ -596,101 +714,18 @@ export function decodeCtEntryAt(view: DataView, offset: number): CtEntry {
     revision: view.getUint32(offset + 8, true),
     originIdentity: view.getUint32(offset + 12, true),
     replyIdentity: view.getUint32(offset + 16, true),
-    egressRule: view.getUint32(offset + 20, true),
-    ingressRule: view.getUint32(offset + 24, true),
-    flags: view.getUint16(offset + 28, true),
-    originSeen: view.getUint8(offset + 30),
-    replySeen: view.getUint8(offset + 31),
-    tunnel: bytesAt(view, offset + 32, 16),
+    flags: view.getUint16(offset + 20, true),
+    originSeen: view.getUint8(offset + 22),
+    replySeen: view.getUint8(offset + 23),
+    egressRule: view.getUint32(offset + 32, true),
+    ingressRule: view.getUint32(offset + 36, true),
+    tunnel: bytesAt(view, offset + 40, 16),
   };
 }
 
 /** @throws RangeError for any other length */
 export function decodeCtEntry(b: Uint8Array): CtEntry {
   return decodeCtEntryAt(viewOf(b, CT_ENTRY_BYTES, "ct_entry"), 0);
-}
-
-/** `struct nat_key`. */
-export interface NatKey {
-  /** 16 bytes, network order. */
-  readonly src: Uint8Array;
-  /** 16 bytes, network order. */
-  readonly dst: Uint8Array;
-  /** Network order in the map, an ordinary number here. */
-  readonly srcPort: number;
-  /** Network order in the map, an ordinary number here. */
-  readonly dstPort: number;
-  readonly protocol: number;
-  readonly direction: number;
-}
-
-/** Size of `struct nat_key`. */
-export const NAT_KEY_BYTES = 40;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeNatKey(v: NatKey): Uint8Array {
-  const out = new Uint8Array(NAT_KEY_BYTES);
-  const view = new DataView(out.buffer);
-  out.set(exactly(v.src, 16, "nat_key.src"), 0);
-  out.set(exactly(v.dst, 16, "nat_key.dst"), 16);
-  view.setUint16(32, uint(v.srcPort, 2, "nat_key.src_port"), false);
-  view.setUint16(34, uint(v.dstPort, 2, "nat_key.dst_port"), false);
-  view.setUint8(36, uint(v.protocol, 1, "nat_key.protocol"));
-  view.setUint8(37, uint(v.direction, 1, "nat_key.direction"));
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeNatKeyAt(view: DataView, offset: number): NatKey {
-  return {
-    src: bytesAt(view, offset, 16),
-    dst: bytesAt(view, offset + 16, 16),
-    srcPort: view.getUint16(offset + 32, false),
-    dstPort: view.getUint16(offset + 34, false),
-    protocol: view.getUint8(offset + 36),
-    direction: view.getUint8(offset + 37),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeNatKey(b: Uint8Array): NatKey {
-  return decodeNatKeyAt(viewOf(b, NAT_KEY_BYTES, "nat_key"), 0);
-}
-
-/** `struct nat_entry`. */
-export interface NatEntry {
-  /** 16 bytes, network order. */
-  readonly addr: Uint8Array;
-  /** Network order in the map, an ordinary number here. */
-  readonly port: number;
-  readonly created: number;
-}
-
-/** Size of `struct nat_entry`. */
-export const NAT_ENTRY_BYTES = 24;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeNatEntry(v: NatEntry): Uint8Array {
-  const out = new Uint8Array(NAT_ENTRY_BYTES);
-  const view = new DataView(out.buffer);
-  out.set(exactly(v.addr, 16, "nat_entry.addr"), 0);
-  view.setUint16(16, uint(v.port, 2, "nat_entry.port"), false);
-  view.setUint32(20, uint(v.created, 4, "nat_entry.created"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeNatEntryAt(view: DataView, offset: number): NatEntry {
-  return {
-    addr: bytesAt(view, offset, 16),
-    port: view.getUint16(offset + 16, false),
-    created: view.getUint32(offset + 20, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeNatEntry(b: Uint8Array): NatEntry {
-  return decodeNatEntryAt(viewOf(b, NAT_ENTRY_BYTES, "nat_entry"), 0);
 }
 
 /** `struct frag_key`. */

@@ -1,0 +1,95 @@
+/** Flows remember where their pods are; a change of the endpoints that is announced makes them look again. */
+
+import assert from "node:assert/strict";
+import { addr } from "../../src/net/addr.ts";
+import type { Case } from "./case.ts";
+import { frame, tcp } from "./frames.ts";
+import { NODE, type Plane } from "./plane.ts";
+
+const { podA, podB, remote } = NODE;
+const VIA_NODE2 = { tunnel: { from: NODE.remoteNode.v4 } };
+const bothFamilies = ["v4", "v6"] as const;
+
+export const GENERATION_CASES: readonly Case[] = bothFamilies.flatMap((f): Case[] => {
+  const segment = frame(podA[f], podB[f], tcp(4000, 80));
+  const known = (plane: Plane) => {
+    for (let i = 0; i < 2; i++) plane.run("from_pod", segment);
+  };
+  const moved = { ...podB, ifindex: 777, mac: "0a:58:00:00:00:77" };
+  return [
+    {
+      name: `${f}: a pod that has moved to another link is found there`,
+      program: "from_pod",
+      before: (plane) => {
+        known(plane);
+        plane.putEndpoint(podB[f], moved);
+        plane.announceEndpoints();
+      },
+      frame: segment,
+      verdict: "peer",
+      to: moved.ifindex,
+      metrics: ["forward_local"],
+      check: (out) => assert.equal(out.dstMac, moved.mac),
+    },
+    {
+      name: `${f}: a pod that is gone is not sent to`,
+      program: "from_pod",
+      before: (plane) => {
+        known(plane);
+        plane.remove("endpoints", addr(podB[f]).bytes);
+        plane.announceEndpoints();
+      },
+      frame: segment,
+      verdict: "drop",
+      metrics: ["drop_no_endpoint"],
+    },
+    {
+      name: `${f}: a pod whose address was taken away cannot go on with its flow`,
+      program: "from_pod",
+      before: (plane) => {
+        known(plane);
+        plane.putEndpoint(podA[f], { ...podA, ifindex: 778 });
+        plane.announceEndpoints();
+      },
+      frame: segment,
+      verdict: "drop",
+      metrics: ["drop_source_spoofed"],
+    },
+    {
+      name: `${f}: another pod cannot go on with the flow of this one`,
+      program: "from_pod",
+      before: (plane) => {
+        // The flow begins at pod B's link, as far as the endpoints say; the packet comes from the test's own.
+        plane.putEndpoint(podB[f], { ...podB, ifindex: 1 });
+        plane.run("from_pod", frame(podB[f], remote[f], tcp(4000, 80), { srcMac: podB.mac }));
+        plane.putEndpoint(podB[f], podB);
+        plane.announceEndpoints();
+      },
+      frame: frame(podB[f], remote[f], tcp(4000, 80), { srcMac: podB.mac }),
+      verdict: "drop",
+      metrics: ["drop_source_spoofed"],
+    },
+    {
+      name: `${f}: a spoofed packet does not touch the flow that it claims to be of`,
+      program: "from_pod",
+      before: known,
+      frame: frame(podA[f], podB[f], tcp(4000, 80, { flags: 4 }), { srcMac: "0a:58:00:00:00:66" }),
+      verdict: "drop",
+      metrics: ["drop_mac_spoofed"],
+      check: (_, __, plane) => assert.equal((plane.flows()[0]?.entry.originSeen ?? 0) & 4, 0),
+    },
+    {
+      name: `${f}: from another node, a pod that is gone is not sent to`,
+      program: "from_tunnel",
+      before: (plane) => {
+        for (let i = 0; i < 2; i++) plane.run("from_tunnel", frame(remote[f], podB[f], tcp(1, 2)), VIA_NODE2);
+        plane.remove("endpoints", addr(podB[f]).bytes);
+        plane.announceEndpoints();
+      },
+      frame: frame(remote[f], podB[f], tcp(1, 2)),
+      options: VIA_NODE2,
+      verdict: "drop",
+      metrics: ["drop_no_endpoint"],
+    },
+  ];
+});
