@@ -241,3 +241,39 @@ test("kubectl enters pods, with and without a terminal", async (t) => {
   assert.match(tty.stdout, /\/dev\/pts\/\d+/, tty.stderr);
   await kubectlOk(["delete", "pod", "entered", "--wait=true", "--timeout=60s"]);
 });
+
+test("a Deployment runs, scales, rolls and goes with all its pods", async (t) => {
+  if ((await runProcess(["sh", "-c", "command -v kubectl"])).code !== 0) return t.skip("no kubectl on PATH");
+  const ok = async (...args: string[]) => {
+    const r = await kubectl(args);
+    assert.equal(r.code, 0, `kubectl ${args.join(" ")}: ${r.stderr}`);
+    return r.stdout;
+  };
+  const image = "twill.dev/echo";
+  await ok("create", "deployment", "web", `--image=${image}`);
+  await ok("scale", "deployment", "web", "--replicas=3");
+  await ok("rollout", "status", "deployment", "web", "--timeout=60s");
+  const names = async () =>
+    (await ok("get", "pods", "-l", "app=web", "-o", "name"))
+      .trim()
+      .split("\n")
+      .filter((n) => n !== "");
+  const first = await names();
+  assert.equal(first.length, 3);
+  await ok("rollout", "restart", "deployment", "web");
+  await ok("rollout", "status", "deployment", "web", "--timeout=60s");
+  await lab.until(
+    { ...select("x"), fieldSelector: "", labelSelector: "app=web" },
+    (l) => l.length === 3,
+    READY_MS,
+    "the old pods to go",
+  );
+  assert.equal((await names()).filter((n) => first.includes(n)).length, 0);
+  await ok("delete", "deployment", "web", "--wait=true");
+  await lab.until(
+    { ...select("x"), fieldSelector: "", labelSelector: "app=web" },
+    (l) => l.length === 0,
+    READY_MS,
+    "its pods to go",
+  );
+});

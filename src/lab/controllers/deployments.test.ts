@@ -1,104 +1,138 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import type { KubeObject } from "../../cluster/embedded/types.ts";
-import { countOf, planDeployment, replicaSetOf } from "./deployments.ts";
-import { planReplicaSet, replicaPod } from "./replica-sets.ts";
+import { afterEach, beforeEach, describe, test } from "node:test";
+import type { ObjectClient } from "../../cluster/embedded/types.ts";
+import { eventually, startTestApi, type TestApi } from "../../cluster/testing.ts";
+import { amount, runDeployments } from "./deployments.ts";
+import { runReplicaSets } from "./replica-sets.ts";
 
-function deployment(image: string, replicas: number, strategy: object = {}): KubeObject {
-  const spec = {
-    replicas,
-    strategy,
-    selector: { matchLabels: { app: "x" } },
-    template: { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "c", image }] } },
-  };
-  return {
+let t: TestApi;
+let objects: ObjectClient;
+let ends: (() => void)[];
+let errors: unknown[];
+
+beforeEach(async () => {
+  t = await startTestApi();
+  objects = t.api.objects;
+  errors = [];
+  const onError = (e: unknown) => errors.push(e);
+  ends = [runDeployments(objects, onError), runReplicaSets(objects, onError)];
+});
+
+afterEach(async () => {
+  for (const end of ends) end();
+  await t[Symbol.asyncDispose]();
+  assert.deepEqual([...errors, ...t.errors], []);
+});
+
+const ref = (kind: string, name: string, apiVersion = "apps/v1") => ({ apiVersion, kind, namespace: "default", name });
+const deploy = (image: string, spec: object = {}) =>
+  objects.apply({
     apiVersion: "apps/v1",
     kind: "Deployment",
-    metadata: { name: "d", namespace: "ns", uid: "d1", generation: 3 },
-    spec,
-  } as unknown as KubeObject;
-}
-
-function setOf(d: KubeObject, size: number, available: number, revision = 1): KubeObject {
-  const set = replicaSetOf(d, size, revision);
-  return {
-    ...set,
-    metadata: { ...set.metadata, uid: `rs${revision}` },
-    status: { replicas: size, availableReplicas: available },
-  } as unknown as KubeObject;
-}
-
-test("countOf() reads counts and percentages", () => {
-  assert.deepEqual(
-    [
-      countOf(2, 10, Math.ceil),
-      countOf("25%", 3, Math.ceil),
-      countOf("25%", 3, Math.floor),
-      countOf("x", 3, Math.floor),
-    ],
-    [2, 1, 0, 0],
-  );
-});
-
-test("a new Deployment gets a ReplicaSet of full size under its template's hash", () => {
-  const d = deployment("v1", 3);
-  const plan = planDeployment(d, []);
-  assert.equal(plan.fresh, undefined);
-  assert.equal(plan.freshSize, 3);
-  const set = replicaSetOf(d, 3, plan.revision);
-  assert.match(String(set.metadata.name), /^d-[0-9a-f]{10}$/);
-  assert.deepEqual(planDeployment(d, [setOf(d, 3, 2)]).status, {
-    replicas: 3,
-    updatedReplicas: 3,
-    readyReplicas: 2,
-    availableReplicas: 2,
-    unavailableReplicas: 1,
-    observedGeneration: 3,
+    metadata: { name: "d", namespace: "default" },
+    spec: {
+      replicas: 3,
+      selector: { matchLabels: { app: "d" } },
+      template: { metadata: { labels: { app: "d" } }, spec: { containers: [{ name: "c", image }] } },
+      ...spec,
+    },
   });
-});
+const pods = () => objects.list({ apiVersion: "v1", kind: "Pod", namespace: "default" });
+const images = () =>
+  pods()
+    .map((p) => p["spec"].containers[0].image)
+    .sort()
+    .join();
+const status = () => objects.get(ref("Deployment", "d"))?.["status"] ?? {};
+const condition = (type: string) => status().conditions?.find((c: { type: string }) => c.type === type)?.status;
 
-test("a changed template rolls: never less than allowed stand, never more than allowed exist, and it comes to an end", () => {
-  const before = deployment("v1", 4);
-  const after = deployment("v2", 4);
-  let old = setOf(before, 4, 4, 1);
-  let fresh: KubeObject | undefined;
-  for (let round = 0; round < 20; round++) {
-    const plan = planDeployment(after, fresh === undefined ? [old] : [old, fresh]);
-    const oldSize = plan.oldSizes[0]!.size;
-    assert.ok(oldSize + plan.freshSize <= 5, "surge");
-    // All that stay or stood before are available in the next round.
-    assert.ok(oldSize + (fresh?.["status"].availableReplicas ?? 0) >= 3, "availability");
-    old = setOf(before, oldSize, oldSize, 1);
-    fresh = setOf(after, plan.freshSize, plan.freshSize, 2);
-  }
-  assert.equal(old["spec"].replicas, 0);
-  assert.equal(fresh!["spec"].replicas, 4);
-});
+/** A kubelet whose pods are ready at once. */
+function kubelet(maxPods: { seen: number }): () => void {
+  return objects.watch({ apiVersion: "v1", kind: "Pod" }, ({ type, object }) => {
+    maxPods.seen = Math.max(maxPods.seen, pods().length);
+    if (type !== "ADDED") return;
+    setImmediate(() => {
+      if (objects.get(ref("Pod", object.metadata.name, "v1")) === undefined) return;
+      objects.patch(
+        ref("Pod", object.metadata.name, "v1"),
+        { status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] } },
+        "status",
+      );
+    });
+  });
+}
 
-test("Recreate waits until the old pods are gone", () => {
-  const after = deployment("v2", 2, { type: "Recreate" });
-  const old = setOf(deployment("v1", 2, { type: "Recreate" }), 2, 2);
-  const plan = planDeployment(after, [old]);
-  assert.deepEqual([plan.freshSize, plan.oldSizes[0]!.size], [0, 0]);
-  const gone = { ...old, spec: { ...old["spec"], replicas: 0 }, status: { replicas: 0 } } as KubeObject;
-  assert.equal(planDeployment(after, [gone]).freshSize, 2);
-});
-
-test("a ReplicaSet makes what is missing, and deletes what is ready last", () => {
-  const set = setOf(deployment("v1", 2), 2, 0);
-  const pod = (name: string, isReady: boolean, phase = "Running") =>
-    ({
-      ...replicaPod(set),
-      metadata: { ...replicaPod(set).metadata, name, creationTimestamp: "2026-01-01T00:00:00Z" },
-      spec: { nodeName: "n" },
-      status: { phase, conditions: [{ type: "Ready", status: isReady ? "True" : "False" }] },
-    }) as unknown as KubeObject;
-  assert.equal(planReplicaSet(set, [pod("a", true)]).toCreate, 1);
-  const tooMany = planReplicaSet(set, [pod("a", true), pod("b", false), pod("c", true)]);
-  assert.deepEqual(
-    tooMany.toDelete.map((p) => p.metadata.name),
-    ["b"],
+test("a deployment gets its pods, replaces those that go, and is available when they are ready", async () => {
+  deploy("1");
+  await eventually("three pods", () => pods().length === 3);
+  await eventually("not available yet", () => condition("Available") === "False");
+  ends.push(kubelet({ seen: 0 }));
+  for (const p of pods())
+    objects.patch(
+      ref("Pod", p.metadata.name, "v1"),
+      { status: { conditions: [{ type: "Ready", status: "True" }] } },
+      "status",
+    );
+  await eventually("available", () => condition("Available") === "True" && status().readyReplicas === 3);
+  const [first] = pods();
+  assert.ok(first);
+  objects.delete(ref("Pod", first.metadata.name, "v1"));
+  await eventually(
+    "three again",
+    () => pods().length === 3 && pods().every((p) => p.metadata.uid !== first.metadata.uid),
   );
-  const failed = planReplicaSet(set, [pod("a", true), pod("b", false, "Failed")]);
-  assert.deepEqual([failed.toCreate, failed.toDelete.length, failed.status.readyReplicas], [1, 1, 1]);
+});
+
+test("an update rolls: never more than the surge, in the end only the new, and back again", async () => {
+  const most = { seen: 0 };
+  ends.push(kubelet(most));
+  deploy("1", { strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } } });
+  await eventually("the first version", () => images() === "1,1,1" && status().availableReplicas === 3);
+  objects.patch(ref("Deployment", "d"), { spec: { template: { spec: { containers: [{ name: "c", image: "2" }] } } } });
+  await eventually(
+    "the second version",
+    () => images() === "2,2,2" && status().updatedReplicas === 3 && status().replicas === 3,
+  );
+  assert.ok(most.seen <= 4, `${most.seen} pods at once`);
+  assert.equal(objects.get(ref("Deployment", "d"))?.metadata.annotations?.["deployment.kubernetes.io/revision"], "2");
+  objects.patch(ref("Deployment", "d"), { spec: { template: { spec: { containers: [{ name: "c", image: "1" }] } } } });
+  await eventually("the first version again", () => images() === "1,1,1" && status().availableReplicas === 3);
+  const sets = objects.list({ apiVersion: "apps/v1", kind: "ReplicaSet" });
+  assert.equal(sets.length, 2, "the old set is used again");
+});
+
+test("Recreate ends all before it begins anew", async () => {
+  const most = { seen: 0 };
+  ends.push(kubelet(most));
+  deploy("1", { strategy: { type: "Recreate" } });
+  await eventually("the first version", () => status().availableReplicas === 3);
+  objects.patch(ref("Deployment", "d"), { spec: { template: { spec: { containers: [{ name: "c", image: "2" }] } } } });
+  await eventually("the second version", () => images() === "2,2,2");
+  assert.equal(most.seen, 3);
+});
+
+test("scaled, to nothing too, and deleted with all that it owns", async () => {
+  ends.push(kubelet({ seen: 0 }));
+  deploy("1");
+  for (const replicas of [5, 1, 0, 2]) {
+    objects.patch(ref("Deployment", "d"), { spec: { replicas } });
+    await eventually(`${replicas} pods`, () => pods().length === replicas && status().replicas === replicas);
+  }
+  objects.delete(ref("Deployment", "d"));
+  await eventually(
+    "nothing is left",
+    () => pods().length === 0 && objects.list({ apiVersion: "apps/v1", kind: "ReplicaSet" }).length === 0,
+  );
+});
+
+describe("amounts", () => {
+  for (const [value, total, up, down] of [
+    [2, 10, 2, 2],
+    ["25%", 3, 1, 0],
+    ["100%", 3, 3, 3],
+    [undefined, 3, 0, 0],
+    ["nonsense", 3, 0, 0],
+  ] as const)
+    test(`${value} of ${total}`, () =>
+      assert.deepEqual([amount(value, total, Math.ceil), amount(value, total, Math.floor)], [up, down]));
 });
