@@ -117,6 +117,7 @@ const startedBy: readonly (readonly [string, string])[] = [
   ["src/cluster/open-source.ts", "test/agent/standalone.test.ts"],
   ["src/kernel/linux/device-watch.ts", "test/agent/drift.test.ts"],
   ["src/lab/", "test/lab/command.test.ts"],
+  ["src/ledger/testdata/", "src/ledger/processes.test.ts"],
 ];
 
 describe("tests", () => {
