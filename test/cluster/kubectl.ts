@@ -2,7 +2,6 @@
 
 import { type ExecFileException, execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 
 /** A kubectl. */
@@ -52,12 +51,11 @@ export function kubectlOnPath(): Kubectl | undefined {
 }
 
 /**
- * Debian's own kubectl, unpacked into the user's cache and not installed: its package would overwrite another's file.
+ * Debian's own kubectl, unpacked below `build/` and not installed: its package would overwrite another's file.
  * @returns the reason as text when it cannot be had
  */
 export function debianKubectl(): Kubectl | string {
-  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "twill");
-  const unpacked = join(cache, DEBIAN);
+  const unpacked = join(import.meta.dirname, "../../build/cache", DEBIAN);
   const path = join(unpacked, "usr/bin/kubectl");
   if (!existsSync(path)) {
     const scratch = `${unpacked}.${process.pid}`;
