@@ -206,6 +206,7 @@ static __noinline int ct_find_related(struct __sk_buff *skb, const struct packet
 	flow->is_high = !ct_make_key(&inner, &key);
 	flow->entry = ct_lookup(&key);
 	flow->is_related = 1;
+	flow->is_first_of_tick = 1;
 	if (!flow->entry)
 		return METRIC_DROP_ICMP_UNRELATED;
 	flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);

@@ -71,6 +71,15 @@ INLINE __u8 outer_ecn(__u8 inner)
 	return (inner & ECN_MASK) == ECN_CE ? ECN_ECT0 : inner & ECN_MASK;
 }
 
+/* Whether nothing has to be cut up on the way out. Kernels before 5.12 do not tell the device's MTU: 0. */
+INLINE bool fits_underlay(struct __sk_buff *skb, const struct packet *p, __u32 mtu)
+{
+	__u32 gso = skb->gso_size;
+	__u32 inner = gso ? p->headers + gso : skb->len - ETH_HLEN;
+
+	return mtu == 0 || inner + ENCAPSULATION_BYTES <= mtu;
+}
+
 /*
  * Puts the outer headers in front of a packet whose Ethernet and hop limit are already rewritten, and sends it out of the
  * device that the routing table names. A verdict, or NO_SHORTCUT with the packet as it was.
@@ -84,14 +93,15 @@ static __noinline int shortcut_out(struct __sk_buff *skb, const struct packet *p
 	struct outer o;
 	__u8 tos;
 
-	if (data + ETH_HLEN + 2 > end)
+	/* The outer length has 16 bits; the kernel has its own way with more. */
+	if (data + ETH_HLEN + 2 > end || skb->len > 0xffff - ENCAPSULATION_BYTES)
 		return NO_SHORTCUT;
 	tos = p->family == 4 ? ((__u8 *)data)[15] : ((__u8 *)data)[15] >> 4;
 	fib.ifindex = c->twill0_ifindex;
 	fib.ipv4_src = c->node4.w[3];
 	fib.ipv4_dst = to;
 	/* Not found, no neighbour yet, too large, …: the kernel knows what to do. */
-	if (bpf_fib_lookup(skb, &fib, sizeof(fib), 0))
+	if (bpf_fib_lookup(skb, &fib, sizeof(fib), 0) || !fits_underlay(skb, p, fib.mtu_result))
 		return NO_SHORTCUT;
 	if (bpf_skb_adjust_room(skb, ENCAPSULATION_BYTES, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_ENCAP_L4_UDP |

@@ -98,6 +98,13 @@ const out: Case[] = bothFamilies.flatMap((f): Case[] => [
       known(plane, f);
     },
   }),
+  byDevice(f, "what fits the tunnel as configured, but not the device that it leaves by,", {
+    before: (plane) => {
+      known(plane, f, udp(4000, 80));
+      plane.putConfig({ flags: 3, tunnelMtu: 9000 });
+    },
+    frame: frame(podA[f], remote[f], udp(4000, 80, payload(1460 - (f === "v4" ? 28 : 48)))),
+  }),
   byDevice(f, "a large packet of a kind that cannot be encapsulated", {
     before: (plane) => known(plane, f, udp(4000, 80)),
     frame: frame(podA[f], remote[f], udp(4000, 80, payload(2000))),
