@@ -4,8 +4,8 @@
  * blocked, while others are measured.
  */
 
-import { once } from "node:events";
 import { inNetns, run, type Sandbox, waitFor } from "../test/fixture/sandbox.ts";
+import { median } from "./stats.ts";
 import type { Path } from "./topologies.ts";
 
 const SOCKPERF_PORT = 5001;
@@ -29,7 +29,7 @@ export async function startServers(box: Sandbox, path: Path): Promise<void> {
   const at = path.serverAddress;
   const netns = path.serverNetns;
   box.start(inNetns(netns, ["sockperf", "sr", "--tcp", "-i", at, "-p", String(SOCKPERF_PORT)], CPUS.latencyServer));
-  box.start(inNetns(netns, ["iperf3", "-s", "-B", at, "-p", String(IPERF_PORT)], CPUS.bulkServer));
+  box.start(inNetns(netns, ["iperf3", "-s", "-J", "-i", "0.1", "-B", at, "-p", String(IPERF_PORT)], CPUS.bulkServer));
   box.start(inNetns(netns, [...RATE, "server", at, String(RATE_PORT)], CPUS.latencyServer));
   await waitFor(`servers of ${path.subject}`, () => {
     const listening = run(inNetns(netns, ["ss", "-Hltn"]));
@@ -67,17 +67,21 @@ export function parseSockperf(text: string): RoundTrip {
 
 /** One stream with cubic, in Gbit/s as the receiver saw it. */
 export function measureThroughput(path: Path, seconds: number): number {
-  const args = ["-c", path.serverAddress, "-p", String(IPERF_PORT), "-C", "cubic", "-t", String(seconds), "-J"];
-  return parseIperf(run(inNetns(path.clientNetns, ["iperf3", ...args], CPUS.client)));
+  const options = ["-C", "cubic", "-t", String(seconds), "-J", "--get-server-output"];
+  const argv = ["iperf3", "-c", path.serverAddress, "-p", String(IPERF_PORT), ...options];
+  return parseIperf(run(inNetns(path.clientNetns, argv, CPUS.client)));
 }
 
-/** Gbit/s that the receiver counted. @throws SyntaxError on anything else than a finished TCP test */
+/**
+ * Gbit/s of the receiver's median interval, without the first and the last one.
+ * @throws SyntaxError on anything else than a finished TCP test with the server's report in it
+ */
 export function parseIperf(text: string): number {
-  const report: unknown = JSON.parse(text);
-  const bits = (report as { end?: { sum_received?: { bits_per_second?: unknown } } }).end?.sum_received
-    ?.bits_per_second;
-  if (typeof bits !== "number") throw new SyntaxError(`Cannot read iperf3's report: "${text.slice(0, 500)}"`);
-  return bits / 1e9;
+  const report = JSON.parse(text) as { server_output_json?: { intervals?: { sum: { bits_per_second: number } }[] } };
+  const rates =
+    report.server_output_json?.intervals?.map((interval) => interval.sum.bits_per_second).slice(1, -1) ?? [];
+  if (rates.length === 0) throw new SyntaxError(`Cannot read iperf3's report: "${text.slice(0, 500)}"`);
+  return median(rates) / 1e9;
 }
 
 /** New connections in a second: connect, one byte each way, close; one after the other. */
@@ -95,8 +99,3 @@ export const NEEDED_PROGRAMS: readonly { readonly program: string; readonly debi
   { program: "taskset", debianPackage: "util-linux" },
   { program: "ss", debianPackage: "iproute2" },
 ];
-
-/** Resolves once the event loop has seen a child's end. */
-export async function ended(child: import("node:child_process").ChildProcess): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-}
