@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, describe, test } from "node:test";
 import type { ExecRequest, ExecSession, KubeletStreams } from "../../src/cluster/embedded/types.ts";
-import { startTestApi, type TestApi } from "../../src/cluster/testing.ts";
+import { eventually, startTestApi, type TestApi } from "../../src/cluster/testing.ts";
 import { debianKubectl, type Kubectl, kubectlOnPath, type Output, runKubectl } from "./kubectl.ts";
 
 /** Runs the command right here: what is tested is the way to it and back. */
@@ -306,6 +306,30 @@ function suite(kubectl: Kubectl): void {
     stop();
     assert.equal(r.code, 0, r.stderr);
     assert.match(r.stdout, /pod "web" deleted/);
+  });
+
+  test("get --watch shows changes while they happen", async () => {
+    await good("create configmap watched -n shop");
+    const env = { PATH: process.env["PATH"], HOME: home, KUBECONFIG: kubeconfig };
+    const child = spawn(kubectl.path, ["get", "cm", "watched", "-n", "shop", "-w"], {
+      env,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    try {
+      let text = "";
+      child.stdout.on("data", (data: Buffer) => {
+        text += data.toString();
+      });
+      await eventually("the object is shown", () => /^watched\s+0\s/m.test(text));
+      t.api.objects.patch(
+        { apiVersion: "v1", kind: "ConfigMap", namespace: "shop", name: "watched" },
+        { data: { a: "b" } },
+      );
+      await eventually("the change is shown", () => /^watched\s+1\s/m.test(text));
+      assert.equal(text.match(/^NAME/gm)?.length, 1, "the header stands once");
+    } finally {
+      child.kill();
+    }
   });
 
   const streams = () =>
