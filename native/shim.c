@@ -367,7 +367,12 @@ static int connect_agent(void)
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
-	if (!isatty(STDIN_FILENO))
+	int is_person = isatty(STDIN_FILENO);
+	if (is_person && !*variable("CNI_COMMAND")) {
+		fprintf(stderr, "Twill's CNI plugin, for container runtimes to execute. CNI versions: %s\n", VERSIONS);
+		return 0;
+	}
+	if (!is_person)
 		read_input();
 	if (is_command("VERSION")) {
 		printf("{\"cniVersion\":\"%s\",\"supportedVersions\":%s}\n", caller_version(), VERSIONS);

@@ -87,6 +87,17 @@ test("everything that can be asked", () => {
   assert.deepEqual(r.dns.nameservers, ["10.96.0.10"]);
 });
 
+test("resolver settings of the runtime win over the configuration's", () => {
+  const dns = { nameservers: ["10.96.0.10"], domain: "cluster.local" };
+  const runtimeConfig = { dns: { servers: ["10.0.0.53"], searches: ["a.example"], options: ["ndots:2"] } };
+  assert.deepEqual(request("ADD", { dns, runtimeConfig }).dns, {
+    nameservers: ["10.0.0.53"],
+    domain: undefined,
+    search: ["a.example"],
+    options: ["ndots:2"],
+  });
+});
+
 test("addresses: args.cni.ips adds to runtimeConfig.ips, both win over CNI_ARGS, repeats are one", () => {
   const args = { CNI_ARGS: "IP=10.244.1.7" };
   const ips = (config: object) => request("ADD", config, args).staticAddrs.map((a) => a.text);

@@ -8,7 +8,7 @@ import { type CniArgs, readArgs } from "./args.ts";
 import { type CniEnvironment, type CniParameters, ifnameProblem, readEnvironment } from "./environment.ts";
 import { CNI_CODE, type CniError, cniError } from "./error.ts";
 import type { AttachmentRef, CniCall, CniRequest, NetworkRef, PluginType } from "./request.ts";
-import type { CniResult } from "./result.ts";
+import type { CniDns, CniResult } from "./result.ts";
 import { readDns, readResult } from "./result-read.ts";
 import { type RuntimeWishes, readRuntimeWishes } from "./runtime-config.ts";
 import { CNI_VERSIONS, type CniVersion, IMPLIED_VERSION, isAtLeast, isCniVersion, NEWEST_VERSION } from "./version.ts";
@@ -144,6 +144,18 @@ const NO_DETAILS: Details = {
   prevResult: undefined,
 };
 
+/** The runtime's resolver settings (`servers`, `searches`, `options`), else those of the configuration. */
+function readWantedDns(r: Reader): CniDns {
+  const asked = r.object("runtimeConfig")?.object("dns");
+  if (asked === undefined) return readDns(r.object("dns"));
+  const [nameservers, search, options] = [
+    asked.strings("servers"),
+    asked.strings("searches"),
+    asked.strings("options"),
+  ];
+  return { nameservers, domain: undefined, search, options };
+}
+
 function requestOf(parameters: CniParameters, network: NetworkRef, details: Details, r: Reader): CniRequest {
   const { wishes, args } = details;
   return {
@@ -157,7 +169,7 @@ function requestOf(parameters: CniParameters, network: NetworkRef, details: Deta
     staticAddrs: wishedAddrs(wishes, args),
     rangeSets: wishes.rangeSets,
     shaping: wishes.shaping,
-    dns: readDns(r.object("runtimeConfig")?.has("dns") === true ? undefined : r.object("dns")),
+    dns: readWantedDns(r),
     prevResult: details.prevResult,
   };
 }

@@ -96,6 +96,7 @@ function createLink(ctx: NodeContext, e: Endpoint): PodLink {
     const isTaken = error instanceof KernelError && error.code === "EEXIST";
     if (!isTaken || ctx.kernel.inspectPodLink(e.netnsPath, e.ifname) !== undefined) throw error;
     // The pod has no such interface: it is the host end of one that no ledger remembers.
+    if (ctx.ledger.endpoints().some((other) => other.id !== e.id && other.hostIfname === e.hostIfname)) throw error;
     ctx.kernel.deleteLink(e.hostIfname);
     return ctx.kernel.createPodLink(spec);
   }

@@ -8,11 +8,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import fc from "fast-check";
 import { CNI_VERSIONS } from "../../cni/version.ts";
 import { FakeNode, NOTHING_LEFT } from "./fake-node.ts";
 import { type Handled, handleCall } from "./handler.ts";
 import { type CniServer, type CniServerOptions, listenCni } from "./server.ts";
-import type { ShimRequest } from "./shim-frame.ts";
+import { encodeResponse, type ShimRequest } from "./shim-frame.ts";
 
 const SHIM = new URL("../../../build/twill-cni", import.meta.url).pathname;
 const skip = existsSync(SHIM) ? false : `"${SHIM}" is not built: npm run build would build it`;
@@ -190,6 +191,29 @@ test("an answer that is none is told as such", { skip }, async () => {
   const ended = await run(socket, env("ADD"), "{}");
   stranger.close();
   assert.match(JSON.parse(ended.stdout).msg, /Cannot understand what answers/);
+});
+
+test("no answer makes the shim crash", { skip }, async () => {
+  const socket = newSocket();
+  let answer: Uint8Array = new Uint8Array();
+  const stranger = createServer((s) => s.on("error", () => undefined).end(answer)).listen(socket);
+  await once(stranger, "listening");
+  const sound = encodeResponse({ exitCode: 0, stdout: "out", stderr: "err" });
+  const changes = fc.array(fc.tuple(fc.nat(sound.length - 1), fc.nat(255)), { maxLength: 4 });
+  const frames = fc.oneof(
+    fc.uint8Array({ maxLength: 40 }),
+    changes.map((list) => list.reduce((bytes, [at, value]) => bytes.fill(value, at, at + 1), sound.slice())),
+  );
+  await fc.assert(
+    fc.asyncProperty(frames, async (bytes) => {
+      answer = bytes;
+      const { code, stdout } = await run(socket, env("ADD"), "{}");
+      assert.notEqual(code, null, "it was killed by a signal");
+      assert.ok(code !== 1 || stdout === "out" || JSON.parse(stdout).code > 0, stdout);
+    }),
+    { numRuns: 60 },
+  );
+  stranger.close();
 });
 
 test("the socket's path stands beside the executable, whatever its name", { skip }, async () => {

@@ -57,11 +57,8 @@ export function sweep(ctx: NodeContext, unwanted: (e: Endpoint) => boolean = () 
       if (left.length === 0) removed.push(e);
       else kept.push(e);
     }
-    const wantedLinks = new Set(kept.map((e) => e.hostIfname));
-    const strayLinks = kernel
-      .links()
-      .map((l) => l.name)
-      .filter((name) => isPodLink(name) && !wantedLinks.has(name));
+    const known = new Set([...kept, ...removed].map((e) => e.hostIfname));
+    const strayLinks = [...before.keys()].filter((name) => isPodLink(name) && !known.has(name));
     failures.push(...runAll(strayLinks.map((name) => () => kernel.deleteLink(name))));
     const strays = strayKeys(ctx, kept, failures);
     if (strays.length > 0) failures.push(...runAll([() => deleteEndpointKeys(kernel, strays)]));
