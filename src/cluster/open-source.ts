@@ -3,7 +3,7 @@
 import { createDirectorySource } from "./directory/directory-source.ts";
 import { findConnectionConfig } from "./kube/find-config.ts";
 import { createKubeSource } from "./kube/kube-source.ts";
-import type { ClusterSource } from "./source.ts";
+import type { ClusterSource, ClusterTable } from "./source.ts";
 
 /** Where objects come from. */
 export type SourceChoice =
@@ -17,10 +17,15 @@ export type SourceChoice =
  */
 export async function openClusterSource(
   choice: SourceChoice,
-  options: { readonly userAgent: string; readonly onFailure: (error: unknown, subject: string) => void },
+  options: {
+    readonly userAgent: string;
+    /** What is needed of an API: nothing else is asked for. */
+    readonly tables: readonly ClusterTable[];
+    readonly onFailure: (error: unknown, subject: string) => void;
+  },
 ): Promise<ClusterSource> {
-  const { onFailure, userAgent } = options;
+  const { onFailure, userAgent, tables } = options;
   if (choice.kind === "dir") return createDirectorySource({ path: choice.path, onFailure });
   const config = await findConnectionConfig(choice.kubeconfig, process.env);
-  return createKubeSource({ config, userAgent, onFailure });
+  return createKubeSource({ config, userAgent, tables, onFailure });
 }

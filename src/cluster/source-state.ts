@@ -104,14 +104,17 @@ function differing(store: Store<ClusterRows>, table: ClusterTable, changes: Iter
   return [...last.values()].filter(({ key, row }) => !isSameRow(current.get(key), row));
 }
 
-/** The state of a source that has not begun. @param nowMs Unix time */
-export function createSourceState(nowMs: () => number = Date.now): SourceState {
+/** The state of a source that has not begun. @param nowMs Unix time @param kinds tables that are followed */
+export function createSourceState(
+  nowMs: () => number = Date.now,
+  kinds: readonly TableKind[] = TABLE_KINDS,
+): SourceState {
   const store = createStore<ClusterRows>(["nodes", "pods", "namespaces"]);
   const interner = createInterner();
   const problems = createProblems();
   const listeners = new Set<() => void>();
   const live = new Map<ClusterTable, Live>(
-    TABLE_KINDS.map((k: TableKind) => [
+    kinds.map((k) => [
       k.table,
       { isSynced: false, isLive: false, lastHeardMs: undefined, deafSinceMs: nowMs(), lists: 0, events: 0 },
     ]),

@@ -3,6 +3,7 @@
 import { ApiError, badRequest, invalid } from "./api-error.ts";
 import { defaultObject } from "./defaults.ts";
 import { type Fields, isFields } from "./fields.ts";
+import { unknownFields } from "./known-fields.ts";
 import { apiVersionOf, type ResourceType } from "./resources.ts";
 import { applyDefaults, prune, validateSchema } from "./schema.ts";
 import type { ServiceAllocator } from "./service-ips.ts";
@@ -73,6 +74,9 @@ export function prepareObject(
     readonly warn: (text: string) => void;
   },
 ): KubeObject {
+  // Of built-in kinds the names are a help for the writer, no rule: see known-fields.ts.
+  if (r.custom === undefined && options.fieldValidation !== "Ignore")
+    for (const path of unknownFields(r.storage, object)) options.warn(`unknown field "${path}"`);
   let out = defaultObject(r, object);
   const schema = r.custom?.schema;
   if (schema !== undefined) {

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { NewObject } from "../embedded/types.ts";
-import { ClusterError, type ClusterSource } from "../source.ts";
+import { ClusterError, type ClusterSource, type ClusterTable } from "../source.ts";
 import { type CuttableProxy, configFor, eventually, startProxy, startTestApi, type TestApi } from "../testing.ts";
 import { createKubeSource } from "./kube-source.ts";
 import { conditionsPatch } from "./node-conditions.ts";
@@ -32,7 +32,7 @@ interface Running {
   stop(): Promise<void>;
 }
 
-function start(t: TestApi, port = t.port, more: { pageSize?: number } = {}): Running {
+function start(t: TestApi, port = t.port, more: { pageSize?: number; tables?: readonly ClusterTable[] } = {}): Running {
   const failures: unknown[] = [];
   const source = createKubeSource({
     config: configFor(t.api, port),
@@ -99,6 +99,23 @@ describe("against the embedded API", () => {
     await eventually("the deletion is seen", () => !names(source).includes("default/p2"));
     assert.equal(source.health().lastError, undefined);
     await stop();
+  });
+
+  test("a source that needs one table asks for no other", async () => {
+    t.api.objects.create(node("node-8", 8));
+    t.api.objects.create(pod("unasked"));
+    const r = start(t, t.port, { tables: ["nodes"] });
+    await r.source.whenSynced(deadline());
+    assert.ok(r.source.snapshot().tables.nodes.has("node-8"));
+    assert.equal(r.source.snapshot().tables.pods.size, 0);
+    assert.deepEqual(
+      r.source.health().tables.map((h) => h.table),
+      ["nodes"],
+    );
+    assert.equal(r.source.health().isLive, true);
+    await r.stop();
+    t.api.objects.delete({ apiVersion: "v1", kind: "Node", name: "node-8" });
+    t.api.objects.delete(podRef("unasked"));
   });
 
   test("a cut connection is resumed from where it was, without a new list", async () => {

@@ -1,6 +1,6 @@
 /** A cluster source over a Kubernetes API. */
 
-import type { ClusterSource } from "../source.ts";
+import type { ClusterSource, ClusterTable } from "../source.ts";
 import { createSourceState } from "../source-state.ts";
 import { TABLE_KINDS, type TableKind } from "../tables.ts";
 import { createConnection } from "./connection.ts";
@@ -13,6 +13,8 @@ import { createTableSink } from "./table-sink.ts";
 export interface KubeSourceOptions {
   readonly config: ConnectionConfig;
   readonly userAgent: string;
+  /** What is followed; the other tables stay empty, and the API is not asked for them. Default: all. */
+  readonly tables?: readonly ClusterTable[];
   /** Objects in a page of a list. Default 250: about a megabyte of JSON at once, not a hundred. */
   readonly pageSize?: number;
   /** Default: 200 ms doubled to 30 s. */
@@ -30,7 +32,8 @@ function nodePath(node: string): string {
 
 /** A source that connects when it is run. */
 export function createKubeSource(options: KubeSourceOptions): ClusterSource {
-  const state = createSourceState();
+  const kinds = TABLE_KINDS.filter((k) => options.tables?.includes(k.table) ?? true);
+  const state = createSourceState(Date.now, kinds);
   const connection = createConnection(options.config, { userAgent: options.userAgent });
   const onFailure = (error: unknown, kind: TableKind) => options.onFailure?.(error, kind.kind);
 
@@ -50,7 +53,7 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
     description: options.config.server,
     async run(signal) {
       try {
-        await Promise.all(TABLE_KINDS.map((kind) => follow(kind, signal)));
+        await Promise.all(kinds.map((kind) => follow(kind, signal)));
       } finally {
         connection[Symbol.dispose]();
       }
