@@ -59,7 +59,7 @@ describe("parseBtf", () => {
     const all = types();
     assert.ok(all.some((t) => t.kind === "enum" && t.name === "metric" && t.values.length > 40));
     assert.ok(all.some((t) => t.kind === "function" && t.name === "from_pod"));
-    assert.ok(all.some((t) => t.kind === "section" && t.name === ".maps" && t.variables.length === 10));
+    assert.ok(all.some((t) => t.kind === "section" && t.name === ".maps" && t.variables.length >= 10));
   });
   it("refuses what is cut off", () => {
     const bytes = section();
