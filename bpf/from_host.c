@@ -22,6 +22,21 @@ static __noinline int begin_flow_of_host(struct __sk_buff *skb, const struct pac
 	return ct_create(skb, p, flow, &fresh);
 }
 
+/*
+ * The stack had begun a flow of which only the pod's half was seen so far, since conntrack was lost in its middle: what the
+ * pod sends are the replies.
+ */
+INLINE void claim_flow(struct flow *flow)
+{
+	struct ct_entry *e = flow->entry;
+
+	if (!e || flow->is_related || !flow->is_reply || (e->flags & (CT_PICKED_UP | CT_VIA_STACK)) != CT_PICKED_UP)
+		return;
+	ct_turn(e);
+	e->flags |= CT_VIA_STACK;
+	flow->is_reply = 0;
+}
+
 INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
 			      struct way *way)
 {
@@ -73,7 +88,8 @@ int from_host(struct __sk_buff *skb)
 		return drop(skb, &p, METRIC_DROP_ROUTER_REDIRECT, HOOK_FROM_HOST);
 	failed = find_flow(skb, &p, &flow);
 	if (likely(!failed)) {
-		ct_touch(skb, &p, c, &flow);
+		ct_touch(skb, &p, c, &flow, CT_VIA_STACK);
+		claim_flow(&flow);
 		failed = choose_way_of_host(skb, &p, c, &flow, &way);
 	}
 	if (unlikely(failed))

@@ -53,18 +53,26 @@ INLINE int check_destination(const struct packet *p)
 	return unlikely(is_redirect(p)) ? METRIC_DROP_ND_SPOOFED : 0;
 }
 
+/* Replies to a shaped pod take the same way as what it sends, or the stack's conntrack sees half a flow. */
+INLINE __u32 begin_flags(const struct sender *source)
+{
+	_Static_assert(CT_VIA_STACK == ENDPOINT_SHAPE_UPLOAD, "no branch");
+	return source->pod.flags & ENDPOINT_SHAPE_UPLOAD;
+}
+
 /* Begins the flow of a packet whose way is found: 0 or the reason to drop. */
 static __noinline int begin_flow(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
 				 const struct sender *source, const struct way *way)
 {
 	const struct config *c = get_config();
-	struct ct_entry fresh = { .origin_identity = source->identity, .reply_identity = way->identity };
+	struct ct_entry fresh = {
+		.flags = begin_flags(source),
+		.origin_identity = source->identity,
+		.reply_identity = way->identity,
+	};
 
 	if (!c)
 		return METRIC_DROP_NOT_CONFIGURED;
-	/* Replies to a shaped pod take the same way as what it sends, or the stack's conntrack sees half a flow. */
-	if (source->pod.flags & ENDPOINT_SHAPE_UPLOAD)
-		fresh.flags = CT_VIA_STACK;
 	remember_way(&fresh, way, c->revision);
 	return ct_create(skb, p, flow, &fresh);
 }
@@ -144,7 +152,7 @@ int from_pod(struct __sk_buff *skb)
 		failed = check_sender(skb, &p, &flow, &source);
 	if (unlikely(failed))
 		return drop(skb, &p, failed, HOOK_FROM_POD);
-	ct_touch(skb, &p, c, &flow);
+	ct_touch(skb, &p, c, &flow, begin_flags(&source));
 	failed = choose_way(skb, &p, c, &flow, &source, &way);
 	if (unlikely(failed))
 		return drop(skb, &p, failed, HOOK_FROM_POD);

@@ -112,7 +112,7 @@ int from_tunnel(struct __sk_buff *skb)
 		failed = choose_way_in(skb, &p, c, &flow, &outer, &way);
 	if (unlikely(failed))
 		return drop(skb, &p, failed, HOOK_FROM_TUNNEL);
-	ct_touch(skb, &p, c, &flow);
+	ct_touch(skb, &p, c, &flow, 0);
 	/* The stack has begun the flow and may have translated its addresses: replies go back the same way. */
 	if (way.kind == WAY_STACK ||
 	    (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply) ||

@@ -58,7 +58,7 @@ INLINE void note_reply(struct __sk_buff *skb, const struct packet *p, const stru
 	if (p->is_echo || (is_echo_flow(p) && p->fragment == FRAGMENT_LATER))
 		as_pod_sees.src_port = to->port;
 	ct_find(&as_pod_sees, &flow);
-	ct_touch(skb, &as_pod_sees, c, &flow);
+	ct_touch(skb, &as_pod_sees, c, &flow, 0);
 }
 
 /* An ICMP error about a masqueraded packet: 0 translated, READ_SLOWLY not ours, otherwise the reason to drop. */

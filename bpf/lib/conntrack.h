@@ -79,10 +79,29 @@ INLINE bool ct_is_closed(const struct ct_entry *e)
 	return (e->origin_seen | e->reply_seen) & TCP_RST || e->origin_seen & e->reply_seen & TCP_FIN;
 }
 
-/* A SYN on a closed connection: a new flow takes over the entry, with its own origin and decision. */
-static __noinline void ct_reopen(struct __sk_buff *skb, struct ct_entry *e, struct flow *flow, __u32 revision)
+/* The other side began the flow. */
+INLINE void ct_turn(struct ct_entry *e)
 {
-	e->flags = flow->is_high ? CT_ORIGIN_HIGH : 0;
+	__u32 identity = e->origin_identity;
+	__u8 seen = e->origin_seen;
+
+	e->flags ^= CT_ORIGIN_HIGH;
+	e->origin_identity = e->reply_identity;
+	e->reply_identity = identity;
+	e->origin_seen = e->reply_seen;
+	e->reply_seen = seen;
+}
+
+/* A SYN on a closed connection: a new flow takes over the entry, with its own origin, flags and decision. */
+static __noinline void ct_reopen(struct __sk_buff *skb, struct flow *flow, __u32 revision, __u32 flags)
+{
+	struct ct_entry *e = flow->entry;
+
+	if (!e)
+		return;
+	if (flow->is_reply)
+		ct_turn(e);
+	e->flags = (e->flags & CT_ORIGIN_HIGH) | flags;
 	e->origin_seen = 0;
 	e->reply_seen = 0;
 	e->created = flow->now;
@@ -106,8 +125,9 @@ INLINE void ct_find(const struct packet *p, struct flow *flow)
 		flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);
 }
 
-/* Notes in the packet's flow that it was seen. */
-INLINE void ct_touch(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow)
+/* Notes in the packet's flow that it was seen; `flags` are those of a flow that begins anew. */
+INLINE void ct_touch(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
+		     __u32 flags)
 {
 	struct ct_entry *e = flow->entry;
 	__u8 bits, *seen;
@@ -115,7 +135,7 @@ INLINE void ct_touch(struct __sk_buff *skb, const struct packet *p, const struct
 	if (!e || unlikely(flow->is_related))
 		return;
 	if (p->protocol == IPPROTO_TCP && unlikely((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) && ct_is_closed(e))
-		ct_reopen(skb, e, flow, c->revision);
+		ct_reopen(skb, flow, c->revision, flags);
 	/* A cache line that two CPUs share is written only when something is new. */
 	flow->is_first_of_tick = e->last_seen != flow->now;
 	if (flow->is_first_of_tick)

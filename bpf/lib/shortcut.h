@@ -202,7 +202,7 @@ static __noinline int shortcut_in(struct __sk_buff *skb, const struct config *c)
 				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
 					(p.family == 6 ? BPF_F_ADJ_ROOM_DECAP_L3_IPV6 : 0)))
 		return leave_to_device(e, flow.now);
-	ct_touch(skb, &p, c, &flow);
+	ct_touch(skb, &p, c, &flow, 0);
 	/* What the network card has verified includes the outer checksum, which is gone. */
 	bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);
 	count(skb, METRIC_SHORTCUT_IN);

@@ -105,6 +105,37 @@ const hostCases: Case[] = bothFamilies.flatMap((f): Case[] => [
     metrics: ["forward_local"],
   },
   {
+    name: `${f}: a connection that the stack begins anew comes back through it`,
+    program: "from_host",
+    before: (plane) => {
+      plane.run("from_pod", frame(podA[f], podB[f], tcp(80, 4000, SYN)));
+      plane.run("from_pod", frame(podA[f], podB[f], tcp(80, 4000, { flags: TCP_FLAG.rst })));
+    },
+    frame: frame(podB[f], podA[f], tcp(4000, 80, SYN), TWILL1),
+    verdict: "peer",
+    to: podA.ifindex,
+    metrics: ["forward_local", "ct_reopened"],
+    check: (_, __, plane) => {
+      const answer = frame(podA[f], podB[f], tcp(80, 4000, { flags: TCP_FLAG.syn | TCP_FLAG.ack }));
+      assert.equal(plane.run("from_pod", answer).ifindex, NODE.twill0);
+    },
+  },
+  {
+    name: `${f}: a connection of the stack whose flow was lost comes back through it`,
+    program: "from_host",
+    before: (plane) => plane.run("from_pod", frame(podA[f], remote[f], tcp(80, 4000))),
+    frame: frame(remote[f], podA[f], tcp(4000, 80), TWILL1),
+    verdict: "peer",
+    to: podA.ifindex,
+    metrics: ["forward_local"],
+    check: (_, __, plane) => {
+      const [flow] = plane.flows();
+      const isHigh = ((flow?.entry.flags ?? 0) & CtFlag.originHigh) !== 0;
+      assert.equal(text((isHigh ? flow?.key.high : flow?.key.low) ?? new Uint8Array(16)), remote[f], "origin");
+      assert.equal(plane.run("from_pod", frame(podA[f], remote[f], tcp(80, 4000))).ifindex, NODE.twill0);
+    },
+  },
+  {
     name: `${f}: an ICMP error of the stack about a pod's packet`,
     program: "from_host",
     before: (plane) => plane.run("from_pod", frame(podA[f], podB[f], udp(1, 2), { ttl: 1 })),

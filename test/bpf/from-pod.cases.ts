@@ -110,6 +110,18 @@ const toPod: Case[] = bothFamilies.flatMap((f): Case[] => [
     check: (_, __, plane) => assert.notEqual((plane.flows("ct_other")[0]?.entry.flags ?? 0) & CtFlag.viaStack, 0),
   },
   {
+    name: `${f}: a connection that a shaped pod begins anew comes back through the stack as well`,
+    program: "from_pod",
+    before: (plane) => {
+      for (const flags of [TCP_FLAG.syn, TCP_FLAG.rst])
+        plane.run("from_pod", frame(podD[f], podB[f], tcp(1, 2, { flags }), { srcMac: podD.mac }));
+    },
+    frame: frame(podD[f], podB[f], tcp(1, 2, { flags: TCP_FLAG.syn }), { srcMac: podD.mac }),
+    verdict: "next",
+    metrics: ["forward_shaped", "ct_reopened"],
+    check: (_, __, plane) => assert.notEqual((plane.flows()[0]?.entry.flags ?? 0) & CtFlag.viaStack, 0),
+  },
+  {
     name: `${f}: to a pod whose link has an egress qdisc (download only)`,
     program: "from_pod",
     before: (plane) => plane.putEndpoint(podB[f], { ...podB, flags: 1 }),
