@@ -136,3 +136,33 @@ describe("maps that change while they are read", { skip }, () => {
     addon.close(fd);
   });
 });
+
+describe("changes of the endpoints", { skip }, () => {
+  const endpoint = (n: number): MapRow => ({ key: node(n).key, value: new Uint8Array(24).fill(1) });
+
+  it("are announced to the flows that remember them, and nothing else is", () => {
+    using bench = openLinux("tcx");
+    load(bench);
+    using maps = new MapStore(bench.pinDirectory);
+    const seen = new Set<string>();
+    const generation = () => Buffer.from(maps.get("generation", new Uint8Array(4)) ?? []).toString("hex");
+    const announces = (change: () => void): boolean => {
+      seen.add(generation());
+      change();
+      return !seen.has(generation());
+    };
+    assert.ok(announces(() => maps.put("endpoints", [endpoint(1)])));
+    assert.ok(announces(() => maps.delete("endpoints", [endpoint(1).key])));
+    assert.ok(!announces(() => maps.put("nodes", [node(1)])));
+    assert.ok(!announces(() => maps.rows("endpoints")));
+  });
+
+  it("are announced even when they stopped half way", () => {
+    using bench = openLinux("tcx");
+    load(bench, [["endpoints", 2]]);
+    using maps = new MapStore(bench.pinDirectory);
+    const before = maps.get("generation", new Uint8Array(4));
+    assert.throws(() => maps.put("endpoints", [endpoint(1), endpoint(2), endpoint(3)]), { code: "E2BIG" });
+    assert.notDeepEqual(maps.get("generation", new Uint8Array(4)), before);
+  });
+});
