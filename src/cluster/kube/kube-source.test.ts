@@ -32,7 +32,11 @@ interface Running {
   stop(): Promise<void>;
 }
 
-function start(t: TestApi, port = t.port, more: { pageSize?: number; tables?: readonly ClusterTable[] } = {}): Running {
+function start(
+  t: TestApi,
+  port = t.port,
+  more: { pageSize?: number; tables?: readonly ClusterTable[]; initialList?: "stream" | "pages" } = {},
+): Running {
   const failures: unknown[] = [];
   const source = createKubeSource({
     config: configFor(t.api, port),
@@ -53,10 +57,23 @@ function start(t: TestApi, port = t.port, more: { pageSize?: number; tables?: re
   };
 }
 
+const PLAIN = {
+  ca: undefined,
+  isInsecure: false,
+  tlsServerName: undefined,
+  clientCert: undefined,
+  clientKey: undefined,
+  token: undefined,
+  basic: undefined,
+};
+
 const names = (s: ClusterSource) => [...s.snapshot().tables.pods.keys()].sort();
 const deadline = () => AbortSignal.timeout(20_000);
 
-describe("against the embedded API", () => {
+for (const initialList of ["stream", "pages"] as const)
+  describe(`against the embedded API, lists by ${initialList}`, () => suite(initialList));
+
+function suite(initialList: "stream" | "pages"): void {
   let t: TestApi;
   let proxy: CuttableProxy;
   before(async () => {
@@ -72,7 +89,7 @@ describe("against the embedded API", () => {
 
   test("lists in pages, then follows changes; what says the same wakes nobody", async () => {
     for (let i = 0; i < 7; i++) t.api.objects.create(pod(`p${i}`));
-    const { source, stop } = start(t, t.port, { pageSize: 3 });
+    const { source, stop } = start(t, t.port, { pageSize: 3, initialList });
     await source.whenSynced(deadline());
     assert.equal(source.snapshot().tables.pods.size, 7);
     assert.deepEqual(
@@ -119,7 +136,7 @@ describe("against the embedded API", () => {
   });
 
   test("a cut connection is resumed from where it was, without a new list", async () => {
-    const { source, stop } = start(t, proxy.port);
+    const { source, stop } = start(t, proxy.port, { initialList });
     await source.whenSynced(deadline());
     await eventually("live", () => source.health().isLive);
     const lists = () => source.health().tables.map((x) => x.lists);
@@ -141,7 +158,7 @@ describe("against the embedded API", () => {
   });
 
   test("a history that is too short makes it list again, and what is gone goes", async () => {
-    const { source, failures, stop } = start(t, proxy.port);
+    const { source, failures, stop } = start(t, proxy.port, { initialList });
     await source.whenSynced(deadline());
     await eventually("live", () => source.health().isLive);
     proxy.close();
@@ -157,7 +174,7 @@ describe("against the embedded API", () => {
   });
 
   test("an object that cannot be read keeps its last good row and is a problem until it can", async () => {
-    const { source, stop } = start(t);
+    const { source, stop } = start(t, t.port, { initialList });
     await source.whenSynced(deadline());
     await eventually("live", () => source.health().isLive);
     t.api.objects.patch(podRef("p6"), { status: { podIPs: [{ ip: "10.244.1.9" }] } }, "status");
@@ -173,7 +190,7 @@ describe("against the embedded API", () => {
   });
 
   test("annotations and conditions are written without touching others'", async () => {
-    const { source, stop } = start(t);
+    const { source, stop } = start(t, t.port, { initialList });
     await source.patchNodeAnnotations("node-1", { "twill.dev/a": "1", "twill.dev/b": "2" }, deadline());
     await source.patchNodeAnnotations("node-1", { "twill.dev/b": null }, deadline());
     const condition = { type: "NetworkUnavailable", status: "False", reason: "TwillIsUp", message: "m" } as const;
@@ -198,11 +215,43 @@ describe("against the embedded API", () => {
   });
 
   test("stopping leaves no connection behind", async () => {
-    const { source, stop } = start(t, proxy.port);
+    const { source, stop } = start(t, proxy.port, { initialList });
     await source.whenSynced(deadline());
     await stop();
     await eventually("watches are closed", () => t.api.stats().watchers === 0);
   });
+}
+
+test("a server that does not stream lists is asked for pages, without a failure", async () => {
+  for (const [status, body] of [
+    [422, '{"reason":"Invalid","message":"resourceVersionMatch is forbidden for watch"}'],
+    [200, '{"type":"ADDED","object":{"metadata":{"name":"half","resourceVersion":"3"}}}\n'],
+  ] as const) {
+    const asked: string[] = [];
+    const server = createServer((req, res) => {
+      const url = new URL(req.url ?? "/", "http://x");
+      asked.push(`${url.pathname} ${[...url.searchParams.keys()].join()}`);
+      if (url.searchParams.has("sendInitialEvents")) return void res.writeHead(status).end(body);
+      if (url.searchParams.has("watch")) return res.writeHead(200).flushHeaders();
+      const items = url.pathname === "/api/v1/nodes" ? [{ metadata: { name: "n" } }] : [];
+      return void res.writeHead(200).end(JSON.stringify({ metadata: { resourceVersion: "7" }, items }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const failures: unknown[] = [];
+    const config = { ...PLAIN, server: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+    const source = createKubeSource({ config, userAgent: "x", onFailure: (e) => failures.push(e) });
+    const stop = new AbortController();
+    const done = source.run(stop.signal);
+    await source.whenSynced(deadline());
+    assert.deepEqual([...source.snapshot().tables.nodes.keys()], ["n"]);
+    assert.deepEqual(failures, []);
+    const goesOn = "/api/v1/nodes watch,allowWatchBookmarks,timeoutSeconds,resourceVersion";
+    await eventually("the watch goes on from the list", () => asked.includes(goesOn));
+    stop.abort();
+    await done;
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
 });
 
 test("while nothing answers it says so, and waiting for it can be given up", async () => {
@@ -230,16 +279,7 @@ test("a server that talks nonsense is retried with pauses, and never throws", as
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
   const failures: unknown[] = [];
-  const config = {
-    server: `http://127.0.0.1:${port}`,
-    ca: undefined,
-    isInsecure: false,
-    tlsServerName: undefined,
-    clientCert: undefined,
-    clientKey: undefined,
-    token: undefined,
-    basic: undefined,
-  };
+  const config = { ...PLAIN, server: `http://127.0.0.1:${port}` };
   const source = createKubeSource({
     config,
     userAgent: "x",

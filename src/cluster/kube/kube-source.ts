@@ -15,6 +15,8 @@ export interface KubeSourceOptions {
   readonly userAgent: string;
   /** What is followed; the other tables stay empty, and the API is not asked for them. Default: all. */
   readonly tables?: readonly ClusterTable[];
+  /** Default `stream`, see {@link ListWatchOptions.initialList}. */
+  readonly initialList?: "stream" | "pages";
   /** Objects in a page of a list. Default 250: about a megabyte of JSON at once, not a hundred. */
   readonly pageSize?: number;
   /** Default: 200 ms doubled to 30 s. */
@@ -41,6 +43,7 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
     const how = {
       connection,
       path: kind.path,
+      initialList: options.initialList ?? ("stream" as const),
       pageSize: options.pageSize ?? 250,
       backoff: options.backoff ?? { firstMs: 200, maxMs: 30_000 },
       watchSeconds: options.watchSeconds ?? 300,

@@ -3,7 +3,7 @@
 import type { RowChange } from "../../store/table.ts";
 import type { SourceState } from "../source-state.ts";
 import { type AnyRow, keyOfRaw, type TableKind } from "../tables.ts";
-import type { ListWatchSink } from "./list-watch.ts";
+import type { ListWatchSink } from "./list-watch-types.ts";
 
 /** A sink for one table. JSON is read at once and never kept. */
 export function createTableSink(

@@ -1,0 +1,49 @@
+/** What following a collection takes and gives. */
+
+import type { Backoff } from "../../base/backoff.ts";
+import type { Connection } from "./connection.ts";
+
+/** One change of a watch; `object` is the last state for `DELETED`. */
+export interface WatchChange {
+  readonly type: "ADDED" | "MODIFIED" | "DELETED";
+  readonly object: unknown;
+}
+
+/** Receives what happens. Calls come one after the other. */
+export interface ListWatchSink {
+  /** A list begins: what was taken of an unfinished one is void. */
+  listBegins(): void;
+  listed(objects: readonly unknown[]): void;
+  /** The list is complete: what it did not hold is gone. */
+  listEnds(): void;
+  /** Changes in their order. */
+  changed(events: readonly WatchChange[]): void;
+  /** Something came, if only a bookmark. */
+  heard(): void;
+  live(isLive: boolean): void;
+  failed(error: unknown): void;
+}
+
+/** How a collection is followed. */
+export interface ListWatchOptions {
+  readonly connection: Connection;
+  /** Path of the collection, as `/api/v1/pods`. */
+  readonly path: string;
+  /**
+   * `stream`: the list comes as the beginning of the watch (`sendInitialEvents`, Kubernetes 1.32 and newer), from the
+   * server's cache and one object at a time; a server that refuses is asked for pages. `pages`: always pages.
+   */
+  readonly initialList: "stream" | "pages";
+  /** Objects in a page. */
+  readonly pageSize: number;
+  readonly backoff: Backoff;
+  /** A watch is ended by the server after this time and up to as long again, seconds. */
+  readonly watchSeconds: number;
+  /** 0 … 1, for jitter. */
+  readonly random: () => number;
+}
+
+/** The last revision that was taken in, whatever happened after; `""`: a list is needed. */
+export interface Position {
+  revision: string;
+}
