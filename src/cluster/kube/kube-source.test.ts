@@ -129,10 +129,10 @@ function suite(initialList: "stream" | "pages"): void {
       r.source.health().tables.map((h) => h.table),
       ["nodes"],
     );
-    assert.equal(r.source.health().isLive, true);
+    await eventually("live", () => r.source.health().isLive);
     await r.stop();
     t.api.objects.delete({ apiVersion: "v1", kind: "Node", name: "node-8" });
-    t.api.objects.delete(podRef("unasked"));
+    t.api.objects.delete(podRef("unasked"), { graceSeconds: 0 });
   });
 
   test("a cut connection is resumed from where it was, without a new list", async () => {
