@@ -3,12 +3,13 @@
 import { createInterface } from "node:readline";
 import { type Box, runIn, spawnIn } from "../src/lab/box.ts";
 import { openNodeBox } from "../src/lab/underlay.ts";
-import { startNodes, type TwillNode } from "../test/fixture/twill-nodes.ts";
+import type { TwillNode } from "../test/fixture/twill-nodes.ts";
 import { type Network, PLUGIN_DIRECTORY, peerNetworks, twillNetworks } from "./cni-networks.ts";
 import type { Task, TaskResult } from "./cni-runner.ts";
 import { loadBenchAddon } from "./native.ts";
 import type { BenchOptions } from "./path.ts";
 import { quantile, type RowSpec, type RowWithRanges, type Sample, summarize, TWILL } from "./stats.ts";
+import { startBenchNodes } from "./twill.ts";
 
 const SERIAL = 60;
 /** portmap calls iptables several times: fewer make a long run already. */
@@ -59,7 +60,7 @@ async function peerRunner(stack: AsyncDisposableStack): Promise<Runner> {
 async function twillRunner(stack: AsyncDisposableStack): Promise<Runner> {
   // As many addresses as the peers have.
   const podCidrs = ["10.244.4.0/22", "fd00:10:244:1::/64"];
-  const [node] = (await startNodes(stack, { count: 1, podCidrs })) as [TwillNode];
+  const [node] = (await startBenchNodes(stack, { count: 1, podCidrs })) as [TwillNode];
   await node.run(["cp", "/usr/lib/cni/portmap", `${PLUGIN_DIRECTORY}/`]);
   const { name, plugins } = node.network();
   return startRunner(node.box, twillNetworks(name, plugins));

@@ -4,10 +4,10 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { constants, setPriority } from "node:os";
 import { parseArgs } from "node:util";
 import { benchCni } from "./cni.ts";
 import { benchPath } from "./path.ts";
+import { goFirst } from "./priority.ts";
 import { toJson, toText } from "./report.ts";
 import type { RowWithRanges } from "./stats.ts";
 import { NEEDED_PROGRAMS } from "./tools.ts";
@@ -32,8 +32,7 @@ async function main(argv: readonly string[]): Promise<number> {
     const packages = missing.map(({ debianPackage }) => debianPackage).join(" ");
     return refuse(`Cannot measure without these programs: run apt-get install ${packages}`);
   }
-  // All that is measured inherits this: what else the machine does then weighs little, and on all sides alike.
-  setPriority(constants.priority.PRIORITY_HIGHEST);
+  goFirst();
   const options = { rounds, seconds: values.quick ? 1 : 2, log: (line: string) => console.error(line) };
   const rows: RowWithRanges[] = await (what === "cni" ? benchCni(options) : benchPath(options));
   console.log(values.json ? toJson(rows) : toText(rows));
