@@ -13,7 +13,7 @@ import type { NetworkSettings } from "./settings.ts";
 
 const SETTINGS: NetworkSettings = {
   clusterCidrs: [prefix("10.244.0.0/16"), prefix("fd00:10:244::/48")],
-  tunnel: { port: 8472, vni: 1 },
+  tunnel: { port: 8472, vni: 1, hasShortcut: true },
   mtuBytes: "auto",
   devices: "auto",
   masquerade: { isEnabled: true, excludeCidrs: [prefix("172.16.0.0/12")], ports: { first: 10240, last: 29999 } },
@@ -93,10 +93,19 @@ test("the same input gives the same rows, and the revision follows what flows ar
   assert.equal(text(), text());
   const revision = (change: Partial<NodePlanInput>) => /revision (\d+)/.exec(text(change))?.[1];
   const before = revision({});
-  for (const change of [{ nodes: [SELF] }, { epoch: 1 }, { settings: { ...SETTINGS, tunnel: { port: 8472, vni: 2 } } }])
+  for (const change of [
+    { nodes: [SELF] },
+    { epoch: 1 },
+    { settings: { ...SETTINGS, tunnel: { port: 8472, vni: 2, hasShortcut: true } } },
+  ])
     assert.notEqual(revision(change), before);
   const endpoints = [{ link: "twl000000000001", rows: [{ key: new Uint8Array(16), value: new Uint8Array(24) }] }];
   assert.equal(revision({ endpoints }), before, "endpoints come and go without making every flow look up anew");
+});
+
+test("a node where a firewall wants to see tunnel packets has no shortcut", () => {
+  const settings = { ...SETTINGS, tunnel: { ...SETTINGS.tunnel, hasShortcut: false } };
+  assert.match(text({ settings }), /flags masquerade4,masquerade6,no_shortcut /);
 });
 
 test("a pod's device gets its program", () => {

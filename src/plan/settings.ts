@@ -17,6 +17,8 @@ export interface NetworkSettings {
     readonly port: number;
     /** 1 … 16777215. */
     readonly vni: number;
+    /** Packets of known flows may pass the tunnel's device. */
+    readonly hasShortcut: boolean;
   };
   /** MTU of pods' devices; `auto`: the underlay's less what the tunnel adds. */
   readonly mtuBytes: number | "auto";

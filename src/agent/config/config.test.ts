@@ -19,7 +19,7 @@ test("an empty file is a complete configuration", () => {
     c.clusterPools.map((p) => `${p.prefix.text} ${p.nodeLength}`),
     ["10.244.0.0/16 24", "fd00:10:244::/48 64"],
   );
-  assert.deepEqual(c.network.tunnel, { port: 8472, vni: 1 });
+  assert.deepEqual(c.network.tunnel, { port: 8472, vni: 1, hasShortcut: true });
   assert.deepEqual(c.network.masquerade, { isEnabled: true, excludeCidrs: [], ports: { first: 10240, last: 29999 } });
   assert.equal(c.network.mtuBytes, "auto");
   assert.equal(c.network.devices, "auto");
@@ -71,7 +71,7 @@ resyncSeconds: 10
 
 test("flags stand over the file, and make objects that the file does not have", () => {
   const c = unwrap(parse("tunnel: {vni: 7}", { "tunnel.port": "4789", nodeName: "n2", clusterCIDRs: "[10.9.0.0/16]" }));
-  assert.deepEqual(c.network.tunnel, { port: 4789, vni: 7 });
+  assert.deepEqual(c.network.tunnel, { port: 4789, vni: 7, hasShortcut: true });
   assert.equal(c.nodeName, "n2");
   assert.equal(c.network.clusterCidrs[0]?.text, "10.9.0.0/16");
 });

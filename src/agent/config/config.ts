@@ -115,7 +115,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
     kubeconfig: c.kubeconfig,
     network: {
       clusterCidrs: c.clusterCIDRs,
-      tunnel: { port: c.tunnel.port, vni: c.tunnel.vni },
+      tunnel: { port: c.tunnel.port, vni: c.tunnel.vni, hasShortcut: c.tunnel.shortcut },
       mtuBytes: c.mtu,
       devices: c.devices,
       masquerade: {

@@ -21,6 +21,12 @@ const tunnel = z.strictObject({
     .max(16777215)
     .default(1)
     .describe("VXLAN network identifier: 1 is also Flannel's, Calico uses 4096"),
+  shortcut: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Packets of known flows pass the tunnel's device and the node's IP stack; `false` where a firewall on the node wants to see every tunnel packet",
+    ),
 });
 
 const masquerade = z.strictObject({
