@@ -10,8 +10,12 @@ import { NO_LABELS } from "./intern.ts";
 /** One JSON object at one path. Absent and `null` members are the same, as the Kubernetes API has it. */
 export interface Reader {
   readonly path: string;
+  /** Its members that are not null, in their order. */
+  keys(): readonly string[];
   /** Whether the member is there and not null. */
   has(key: string): boolean;
+  /** As it is: for members of several types. */
+  value(key: string): unknown;
   string(key: string): string | undefined;
   /** A string that must be there and not be empty; an issue and `""` otherwise. */
   requiredString(key: string): string;
@@ -23,6 +27,8 @@ export interface Reader {
   strings(key: string): readonly string[];
   labels(key: string, interner: Interner): Labels;
   issue(key: string, message: string): void;
+  /** An issue about the object itself. */
+  complain(message: string): void;
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -40,7 +46,11 @@ function typeName(value: unknown): string {
 }
 
 function join(path: string, key: string): string {
-  const step = /^[A-Za-z_][A-Za-z0-9_-]*$/.test(key) ? (path === "" ? key : `.${key}`) : `[${JSON.stringify(key)}]`;
+  const step = /^[A-Za-z_][A-Za-z0-9_-]*(\[\d+\])?$/.test(key)
+    ? path === ""
+      ? key
+      : `.${key}`
+    : `[${JSON.stringify(key)}]`;
   return `${path}${step}`;
 }
 
@@ -63,6 +73,9 @@ function reader(value: Record<string, unknown>, issues: Issue[], path: string): 
   return {
     path,
     issue,
+    complain: (message) => void issues.push({ path, message }),
+    keys: () => Object.keys(value).filter((key) => get(key) !== undefined),
+    value: get,
     has: (key) => get(key) !== undefined,
     string: (key) => typed(key, (v) => typeof v === "string", "a string"),
     requiredString(key) {
