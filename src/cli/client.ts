@@ -1,7 +1,5 @@
 /** Asks a running agent over its control socket. */
 
-import { request } from "node:http";
-
 /** There is no agent, or it does not answer. */
 export class AgentAwayError extends Error {
   readonly code: string;
@@ -30,7 +28,9 @@ const TIMEOUT_MS = 10_000;
 const MAX_BYTES = 64 << 20;
 
 /** Body of the answer. @throws AgentAwayError or AgentAnswerError */
-export function askText(socketPath: string, path: string, method: "GET" | "POST" = "GET"): Promise<string> {
+export async function askText(socketPath: string, path: string, method: "GET" | "POST" = "GET"): Promise<string> {
+  // Most commands ask nobody, and HTTP is a tenth of their start.
+  const { request } = await import("node:http");
   return new Promise((resolve, reject) => {
     const away = (cause: NodeJS.ErrnoException) =>
       reject(new AgentAwayError(socketPath, cause.code ?? cause.message, { cause }));

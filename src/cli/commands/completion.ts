@@ -1,7 +1,7 @@
 /** `twill completion bash|zsh|fish`. */
 
 import { Argument, type Command } from "commander";
-import { completionScript, SHELLS, type Shell } from "../completion.ts";
+import type { Shell } from "../completion.ts";
 import type { Io } from "../io.ts";
 
 /** Adds the command; the last one, so that it knows all others. */
@@ -9,6 +9,9 @@ export function addCompletion(program: Command, io: Io): void {
   program
     .command("completion")
     .description("print the completion script of a shell")
-    .addArgument(new Argument("<shell>").choices(SHELLS))
-    .action((shell: Shell) => io.out(completionScript(shell, program)));
+    .addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"] satisfies Shell[]))
+    .action(async (shell: Shell) => {
+      const { completionScript } = await import("../completion.ts");
+      io.out(completionScript(shell, program));
+    });
 }

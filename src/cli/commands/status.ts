@@ -5,7 +5,6 @@ import type { AgentStatus } from "../../agent/status/status.ts";
 import { AgentAwayError, ask } from "../client.ts";
 import { type Io, printJson } from "../io.ts";
 import { controlSocket, type NodeOptions, nodePaths, withJson, withNodeOptions } from "../options.ts";
-import { formatStatus } from "../status-text.ts";
 
 interface StatusOptions extends NodeOptions {
   readonly wait?: boolean;
@@ -51,6 +50,7 @@ export function addStatus(program: Command, io: Io): void {
     .action(async (options: StatusOptions) => {
       const status = await lookUntilReady(io, options);
       if (status instanceof AgentAwayError) return showAway(io, options, status);
+      const { formatStatus } = await import("../status-text.ts");
       if (!status.isReady) io.setExitCode(1);
       if (options.json) printJson(io, status);
       else io.out(formatStatus(status, io.palette, io.nowMs()));
