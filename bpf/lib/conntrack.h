@@ -9,7 +9,7 @@
 
 #include "maps.h"
 #include "metrics.h"
-#include "packet.h"
+#include "read.h"
 
 /* Ports of a fragment are remembered for as long as anybody keeps its parts (RFC 8200 section 4.5: 60 seconds). */
 #define FRAGMENT_TICKS 60

@@ -10,25 +10,7 @@
 #ifndef TWILL_EFFECTS_H
 #define TWILL_EFFECTS_H
 
-#include "types.h"
-
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-
-/* <stdbool.h> is the C library's. */
-typedef _Bool bool;
-#define true 1
-#define false 0
-
-#define INLINE static __always_inline
-/*
- * A function that is not static is verified once, for any arguments, instead of anew on every path that leads to it:
- * for what has loops. Its pointers may be NULL as far as the verifier knows (Linux 5.12).
- */
-#define VERIFIED_ONCE __noinline
-
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)
+#include "addr.h"
 
 /*
  * The same numbers as clsact's TC_ACT_* and as tcx's TCX_*, which agree: NEXT lets other programs and the stack have
@@ -64,11 +46,6 @@ INLINE int redirect_peer(struct __sk_buff *skb, __u32 ifindex)
 {
 	NOTE_EFFECT(skb, EFFECT_PEER, ifindex, 0);
 	return bpf_redirect_peer(ifindex, 0);
-}
-
-INLINE bool is_mapped(const struct addr *a)
-{
-	return a->w[0] == 0 && a->w[1] == 0 && a->w[2] == bpf_htonl(0xffff);
 }
 
 /* Tells the external-mode VXLAN device where to. 0: done. */
