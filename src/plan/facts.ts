@@ -9,6 +9,8 @@ export interface LinkFact {
   readonly ifindex: number;
   readonly mtuBytes: number;
   readonly addrs: readonly InterfaceAddr[];
+  /** UDP port of a VXLAN device. */
+  readonly vxlanPort: number | undefined;
 }
 
 /** A route. */

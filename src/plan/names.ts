@@ -30,6 +30,9 @@ export const GATEWAY_V6: Addr = addr("fe80::1");
 /** `proto` of Twill's routes: only routes that carry it are ever removed. */
 export const ROUTE_PROTOCOL = 87;
 
+/** Number of the main routing table. */
+export const MAIN_TABLE = 254;
+
 /** Bytes that VXLAN adds to an inner packet by the family of the outer one: IP, UDP, VXLAN and the inner Ethernet header. */
 export const VXLAN_OVERHEAD_BYTES = { 4: 50, 6: 70 } as const;
 

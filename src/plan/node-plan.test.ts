@@ -24,6 +24,7 @@ const link = (name: string, ifindex: number, mtuBytes: number, ...addrs: readonl
   ifindex,
   mtuBytes,
   addrs: addrs.map((a) => unwrap(parseInterfaceAddr(a))),
+  vxlanPort: undefined,
 });
 
 const route = (dst: string, dev: string, protocol = 3): RouteFact => ({
@@ -153,6 +154,21 @@ const ISSUES: readonly (readonly [name: string, change: Partial<NodePlanInput>, 
     /^devices\[0\]: "eth7" matches no device: there are "lo", "eth0"/,
   ],
   ["MTU that does not fit", { settings: { ...SETTINGS, mtuBytes: 1500 } }, /^mtu: 1500 is more than the 1450 that fit/],
+  [
+    "another plugin's VXLAN device on our port",
+    { facts: { ...FACTS, links: [...FACTS.links, { ...link("flannel.1", 9, 1450), vxlanPort: 8472 }] } },
+    /^tunnel.port: VXLAN device "flannel.1" has UDP port 8472 already/,
+  ],
+  [
+    "another plugin's bridge",
+    { facts: { ...FACTS, routes: [...FACTS.routes, route("10.244.1.0/24", "cni0")] } },
+    /^routes: Route 10.244.1.0\/24 on "cni0" takes packets/,
+  ],
+  [
+    "another plugin's routes, counted",
+    { facts: { ...FACTS, routes: Array.from({ length: 9 }, (_, i) => route(`10.244.${i}.0/24`, "flannel.1")) } },
+    /^routes: 4 more routes/,
+  ],
   ["MTU below IPv6's", { settings: { ...SETTINGS, mtuBytes: 1000 } }, /^mtu: 1000 is less than the 1280/],
 ];
 
@@ -164,6 +180,18 @@ for (const [name, change, expected] of ISSUES)
       found.join("\n"),
     );
   });
+
+test("what is ours, or has nothing to do with us, is no issue", () => {
+  const routes = [
+    ...FACTS.routes,
+    { ...route("10.244.0.0/16", "twill0"), protocol: 87 },
+    route("172.17.0.0/16", "docker0"),
+  ];
+  const vxlan = { ...link("vx9", 9, 1450), vxlanPort: 4789 };
+  const own = { ...link("twill_vx", 5, 1450), vxlanPort: 8472 };
+  const links = [...FACTS.links.filter((l) => l.name !== "twill_vx"), own, vxlan];
+  assert.deepEqual(issuesOf({ facts: { ...FACTS, routes, links } }), []);
+});
 
 test("a conflict costs only the loser: this node and others keep what is theirs", () => {
   const thief = node("a-thief", ["192.168.77.13"], ["10.244.1.0/24", "10.244.2.0/24"]);

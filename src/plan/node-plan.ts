@@ -11,6 +11,7 @@ import type { NodeNet } from "../routing/node-net.ts";
 import { routerAddr } from "../routing/topology.ts";
 import type { ClusterInput, ClusterRows } from "./cluster-rows.ts";
 import type { NodeFacts } from "./facts.ts";
+import { findForeign } from "./foreign.ts";
 import { planAddrs, planLinks, planRoutes } from "./links.ts";
 import { configRow, hashRows } from "./map-rows.ts";
 import { HOST_LINK, HOST_PEER_LINK, isNodeLink, VXLAN_LINK } from "./names.ts";
@@ -128,6 +129,6 @@ export function planNode(input: NodePlanInput): NodePlan {
     },
     underlay,
     routers,
-    issues: [...underlay.issues, ...issues],
+    issues: [...findForeign(settings, facts), ...underlay.issues, ...issues],
   };
 }

@@ -4,11 +4,8 @@ import type { Issue } from "../base/issue.ts";
 import { type Addr, addrEqual, type Family } from "../net/addr.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import type { LinkFact, NodeFacts, RouteFact } from "./facts.ts";
-import { isNodeLink, isPodLink, MIN_MTU_BYTES, VXLAN_OVERHEAD_BYTES } from "./names.ts";
+import { isNodeLink, isPodLink, MAIN_TABLE, MIN_MTU_BYTES, VXLAN_OVERHEAD_BYTES } from "./names.ts";
 import type { NetworkSettings } from "./settings.ts";
-
-/** Number of the main routing table. */
-const MAIN_TABLE = 254;
 
 /** What {@link findUnderlay} found. */
 export interface Underlay {

@@ -10,7 +10,13 @@ export function readFacts(kernel: Kernel): NodeFacts {
   const links = kernel.links().filter((l) => !isPodLink(l.name));
   const routes = kernel.routes();
   const base = {
-    links: links.map(({ name, ifindex, mtuBytes }) => ({ name, ifindex, mtuBytes, addrs: kernel.addrs(name) })),
+    links: links.map(({ name, ifindex, mtuBytes, vxlan }) => ({
+      name,
+      ifindex,
+      mtuBytes,
+      addrs: kernel.addrs(name),
+      vxlanPort: vxlan?.port,
+    })),
     routes,
     hasIpv6: kernel.sysctl("net/ipv6/conf/all/forwarding") !== undefined,
   };

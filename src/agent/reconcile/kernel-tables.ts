@@ -2,7 +2,7 @@
 
 import type { Kernel, Link } from "../../kernel/kernel.ts";
 import { ENDPOINTS_MAP } from "../../plan/endpoint.ts";
-import { HOST_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../../plan/names.ts";
+import { HOST_LINK, isPodLink, MAIN_TABLE, ROUTE_PROTOCOL, VXLAN_LINK } from "../../plan/names.ts";
 import {
   type MapRowPrinter,
   printAddr,
@@ -26,9 +26,6 @@ import {
 import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow, SysctlRow } from "../../plan/rows.ts";
 import { deleteEndpointKeys, putEndpointRows } from "../endpoint-map.ts";
 import type { Table } from "./table.ts";
-
-/** Number of the main routing table. */
-const MAIN_TABLE = 254;
 
 function withPeer(link: Link, all: readonly Link[]): ObservedLink {
   const isHere = link.peerIfindex !== undefined && link.peerNetnsId === undefined;
