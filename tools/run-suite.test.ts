@@ -57,6 +57,12 @@ const nasty: readonly (readonly [string, string, { passed: number; failed: numbe
     /no test ran/,
   ],
   [
+    "never-ends",
+    `${head}it("a", () => {}); setInterval(() => {}, 1000);`,
+    { passed: 1, failed: 1, skipped: 0 },
+    /never-ends.* was ended after 8 s/,
+  ],
+  [
     "cannot-set-up",
     `${head}describe("d", () => { before(() => { throw new Error("Why"); }); it("a", () => {}); });`,
     { passed: 0, failed: 1, skipped: 0 },
@@ -74,7 +80,7 @@ describe("runSuite()", () => {
     `import { runSuite } from ${JSON.stringify(join(repoRoot, "tools/run-suite.ts"))};
     const lines: string[] = [];
     const suite = { name: "x", isPrivileged: true, files: [process.argv[2] ?? ""] };
-    const result = await runSuite(suite, (l) => lines.push(l));
+    const result = await runSuite(suite, (l) => lines.push(l), Number(process.argv[3]));
     console.log(JSON.stringify({ result, lines: lines.join("\\n") }));`,
   );
   const env = { ...process.env };
@@ -84,7 +90,11 @@ describe("runSuite()", () => {
     it(`${name}: ${formatTally(tally)}`, () => {
       const file = join(folder, `${name}.test.ts`);
       writeFileSync(file, text);
-      const out = execFileSync(process.execPath, [program, relative(repoRoot, file)], { env, encoding: "utf8" });
+      const out = execFileSync(
+        process.execPath,
+        [program, relative(repoRoot, file), name === "never-ends" ? "8000" : "120000"],
+        { env, encoding: "utf8" },
+      );
       const { result, lines } = JSON.parse(out) as { result: SuiteResult; lines: string };
       assert.deepEqual(result.tally, tally);
       assert.match(lines, said);

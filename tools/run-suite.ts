@@ -7,6 +7,7 @@ import { inspect } from "node:util";
 import { repoRoot } from "./repo-files.ts";
 import type { Suite } from "./suites.ts";
 import { formatTally, noTests, type Tally } from "./tally.ts";
+import { watchTestFiles } from "./watchdog.ts";
 
 /** Longest time for one file, on a machine that is busy with something else; one that hangs is ended and has failed. */
 const fileTimeoutMs = { unit: 3 * 60_000, privileged: 15 * 60_000 } as const;
@@ -104,13 +105,25 @@ class Listener {
   }
 }
 
-/** Runs the files of a suite and prints one line for each, failures in full. */
-export async function runSuite(suite: Suite, print: (line: string) => void): Promise<SuiteResult> {
+/**
+ * Runs the files of a suite and prints one line for each, failures in full.
+ * @param limitMs for each file
+ */
+export async function runSuite(
+  suite: Suite,
+  print: (line: string) => void,
+  limitMs: number = suite.isPrivileged ? fileTimeoutMs.privileged : fileTimeoutMs.unit,
+): Promise<SuiteResult> {
   const listener = new Listener(print);
+  using _watch = watchTestFiles(limitMs, (file) => {
+    print(
+      `  ✖ ${relative(repoRoot, file)} was ended after ${limitMs / 1000} s: a test hangs, or keeps its process alive`,
+    );
+  });
   const events = run({
     files: suite.files.map((f) => join(repoRoot, f)),
     concurrency: suite.isPrivileged ? 1 : availableParallelism(),
-    timeout: suite.isPrivileged ? fileTimeoutMs.privileged : fileTimeoutMs.unit,
+    timeout: limitMs,
     cwd: repoRoot,
   });
   events.on("test:stdout", (e) => listener.keepOutput(e));
