@@ -1,6 +1,7 @@
 /** A long-running command in a box: its output goes to a log, its end and its first sign of readiness are promises. */
 
 import { statSync } from "node:fs";
+import type { Writable } from "node:stream";
 import type { Box } from "./box.ts";
 import { spawnIn } from "./box.ts";
 import type { LogFile } from "./kubelet/log-file.ts";
@@ -17,6 +18,8 @@ export interface TaskSpec {
   readonly log: LogFile;
   /** A line of standard output that says that the command does its work; undefined: it does from the start. */
   readonly readyLine?: RegExp;
+  /** Whether the command's standard input is kept open for who attaches; else it reads nothing. */
+  readonly hasInput?: boolean;
 }
 
 /** How a command ended. */
@@ -25,6 +28,9 @@ export interface TaskEnd {
   readonly code: number;
   readonly atMs: number;
 }
+
+/** Hears a piece of output. */
+export type OutputListener = (stream: "stdout" | "stderr", text: string) => void;
 
 /** A running command. */
 export interface Task {
@@ -36,6 +42,10 @@ export interface Task {
   process(): ProcessId | undefined;
   /** @returns whether there was a process to signal */
   signal(signal: NodeJS.Signals): boolean;
+  /** What the command reads; undefined when it has no input. */
+  readonly input: Writable | undefined;
+  /** Calls `listener` with all further output. @returns ends it */
+  onOutput(listener: OutputListener): () => void;
   /** SIGTERM, and SIGKILL after the grace period. Resolves at the end. */
   stop(graceMs: number): Promise<TaskEnd>;
 }
@@ -48,7 +58,7 @@ export function startTask(spec: TaskSpec): Task {
   const child = spawnIn(spec.box, spec.argv, {
     ...(spec.netns === undefined ? {} : { netns: spec.netns }),
     env: spec.env,
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [spec.hasInput === true ? "pipe" : "ignore", "pipe", "pipe"],
     detached: true,
   });
   const startedMs = Date.now();
@@ -56,9 +66,14 @@ export function startTask(spec: TaskSpec): Task {
   const { promise: ready, resolve: setReady } = Promise.withResolvers<boolean>();
   if (isReady) setReady(true);
   const { promise: ended, resolve: setEnded } = Promise.withResolvers<TaskEnd>();
+  const listeners = new Set<OutputListener>();
+  child.stdin?.on("error", () => {
+    // EPIPE: the command ended or closed its input.
+  });
   for (const name of ["stdout", "stderr"] as const) {
     child[name]?.setEncoding("utf8").on("data", (text: string) => {
       spec.log.append(name, text);
+      for (const listener of listeners) listener(name, text);
       if (!isReady && name === "stdout" && spec.readyLine?.test(text)) {
         isReady = true;
         setReady(true);
@@ -86,23 +101,28 @@ export function startTask(spec: TaskSpec): Task {
       end();
     });
   });
-  return makeTask(startedMs, ended, ready, () => ownProcess(child.pid));
+  return {
+    ...signalling(ended, () => ownProcess(child.pid)),
+    startedMs,
+    ended,
+    ready,
+    input: child.stdin ?? undefined,
+    onOutput(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
 }
 
-function makeTask(
-  startedMs: number,
+function signalling(
   ended: Promise<TaskEnd>,
-  ready: Promise<boolean>,
   find: () => ProcessId | undefined,
-): Task {
+): Pick<Task, "process" | "signal" | "stop"> {
   const signal = (name: NodeJS.Signals) => {
     const id = find();
     return id !== undefined && signalProcess(id, name);
   };
   return {
-    startedMs,
-    ended,
-    ready,
     process: find,
     signal,
     async stop(graceMs) {

@@ -8,6 +8,7 @@
  */
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { KubeObject } from "../../src/cluster/embedded/types.ts";
@@ -276,4 +277,36 @@ test("a Deployment runs, scales, rolls and goes with all its pods", async (t) =>
     READY_MS,
     "its pods to go",
   );
+});
+
+test("kubectl run -i and attach join a container's own command", async (t) => {
+  const version = await runProcess(["sh", "-c", "kubectl version --client -o json"]);
+  const minor = Number(/"minor": "(\d+)/.exec(version.stdout)?.[1] ?? 0);
+  if (minor < 31) return t.skip("attach needs a kubectl with WebSocket: 1.31 or newer");
+  const script = 'read line; echo "got $line"; read more; echo "and $more"';
+  const run = await kubectl(
+    ["run", "joined", "-i", "--rm", "--restart=Never", "--image=none", "--command", "--", "sh", "-c", script],
+    "one\ntwo\n",
+  );
+  assert.match(run.stdout, /got one\nand two/, run.stderr);
+  await gone("joined");
+  pod("term", { containers: [shell("stty size; cat", { stdin: true, tty: true })] });
+  await ready("term");
+  const env = { PATH: process.env["PATH"] ?? "", KUBECONFIG: lab.kubeconfig, HOME: "/nonexistent", TERM: "xterm" };
+  const attached = spawn("script", ["-qec", "kubectl attach -it term", "/dev/null"], {
+    env,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let seen = "";
+  attached.stdout.setEncoding("utf8").on("data", (text: string) => {
+    seen += text;
+  });
+  // What is typed before kubectl listens is lost: type until the terminal echoes it and cat repeats it.
+  await until(() => {
+    attached.stdin.write("hello\n");
+    return /hello\r\nhello\r\nhello\r\nhello/.test(seen);
+  }, "what was typed to come back");
+  attached.kill("SIGKILL");
+  lab.objects.delete(ref("term"));
+  await gone("term");
 });

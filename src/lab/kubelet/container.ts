@@ -9,6 +9,7 @@ import { type ContainerSpec, containerCommand } from "./image.ts";
 import { LogFile } from "./log-file.ts";
 import { execStatus, isReadyNow, type ReadinessProbe } from "./readiness.ts";
 import type { ContainerFacts, ContainerState, Termination } from "./status.ts";
+import { terminalCommand } from "./terminal.ts";
 
 /** First wait before a restart; it doubles up to the longest. Shorter than Kubernetes' 10 s and 5 min: this is a lab. */
 const BACKOFF_FIRST_MS = 500;
@@ -51,6 +52,11 @@ export class PodContainer {
   /** The container's main process, when it runs. */
   process() {
     return this.#task?.process();
+  }
+
+  /** The running instance. */
+  get task(): Task | undefined {
+    return this.#task;
   }
 
   isRunning(): boolean {
@@ -128,14 +134,15 @@ export class PodContainer {
       "-c",
       'echo "$0" > /proc/sys/kernel/hostname; exec "$@"',
       pod.metadata.name,
-      ...command.argv,
     ];
+    const argv = this.spec.tty === true ? terminalCommand(command.argv) : command.argv;
     const task = startTask({
       box: place.box,
       netns: place.netns,
-      argv: isOnHost ? command.argv : named,
+      argv: isOnHost ? argv : [...named, ...argv],
       env: command.env,
       log,
+      hasInput: this.spec.stdin === true,
       ...(command.readyLine === undefined ? {} : { readyLine: command.readyLine }),
     });
     this.#task = task;

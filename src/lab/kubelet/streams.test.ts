@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LogLine } from "./log-file.ts";
-import { formatLog, joinCommand, shellQuote } from "./streams.ts";
+import { formatLog, joinCommand } from "./streams.ts";
+import { shellQuote } from "./terminal.ts";
 
 const lines: LogLine[] = [1_000, 2_000, 3_000].map((timeMs, i) => ({ timeMs, stream: "stdout", text: `l${i}` }));
 const all = { timestamps: false, tailLines: undefined, sinceMs: undefined, limitBytes: undefined };

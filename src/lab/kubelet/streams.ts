@@ -2,13 +2,15 @@
 
 import type { ChildProcess } from "node:child_process";
 import { spawn } from "node:child_process";
-import { readFileSync, readlinkSync } from "node:fs";
-import { Readable } from "node:stream";
+import { readFileSync } from "node:fs";
+import { PassThrough, Readable, type Writable } from "node:stream";
 import type { ExecRequest, ExecSession, KubeletStreams, LogRequest } from "../../cluster/embedded/types.ts";
 import { childrenOf, type ProcessId } from "../process.ts";
-import { exitStatus, runProcess } from "../run.ts";
+import { exitStatus } from "../run.ts";
+import type { Task } from "../task.ts";
 import type { PodContainer } from "./container.ts";
 import type { LogFile, LogLine } from "./log-file.ts";
+import { resizeTerminal, terminalCommand } from "./terminal.ts";
 import type { PodWorker } from "./worker.ts";
 
 /** Finds the worker of a pod on whichever node it runs. */
@@ -32,17 +34,9 @@ function environmentOf(pid: number): Record<string, string> {
   return out;
 }
 
-/** Quotes a word for sh. */
-export function shellQuote(word: string): string {
-  return /^[A-Za-z0-9_/:=.,@%+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
-}
-
 /** The command line that joins a running process in all of its namespaces. */
 export function joinCommand(id: ProcessId, command: readonly string[], isTty: boolean): string[] {
-  const inner = isTty
-    ? // script makes the terminal. It would switch echoing off since its own input is no terminal: the user's is.
-      ["script", "-q", "-e", "-E", "always", "-c", `exec ${command.map(shellQuote).join(" ")}`, "/dev/null"]
-    : command;
+  const inner = isTty ? terminalCommand(command) : command;
   return ["nsenter", "-t", String(id.pid), "-m", "-u", "-p", "-n", "-r", "-w", "--", ...inner];
 }
 
@@ -76,7 +70,7 @@ export function startExec(
     stdout: child.stdout ?? Readable.from([]),
     stderr: request.tty ? undefined : (child.stderr ?? undefined),
     exit,
-    resize: (columns, rows) => void resizeTerminal(child, columns, rows),
+    resize: (columns, rows) => void resizeTerminal(() => childrenOf(child.pid ?? 0)[0], columns, rows),
     kill,
   };
 }
@@ -95,26 +89,32 @@ function killTree(child: ChildProcess): void {
   }
 }
 
-/** Tells the session's terminal its size, once there is one. */
-async function resizeTerminal(child: ChildProcess, columns: number, rows: number): Promise<void> {
-  for (let tries = 0; tries < 100 && child.exitCode === null; tries++) {
-    const script = childrenOf(child.pid ?? 0)[0];
-    const command = script === undefined ? undefined : childrenOf(script)[0];
-    const terminal = command === undefined ? undefined : linkOf(`/proc/${command}/fd/0`);
-    if (terminal?.startsWith("/dev/pts/")) {
-      await runProcess(["stty", "-F", terminal, "cols", String(columns), "rows", String(rows)]).catch(() => undefined);
-      return;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-function linkOf(path: string): string | undefined {
-  try {
-    return readlinkSync(path);
-  } catch {
-    return undefined;
-  }
+/** Joins a running container's own command. */
+export function attachTask(task: Task, isOnce: boolean, request: ExecRequest, signal: AbortSignal): ExecSession {
+  const stdout = new Readable({ read() {} });
+  const stderr = request.tty ? undefined : new Readable({ read() {} });
+  const stopListening = task.onOutput((name, text) => (name === "stderr" && stderr ? stderr : stdout).push(text));
+  const leave = () => {
+    stopListening();
+    stdout.push(null);
+    stderr?.push(null);
+    if (isOnce && request.stdin) task.input?.end();
+  };
+  signal.addEventListener("abort", leave, { once: true });
+  // Through a stream of its own: who detaches must not close the command's input for the next one.
+  const stdin = request.stdin && task.input ? new PassThrough() : undefined;
+  stdin?.pipe(task.input as Writable, { end: isOnce });
+  return {
+    stdin,
+    stdout,
+    stderr,
+    exit: task.ended.then((end) => {
+      leave();
+      return { code: end.code };
+    }),
+    resize: (columns, rows) => void resizeTerminal(() => task.process()?.pid, columns, rows),
+    kill: leave,
+  };
 }
 
 /** Lines of a log as `kubectl logs` shows them. */
@@ -162,6 +162,11 @@ export function kubeletStreams(find: FindWorker): KubeletStreams {
       if (id === undefined)
         throw new Error(`container "${request.container}" of pod "${request.namespace}/${request.pod}" is not running`);
       return startExec(id, request, signal);
+    },
+    async attach(request, signal) {
+      const container = containerOf(find, request.namespace, request.pod, request.container);
+      if (container.task === undefined) throw new Error(`container "${container.spec.name}" is not running`);
+      return attachTask(container.task, container.spec.stdinOnce === true, request, signal);
     },
     async logs(request, signal) {
       const container = containerOf(find, request.namespace, request.pod, request.container);
