@@ -11,9 +11,9 @@ import type { BenchOptions } from "./path.ts";
 import { quantile, type RowSpec, type RowWithRanges, type Sample, summarize, TWILL } from "./stats.ts";
 import { startBenchNodes } from "./twill.ts";
 
-const SERIAL = 60;
 /** portmap calls iptables several times: fewer make a long run already. */
-const SERIAL_CHAINED = 15;
+const SERIAL = { alone: 60, chained: 15 } as const;
+const QUICK_SERIAL = { alone: 20, chained: 3 } as const;
 const AT_ONCE = 64;
 
 const SPECS: readonly RowSpec[] = [
@@ -41,7 +41,10 @@ export async function benchCni(options: BenchOptions): Promise<RowWithRanges[]> 
   const samples: Sample[] = [];
   for (let round = 0; round < options.rounds; round++) {
     for (const runner of runners) {
-      for (const network of runner.networks) samples.push(...(await measure(runner, network, round, options)));
+      for (const network of runner.networks) {
+        options.signal.throwIfAborted();
+        samples.push(...(await measure(runner, network, round, options)));
+      }
     }
   }
   return summarize(SPECS, samples);
@@ -85,14 +88,15 @@ function startRunner(box: Box, networks: readonly Network[]): Runner {
 function spawnFloorMs(): number {
   const addon = loadBenchAddon();
   const one = (): number => addon.runPrograms([{ path: "/bin/true", env: [], input: "" }])[0]?.milliseconds ?? 0;
-  return quantile(Array.from({ length: SERIAL }, one), 0.5);
+  return quantile(Array.from({ length: SERIAL.alone }, one), 0.5);
 }
 
 async function measure(runner: Runner, network: Network, round: number, options: BenchOptions): Promise<Sample[]> {
   const isChained = network.plugins.length > 1;
   const subject = network.subject.startsWith(TWILL) ? TWILL : network.subject;
   const sample = (row: string, value: number): Sample => ({ row, subject, round, value });
-  const one = await runner.run({ network, count: isChained ? SERIAL_CHAINED : SERIAL, isParallel: false });
+  const serial = options.isQuick ? QUICK_SERIAL : SERIAL;
+  const one = await runner.run({ network, count: isChained ? serial.chained : serial.alone, isParallel: false });
   const prefix = isChained ? "cni.portmap" : "cni";
   const samples = [
     sample(`${prefix}.add.p50`, quantile(one.addMs, 0.5)),

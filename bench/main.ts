@@ -32,8 +32,18 @@ async function main(argv: readonly string[]): Promise<number> {
     const packages = missing.map(({ debianPackage }) => debianPackage).join(" ");
     return refuse(`Cannot measure without these programs: run apt-get install ${packages}`);
   }
-  goFirst();
-  const options = { rounds, seconds: values.quick ? 1 : 2, log: (line: string) => console.error(line) };
+  process.once("exit", goFirst());
+  const ending = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => ending.abort(new Error(`Ended by ${signal}`)));
+  }
+  const options = {
+    rounds,
+    seconds: values.quick ? 1 : 2,
+    isQuick: values.quick === true,
+    signal: ending.signal,
+    log: (line: string) => console.error(line),
+  };
   const rows: RowWithRanges[] = await (what === "cni" ? benchCni(options) : benchPath(options));
   console.log(values.json ? toJson(rows) : toText(rows));
   return 0;

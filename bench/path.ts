@@ -1,5 +1,6 @@
 /** `bench path`: round trips, connections and bulk between two pods, over each way that Linux and Twill offer. */
 
+import { setImmediate } from "node:timers/promises";
 import { Sandbox } from "../test/fixture/sandbox.ts";
 import { type RowSpec, type RowWithRanges, type Sample, summarize } from "./stats.ts";
 import { measureConnectionRate, measureRoundTrip, measureThroughput, startServers } from "./tools.ts";
@@ -11,6 +12,10 @@ export interface BenchOptions {
   readonly rounds: number;
   /** Of each figure in each round. */
   readonly seconds: number;
+  /** Fewer of everything, to see that it works. */
+  readonly isQuick: boolean;
+  /** Ends the benchmark between two measurements. */
+  readonly signal: AbortSignal;
   readonly log: (line: string) => void;
 }
 
@@ -32,7 +37,12 @@ export async function benchPath(options: BenchOptions): Promise<RowWithRanges[]>
   for (let round = 0; round < options.rounds; round++) {
     // Each round starts with another path, so that none always follows the same neighbour.
     const order = paths.map((_, index) => paths[(index + round) % paths.length] as Path);
-    for (const path of order) samples.push(...measure(path, round, options));
+    for (const path of order) {
+      // Measuring blocks: between two of them a signal may be heard.
+      await setImmediate();
+      options.signal.throwIfAborted();
+      samples.push(...measure(path, round, options));
+    }
   }
   return summarize(SPECS, samples);
 }

@@ -1,0 +1,62 @@
+/** The benchmarks run and say what they promise. What they find is not judged here: a test's machine may be busy. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { runProcess } from "../../src/lab/run.ts";
+
+const MAIN = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
+
+interface Row {
+  readonly name: string;
+  readonly unit: string;
+  readonly twill: number;
+  readonly peers: Record<string, number>;
+  readonly ratios: Record<string, number>;
+  readonly rounds: number;
+}
+
+async function rowsOf(what: string): Promise<Map<string, Row>> {
+  const argv = [process.execPath, MAIN, what, "--json", "--quick", "--rounds", "1"];
+  const output = await runProcess(argv, { timeoutMs: 240_000, env: process.env });
+  assert.equal(output.code, 0, output.stderr.slice(-3000));
+  const { rows } = JSON.parse(output.stdout.trim().split("\n").at(-1)!) as { rows: Row[] };
+  for (const row of rows) {
+    assert.deepEqual(Object.keys(row), ["name", "unit", "twill", "peers", "ratios", "rounds"]);
+    assert.ok(row.twill > 0, `${row.name} of Twill is ${row.twill}`);
+    assert.equal(row.rounds, 1);
+    for (const [peer, value] of Object.entries(row.peers)) {
+      const off = Math.abs((row.ratios[peer] ?? 0) / (row.twill / value) - 1);
+      assert.ok(value > 0 && off < 0.01, `${row.name}: the ratio to ${peer} is Twill over the peer`);
+    }
+  }
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+test("bench cni", async () => {
+  const rows = await rowsOf("cni");
+  for (const name of ["cni.add.p50", "cni.add.p99", "cni.del.p50", "cni.parallel64.rate"]) {
+    assert.deepEqual(Object.keys(rows.get(name)?.peers ?? {}), ["bridge+host-local", "ptp+host-local"], name);
+  }
+  const chained = Object.keys(rows.get("cni.portmap.add.p50")?.peers ?? {});
+  assert.deepEqual(chained, ["bridge+host-local+portmap", "ptp+host-local+portmap"]);
+});
+
+test("bench path", async () => {
+  const rows = await rowsOf("path");
+  for (const figure of ["rtt.p50", "rtt.p99", "conn-rate", "throughput"]) {
+    const near = Object.keys(rows.get(`same-node.${figure}`)?.peers ?? {});
+    assert.deepEqual(near, ["direct-veth", "bridge", "kernel-routing"], figure);
+    const far = Object.keys(rows.get(`cross-node.vxlan.${figure}`)?.peers ?? {});
+    assert.deepEqual(far, ["kernel-routing", "kernel-vxlan+bridge"], figure);
+  }
+});
+
+test("a wrong call is refused with what would be right", async () => {
+  for (const args of [[], ["speed"], ["path", "--rounds", "0"], ["path", "--rounds", "x"]]) {
+    const output = await runProcess([process.execPath, MAIN, ...args], { env: process.env });
+    assert.equal(output.code, 2, args.join(" "));
+    assert.match(output.stderr, /cni\|path/);
+    assert.equal(output.stdout, "");
+  }
+});
