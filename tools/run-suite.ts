@@ -40,7 +40,9 @@ function indent(text: string): string {
 
 function formatFailure(e: EventData.TestFail, output: string): string {
   const cause: unknown = e.details.error.cause ?? e.details.error;
-  const text = cause instanceof Error && cause.stack !== undefined ? cause.stack : inspect(cause);
+  // A cause within the cause (fast-check keeps the failed assertion there) is worth its lines.
+  const isLeaf = cause instanceof Error && cause.cause === undefined;
+  const text = isLeaf ? (cause.stack ?? cause.message) : inspect(cause);
   return `  ✖ ${place(e)} ${e.name}\n${indent(text)}${output === "" ? "" : `\n${indent(output)}`}`;
 }
 
