@@ -20,6 +20,7 @@ import { RUN_FILES } from "./config/default-paths.ts";
 import { startSweeping } from "./gc/sweep-timer.ts";
 import { Sweeper } from "./gc/sweeper.ts";
 import { type HttpServer, listenTcp, listenUnix } from "./http.ts";
+import { Installation } from "./installation.ts";
 import { type Log, openLog } from "./log.ts";
 import { Loop } from "./loop.ts";
 import { newMac } from "./new-mac.ts";
@@ -50,13 +51,22 @@ interface Started {
   readonly loop: Loop;
   readonly sweeper: Sweeper;
   readonly calls: CallStats;
+  readonly installation: Installation;
+  /** What follows every run. */
+  readonly afterRun: () => void;
   readonly startedAtMs: number;
 }
 
 function routeSources(s: Started, cni: CniDoor): RouteSources {
   const { agent, parts, sweeper, startedAtMs, config } = s;
   const status = () =>
-    collectStatus(agent, parts, { version: VERSION, startedAtMs, pid: process.pid, sweep: sweeper.counts() });
+    collectStatus(agent, parts, {
+      version: VERSION,
+      startedAtMs,
+      pid: process.pid,
+      sweep: sweeper.counts(),
+      issues: s.installation.issues(),
+    });
   return {
     version: VERSION,
     status,
@@ -69,6 +79,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
     },
     resync: () => {
       agent.run(true);
+      s.afterRun();
       return status();
     },
     metrics: {
@@ -160,13 +171,24 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   const ending = new AbortController();
   const calls = new CallStats();
   const cni = makeCniDoor(parts, agent, calls);
-  const whenReady = createWhenReady(parts, agent, () => {
+  const installation = new Installation(parts);
+  const whenReady = createWhenReady(parts, agent, installation, () => {
     cni.open().catch((error: unknown) => log.error({ failure: messageOf(error) }, "cannot serve the plugin"));
     void announceNetwork(source, config.nodeName, log, ending.signal);
   });
   const loop = makeLoop(agent, parts, whenReady);
   const sweeper = new Sweeper(parts.kernel);
-  const started: Started = { config, parts, agent, loop, sweeper, calls, startedAtMs: parts.nowMs() };
+  const started: Started = {
+    config,
+    parts,
+    agent,
+    loop,
+    sweeper,
+    calls,
+    installation,
+    afterRun: whenReady,
+    startedAtMs: parts.nowMs(),
+  };
   agent.loadPrograms(object);
   stack.defer(() => log.info({}, "ended; the data plane stays"));
   stack.use(cni);

@@ -89,6 +89,14 @@ for (const [name, command] of [
     assert.equal(await picture(), before);
   });
 
+test("the network that somebody removes from the runtime's directory comes back", async () => {
+  const list = () => node.run(["sh", "-c", "ls /etc/cni/net.d /opt/cni/bin"]);
+  const before = await list();
+  await node.run(["rm", "/etc/cni/net.d/10-twill.conflist", "/opt/cni/bin/twill"]);
+  await resync();
+  await waitFor("the files", async () => (await list()) === before);
+});
+
 test("a device that lives by router advertisements goes on obeying them, though the node forwards", async () => {
   await node.run([
     "sh",

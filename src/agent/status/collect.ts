@@ -1,5 +1,6 @@
 /** Puts the status together from the agent's parts. */
 
+import type { Issue } from "../../base/issue.ts";
 import { addrEqual } from "../../net/addr.ts";
 import { tunnelAddr } from "../../routing/node-net.ts";
 import type { SweepCount } from "../gc/sweeper.ts";
@@ -14,6 +15,8 @@ export interface ProcessFacts {
   readonly startedAtMs: number;
   readonly pid: number;
   readonly sweep: readonly SweepCount[];
+  /** Of what stands around the agent. */
+  readonly issues: readonly Issue[];
 }
 
 function clusterStatus({ source }: AgentParts): ClusterStatus {
@@ -72,7 +75,7 @@ export function collectStatus(agent: NodeAgent, parts: AgentParts, facts: Proces
     startedAtMs: facts.startedAtMs,
     isReady: notReady.length === 0,
     notReady,
-    issues: agent.issues(),
+    issues: [...facts.issues, ...agent.issues()],
     programs: agent.programs,
     cluster: clusterStatus(parts),
     underlay: underlayStatus(agent),
