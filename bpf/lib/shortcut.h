@@ -17,6 +17,8 @@
 
 #define VXLAN_FLAGS bpf_htonl(0x08000000) /* RFC 7348 section 5: the VNI is valid, and nothing else is */
 #define ENCAPSULATION_BYTES 50            /* IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14 */
+#define SOURCE_PORT_FIRST 32768 /* net.ipv4.ip_local_port_range */
+#define SOURCE_PORT_LAST 60999
 #define ECN_MASK 3
 #define ECN_CE 3
 #define ECN_ECT0 2
@@ -69,6 +71,16 @@ INLINE __u32 header_sum(const struct iphdr *ip)
 INLINE __u8 outer_ecn(__u8 inner)
 {
 	return (inner & ECN_MASK) == ECN_CE ? ECN_ECT0 : inner & ECN_MASK;
+}
+
+/*
+ * RFC 7348 section 5: a port by flow, so that networks can spread flows and keep each one together. The device's formula
+ * (udp_flow_src_port) and Linux' default range, so that both ways out have the same.
+ */
+INLINE __u16 source_port(__u32 hash)
+{
+	hash ^= hash << 16;
+	return SOURCE_PORT_FIRST + (((__u64)hash * (SOURCE_PORT_LAST - SOURCE_PORT_FIRST)) >> 32);
 }
 
 /* Whether nothing has to be cut up on the way out. Kernels before 5.12 do not tell the device's MTU: 0. */
@@ -124,7 +136,7 @@ static __noinline int shortcut_out(struct __sk_buff *skb, const struct packet *p
 	o.ip->saddr = c->node4.w[3];
 	o.ip->daddr = to;
 	o.ip->check = ~header_sum(o.ip);
-	o.udp->source = bpf_htons(0xc000 | (hash & 0x3fff)); /* RFC 7348 section 5: from the dynamic range, by flow */
+	o.udp->source = bpf_htons(source_port(hash));
 	o.udp->dest = bpf_htons(c->tunnel_port);
 	o.udp->len = bpf_htons(skb->len - ETH_HLEN - sizeof(struct iphdr));
 	o.udp->check = 0;

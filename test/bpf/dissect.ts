@@ -49,7 +49,9 @@ function layout6(p: Uint8Array): Layout {
   const view = new DataView(p.buffer, p.byteOffset, p.byteLength);
   const end = Math.min(40 + view.getUint16(4), p.length);
   let [next, at, isFragment] = [p[6] ?? 0, 40, false];
-  while ([PROTO.hopByHop, PROTO.routing, PROTO.fragment, PROTO.destination].some((k) => k === next) && at < end) {
+  const extensions: readonly number[] = [PROTO.hopByHop, PROTO.routing, PROTO.fragment, PROTO.destination];
+  // Each has at least 8 bytes (RFC 8200 section 4): what is shorter is cut off and no header.
+  while (extensions.includes(next) && at + 8 <= end) {
     if (next === PROTO.fragment) isFragment ||= (view.getUint16(at + 2) & 0xfff9) !== 0;
     const length = next === PROTO.fragment ? 8 : ((p[at + 1] ?? 0) + 1) * 8;
     next = p[at] ?? 0;
