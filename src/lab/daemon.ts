@@ -92,7 +92,7 @@ async function main(): Promise<void> {
   let closing: Promise<void> | undefined;
   let lab: Lab | undefined;
   const close = () => {
-    closing ??= (lab?.[Symbol.asyncDispose]() ?? Promise.resolve()).then(() => process.exit(0));
+    closing ??= (lab?.[Symbol.asyncDispose]() ?? Promise.resolve()).then(() => process.exit());
     return closing;
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => void close());
@@ -102,6 +102,13 @@ async function main(): Promise<void> {
     const text = `${new Date().toISOString()} Cannot ${doing}: ${error instanceof Error ? error.message : String(error)}\n`;
     if (lab !== undefined && logLines++ < MAX_LOG_LINES) appendFileSync(join(lab.directory, "lab.log"), text);
   };
+  // A mistake of ours in one place ends the lab in order, and is written down: a kept lab has nobody else to tell.
+  process.on("uncaughtException", (error) => {
+    onError(error, "go on");
+    emit({ kind: "error", message: error.stack ?? error.message });
+    process.exitCode = 1;
+    void close();
+  });
   lab = await startLab({
     name: order.name,
     nodes: order.nodes,
