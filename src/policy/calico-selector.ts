@@ -1,0 +1,57 @@
+/** Calico's selectors as label expressions. */
+
+import type { CalicoSelector } from "../model/policy/calico-selector.ts";
+import { allLabels, type LabelExpr } from "./label-expr.ts";
+
+/** Label by which everything in a namespace knows it. */
+export const CALICO_NAMESPACE = "projectcalico.org/namespace";
+
+const NAMESPACED: LabelExpr = { kind: "has", key: CALICO_NAMESPACE };
+
+/** How the words of a selector are read, depending on the field that it stands in. */
+export interface SelectorReading {
+  /** Set before each key: `pcns.` for labels of the namespace, `pcsa.` for those of the service account. */
+  readonly prefix?: string;
+  readonly all?: LabelExpr;
+  readonly global?: LabelExpr;
+}
+
+/** A `namespaceSelector` of a policy. */
+export const OF_NAMESPACE: SelectorReading = { prefix: "pcns.", global: { kind: "not", of: NAMESPACED } };
+/** A `namespaceSelector` of a rule: there `all()` means everything that is in a namespace. */
+export const OF_PEER_NAMESPACE: SelectorReading = { ...OF_NAMESPACE, all: NAMESPACED };
+/** A selector of service accounts. */
+export const OF_SERVICE_ACCOUNT: SelectorReading = { prefix: "pcsa." };
+
+/** What the selector means. `!=` and `not in` are true where the label is absent. */
+export function calicoExpr(s: CalicoSelector, reading: SelectorReading = {}): LabelExpr {
+  const key = (k: string) => `${reading.prefix ?? ""}${k}`;
+  switch (s.op) {
+    case "all":
+      return reading.all ?? { kind: "all" };
+    case "global":
+      return reading.global ?? { kind: "all" };
+    case "has":
+      return { kind: "has", key: key(s.key) };
+    case "==":
+      return { kind: "in", key: key(s.key), values: [s.value] };
+    case "!=":
+      return { kind: "not", of: { kind: "in", key: key(s.key), values: [s.value] } };
+    case "in":
+      return { kind: "in", key: key(s.key), values: s.values };
+    case "not in":
+      return { kind: "not", of: { kind: "in", key: key(s.key), values: s.values } };
+    case "contains":
+      return { kind: "contains", key: key(s.key), text: s.value };
+    case "starts with":
+      return { kind: "starts-with", key: key(s.key), text: s.value };
+    case "ends with":
+      return { kind: "ends-with", key: key(s.key), text: s.value };
+    case "!":
+      return { kind: "not", of: calicoExpr(s.of, reading) };
+    case "&&":
+      return allLabels(s.of.map((e) => calicoExpr(e, reading)));
+    case "||":
+      return { kind: "or", of: s.of.map((e) => calicoExpr(e, reading)) };
+  }
+}
