@@ -11,6 +11,7 @@ import type { DemoEvent } from "./demo/events.ts";
 import { runDemo } from "./demo/run.ts";
 import { type Lab, startLab } from "./lab.ts";
 import type { MatrixOptions } from "./probe/matrix.ts";
+import { readState, removeDirectory } from "./state.ts";
 import { addressesOf } from "./topology.ts";
 
 /** What the starter asks for, as JSON in the first argument. */
@@ -92,7 +93,11 @@ async function main(): Promise<void> {
   let closing: Promise<void> | undefined;
   let lab: Lab | undefined;
   const close = () => {
-    closing ??= (lab?.[Symbol.asyncDispose]() ?? Promise.resolve()).then(() => process.exit());
+    closing ??= (lab?.[Symbol.asyncDispose]() ?? Promise.resolve()).then(() => {
+      // Told to end while the lab was still being made: its boxes end with this process, its directory here.
+      if (readState(order.name)?.owner.pid === process.pid) removeDirectory(order.name);
+      process.exit();
+    });
     return closing;
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => void close());
