@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { type Dissected, dissect } from "./dissect.ts";
-import { NODE, type Plane, type Program, type Ran, type RunOptions, type Verdict } from "./plane.ts";
+import { NODE, type Plane, type Program, type Ran, type RunOptions, tickNow, type Verdict } from "./plane.ts";
 
 export interface Case {
   readonly name: string;
@@ -27,8 +27,22 @@ export interface Case {
 /** What the stack's device gets is flagged as arriving there. */
 const BPF_F_INGRESS = 1;
 
-/** Runs the case; throws AssertionError when it fails. */
+/**
+ * Runs the case; throws AssertionError when it fails. Flows behave differently in the first packet of a tick: when a busy
+ * machine let the tick end in the middle of a case, the case is run again.
+ */
 export function runCase(plane: Plane, c: Case): Ran {
+  for (;;) {
+    const tick = tickNow();
+    try {
+      return runOnce(plane, c);
+    } catch (error) {
+      if (tickNow() === tick) throw error;
+    }
+  }
+}
+
+function runOnce(plane: Plane, c: Case): Ran {
   plane.setUp();
   c.before?.(plane);
   plane.events();

@@ -338,10 +338,22 @@ export function makeUnderlay(): void {
   writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
 }
 
-/** Returns early in a tick of the programs' clock, so that what follows at once lies in the same one. */
+const TICK_NS = 1n << 30n;
+
+/** The tick of the programs' clock. */
+export function tickNow(): bigint {
+  return process.hrtime.bigint() / TICK_NS;
+}
+
+/**
+ * Returns well inside a tick, so that what follows at once lies in the same one. Not at its very beginning: the programs'
+ * clock is coarse and lags by up to a timer interrupt.
+ */
 export function waitForTick(): void {
-  const tick = 1n << 30n;
-  while (process.hrtime.bigint() % tick > (tick * 7n) / 10n);
+  for (;;) {
+    const into = process.hrtime.bigint() % TICK_NS;
+    if (into > TICK_NS / 50n && into < (TICK_NS * 7n) / 10n) return;
+  }
 }
 
 /** Text of an address as maps and events hold it. */
