@@ -1,0 +1,86 @@
+/**
+ * The tables say what the specifications say: a compiled cluster against the literal evaluator, for random clusters and
+ * flows. `TWILL_POLICY_CLUSTERS` says how many clusters (one is some 600 flows), `TWILL_POLICY_SEED` where to begin.
+ */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Addr, addr } from "../net/addr.ts";
+import { decide } from "./literal/decide.ts";
+import type { Flow, LiteralCluster } from "./literal/flow.ts";
+import { compileNode, judgeAcross } from "./testing/compiled.ts";
+import { generateCluster } from "./testing/generate.ts";
+import { parseCluster } from "./testing/parse.ts";
+
+/** Seeds that failed once. */
+const REGRESSIONS: readonly number[] = [];
+
+const OUTSIDE = [
+  "203.0.113.7",
+  "8.8.8.8",
+  "2001:db8::7",
+  "10.244.1.200",
+  "10.244.1.1",
+  "192.168.77.11",
+  "192.168.77.12",
+  "fd00:77::12",
+];
+const TRAFFIC: readonly (readonly [number, number])[] = [
+  [6, 80],
+  [6, 81],
+  [6, 53],
+  [6, 8081],
+  [17, 53],
+  [17, 80],
+  [132, 80],
+  [132, 65535],
+  [136, 80],
+  [1, 0x0800],
+  [58, 0x8000],
+  [47, 0],
+];
+
+/** Every pair of pods, and of pods and others, with one kind of traffic after the other. */
+function* flowsOf(cluster: LiteralCluster, turn: number): Generator<Flow> {
+  const pods = cluster.pods.flatMap((p) => p.podIps);
+  const others = OUTSIDE.map(addr);
+  let n = turn;
+  const all = (from: Addr, to: Addr) =>
+    [0, 1, 2, 3].map(() => {
+      const [protocol, port] = TRAFFIC[n++ % TRAFFIC.length] ?? [6, 80];
+      return { from, to, protocol, port };
+    });
+  for (const from of [...pods, ...others])
+    for (const to of [...pods, ...others]) if (from.family === to.family && from.text !== to.text) yield* all(from, to);
+}
+
+function compare(seed: number): number {
+  const cluster = parseCluster(generateCluster(seed));
+  const nodes = cluster.nodes.map((n) => compileNode(cluster, n.name));
+  let flows = 0;
+  for (const flow of flowsOf(cluster, seed)) {
+    const expected = decide(cluster, flow);
+    const found = judgeAcross(nodes, flow);
+    for (const end of ["egress", "ingress"] as const) {
+      if (expected[end] === (found[end]?.isAllowed ?? true)) continue;
+      const rule = nodes.map((n) => JSON.stringify(n.tables.rules.get(found[end]?.rule ?? 0) ?? null)).join(" ");
+      assert.fail(
+        `seed ${seed}: ${flow.from.text} → ${flow.to.text} protocol ${flow.protocol} port ${flow.port}, ${end}: ` +
+          `the specification says ${expected[end]}, the tables ${found[end]?.isAllowed} by ${rule}`,
+      );
+    }
+    flows++;
+  }
+  return flows;
+}
+
+for (const seed of REGRESSIONS) test(`seed ${seed}, which failed once`, () => assert.ok(compare(seed) > 0));
+
+test("tables and specifications agree on random clusters", (t) => {
+  const first = Number(process.env["TWILL_POLICY_SEED"] ?? 1);
+  const count = Number(process.env["TWILL_POLICY_CLUSTERS"] ?? 150);
+  let flows = 0;
+  for (let seed = first; seed < first + count; seed++) flows += compare(seed);
+  t.diagnostic(`seeds ${first} to ${first + count - 1}, ${flows} flows`);
+  assert.ok(flows > count * 100, `only ${flows} flows`);
+});

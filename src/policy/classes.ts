@@ -1,0 +1,74 @@
+/** Classes: endpoints that the same rules apply to, in the same order, with the same named ports. */
+
+import { type OrderedTier, policiesFor, refText, type Step, walkOf } from "./order.ts";
+import { atomsOf, keyOfAtom } from "./peer.ts";
+import type { AddressFacts, Atom, Direction, NamedPort, Policy, Subject } from "./rule.ts";
+import type { RuleInfo } from "./table.ts";
+import { portNames } from "./traffic.ts";
+
+/** Something whose traffic is judged: a pod of this node, or the node itself. */
+export interface Endpoint {
+  /** Unique among the endpoints; of a pod `namespace/name`. */
+  readonly key: string;
+  readonly of: Subject["of"];
+  /** Of one of its addresses: what selects endpoints is the same for all of them. */
+  readonly facts: AddressFacts;
+}
+
+/** The rules of one direction that endpoints share. */
+export interface PolicyClass {
+  /** Equal texts, equal classes. */
+  readonly key: string;
+  readonly direction: Direction;
+  readonly steps: readonly Step[];
+  /** Of the endpoint, where rules ask for them: what named ports mean for ingress. */
+  readonly names: readonly NamedPort[];
+}
+
+const policyTags = new WeakMap<Policy, string>();
+let nextTag = 0;
+
+/** The same object has the same text; a policy that changed is another object. */
+function policyTag(policy: Policy): string {
+  const tag = policyTags.get(policy) ?? String(nextTag++);
+  policyTags.set(policy, tag);
+  return tag;
+}
+
+/** Names of ports that the steps ask for. */
+export function namesIn(steps: readonly Step[]): Set<string> {
+  return new Set(steps.flatMap((s) => (s.kind === "rule" ? s.rule.traffic.flatMap(portNames) : [])));
+}
+
+/** The class of an endpoint in one direction. */
+export function classOf(ordered: readonly OrderedTier[], endpoint: Endpoint, direction: Direction): PolicyClass {
+  const tiers = policiesFor(ordered, endpoint.of, endpoint.facts, direction);
+  const steps = walkOf(tiers, direction);
+  const asked = direction === "ingress" ? namesIn(steps) : new Set();
+  const names = endpoint.facts.namedPorts
+    .filter((p) => asked.has(p.name))
+    .sort((a, b) => (`${a.name}:${a.protocol}:${a.port}` < `${b.name}:${b.protocol}:${b.port}` ? -1 : 1));
+  const walkText = tiers.map(
+    (t) => `${t.tier.name}/${t.tier.order}/${t.tier.end}:${t.policies.map(policyTag).join(",")}`,
+  );
+  const namesText = names.map((n) => `${n.name}:${n.protocol}:${n.port}`);
+  return { key: `${direction} ${walkText.join(";")} ${namesText.join(",")}`, direction, steps, names };
+}
+
+/** Adds the atoms that the class's rules ask about their peers. */
+export function addAtoms(atoms: Map<string, Atom>, of: PolicyClass): void {
+  for (const step of of.steps)
+    if (step.kind === "rule") for (const atom of atomsOf(step.rule.peer)) atoms.set(keyOfAtom(atom), atom);
+}
+
+/** What people are told about a step. */
+export function stepInfo(step: Step, direction: Direction): RuleInfo {
+  if (step.kind === "end") return { direction, ref: undefined, path: `end of tier ${step.of.name}`, name: "" };
+  return { direction, ref: step.policy.ref, path: step.rule.path, name: step.rule.name };
+}
+
+/** One line; the same for the same rule of the same object, also after it changed. */
+export function infoText(info: RuleInfo): string {
+  const of = info.ref === undefined ? info.path : `${refText(info.ref)} ${info.path}`;
+  return `${info.direction} ${of}${info.name === "" ? "" : ` "${info.name}"`}`;
+}

@@ -1,0 +1,33 @@
+/** Numbers for texts: the same text keeps its number while it is in use, and a number is never given twice. */
+
+/** Gives numbers. A process that gave a million every second would need an hour to use them up. */
+export interface Numbers {
+  numberOf(text: string): number;
+  /** Forgets the texts that are not in use: they would get new numbers. */
+  keep(inUse: ReadonlySet<string>): void;
+  readonly size: number;
+}
+
+/**
+ * @param first the lowest number that is given
+ * @throws RangeError from `numberOf` when 32 bits are used up
+ */
+export function createNumbers(first: number): Numbers {
+  const known = new Map<string, number>();
+  let next = first;
+  return {
+    numberOf(text) {
+      const old = known.get(text);
+      if (old !== undefined) return old;
+      if (next > 0xffff_ffff) throw new RangeError("All numbers of 32 bits are used up: start the agent anew");
+      known.set(text, next);
+      return next++;
+    },
+    keep(inUse) {
+      for (const text of known.keys()) if (!inUse.has(text)) known.delete(text);
+    },
+    get size() {
+      return known.size;
+    },
+  };
+}

@@ -1,0 +1,109 @@
+/** Peer expressions: building them, asking them about an address, finding the atoms in them. */
+
+import { assertNever } from "../base/assert-never.ts";
+import { prefixHas } from "../net/prefix.ts";
+import { labelExprText, matchesLabels } from "./label-expr.ts";
+import { type AddressFacts, type Atom, atomKey, type PeerExpr } from "./rule.ts";
+
+/** Whether the answer to the atom's question is yes for the address. */
+export function matchesAtom(atom: Atom, facts: AddressFacts): boolean {
+  switch (atom.kind) {
+    case "labels":
+      return (facts.labels.get(atom.domain) ?? []).some((map) => matchesLabels(atom.expr, map));
+    case "cidr":
+      return prefixHas(atom.prefix, facts.addr) && (atom.scope === "any" || facts.entities.has("world"));
+    case "entity":
+      return facts.entities.has(atom.entity);
+    case "service":
+      return facts.services.has(`${atom.namespace}/${atom.name}`);
+    case "named-port":
+      return facts.namedPorts.some((p) => p.name === atom.name && p.protocol === atom.protocol && p.port === atom.port);
+    default:
+      return assertNever(atom);
+  }
+}
+
+/** Whether the expression holds, given an answer for each atom in it. */
+export function evaluatePeer(expr: PeerExpr, answer: (atom: Atom) => boolean): boolean {
+  switch (expr.kind) {
+    case "any":
+      return true;
+    case "none":
+      return false;
+    case "is":
+      return answer(expr.atom);
+    case "not":
+      return !evaluatePeer(expr.of, answer);
+    case "and":
+      return expr.of.every((e) => evaluatePeer(e, answer));
+    case "or":
+      return expr.of.some((e) => evaluatePeer(e, answer));
+    default:
+      return assertNever(expr);
+  }
+}
+
+/** Whether the address is one that the expression means. */
+export function matchesPeer(expr: PeerExpr, facts: AddressFacts): boolean {
+  return evaluatePeer(expr, (atom) => matchesAtom(atom, facts));
+}
+
+/** All atoms of the expression, with repetitions. */
+export function* atomsOf(expr: PeerExpr): Generator<Atom> {
+  if (expr.kind === "is") yield expr.atom;
+  else if (expr.kind === "not") yield* atomsOf(expr.of);
+  else if (expr.kind === "and" || expr.kind === "or") for (const e of expr.of) yield* atomsOf(e);
+}
+
+const keys = new WeakMap<Atom, string>();
+
+/** The same text for the same question. */
+export function keyOfAtom(atom: Atom): string {
+  let key = keys.get(atom);
+  if (key === undefined) {
+    key = atomKey(atom, labelExprText);
+    keys.set(atom, key);
+  }
+  return key;
+}
+
+/** One line; equal expressions have equal text. */
+export function peerText(expr: PeerExpr): string {
+  switch (expr.kind) {
+    case "any":
+    case "none":
+      return expr.kind;
+    case "is":
+      return keyOfAtom(expr.atom);
+    case "not":
+      return `not (${peerText(expr.of)})`;
+    case "and":
+    case "or":
+      return `(${expr.of.map(peerText).join(` ${expr.kind} `)})`;
+    default:
+      return assertNever(expr);
+  }
+}
+
+/** An atom as an expression. */
+export function is(atom: Atom): PeerExpr {
+  return { kind: "is", atom };
+}
+
+/** All of them: `any` is dropped, `none` takes over. */
+export function allOf(of: readonly PeerExpr[]): PeerExpr {
+  const parts = of.filter((e) => e.kind !== "any");
+  if (parts.some((e) => e.kind === "none")) return { kind: "none" };
+  const [first] = parts;
+  if (first === undefined) return { kind: "any" };
+  return parts.length === 1 ? first : { kind: "and", of: parts };
+}
+
+/** One of them at least: `none` is dropped, `any` takes over. */
+export function anyOf(of: readonly PeerExpr[]): PeerExpr {
+  const parts = of.filter((e) => e.kind !== "none");
+  if (parts.some((e) => e.kind === "any")) return { kind: "any" };
+  const [first] = parts;
+  if (first === undefined) return { kind: "none" };
+  return parts.length === 1 ? first : { kind: "or", of: parts };
+}

@@ -1,0 +1,62 @@
+/** A whole cluster compiled for each of its nodes, so that both ends of any flow can be judged. */
+
+import type { Namespace } from "../../model/namespace.ts";
+import { hasOwnAddresses, podKey } from "../../model/pod.ts";
+import type { Addr } from "../../net/addr.ts";
+import type { Endpoint } from "../classes.ts";
+import { type Compiler, createCompiler } from "../compile.ts";
+import { translateClusterNetworkPolicy } from "../dialects/cluster-network-policy.ts";
+import { translateNetworkPolicy } from "../dialects/kubernetes.ts";
+import { clusterFacts } from "../facts.ts";
+import { createPartition, type Partition } from "../identity.ts";
+import { judgeFlow } from "../judge.ts";
+import type { Flow, LiteralCluster } from "../literal/flow.ts";
+import { orderPolicies } from "../order.ts";
+import type { PolicyTables, Verdict } from "../table.ts";
+
+/** One node's tables. */
+export interface CompiledNode {
+  readonly tables: PolicyTables;
+  readonly partition: Partition;
+  endpointAt(addr: Addr): string | undefined;
+}
+
+/** Compiles what one node enforces. */
+export function compileNode(
+  cluster: LiteralCluster,
+  node: string,
+  compiler: Compiler = createCompiler(),
+  partition: Partition = createPartition(),
+): CompiledNode {
+  const namespaces = new Map(cluster.namespaces.map((n): [string, Namespace] => [n.name, n]));
+  const facts = clusterFacts({ localNode: node, nodes: cluster.nodes, namespaces, pods: cluster.pods });
+  for (const f of facts.values()) partition.set(f);
+  const at = new Map<string, string>();
+  const endpoints: Endpoint[] = [];
+  for (const pod of cluster.pods) {
+    const [first] = pod.podIps;
+    const known = first && facts.get(first.text);
+    if (pod.nodeName !== node || !hasOwnAddresses(pod) || known === undefined) continue;
+    const key = podKey(pod.namespace, pod.name);
+    endpoints.push({ key, of: "pods", facts: known });
+    for (const a of pod.podIps) at.set(a.text, key);
+  }
+  const policies = [
+    ...cluster.networkPolicies.map(translateNetworkPolicy),
+    ...cluster.clusterPolicies.map(translateClusterNetworkPolicy),
+  ];
+  const tables = compiler.compile(orderPolicies(policies), endpoints, partition);
+  return { tables, partition, endpointAt: (a) => at.get(a.text) };
+}
+
+/** What the tables of the nodes at both ends say. */
+export function judgeAcross(
+  nodes: readonly CompiledNode[],
+  flow: Flow,
+): { readonly egress: Verdict | undefined; readonly ingress: Verdict | undefined } {
+  const verdicts = nodes.map((n) => judgeFlow(n.tables, n.partition, n.endpointAt, flow));
+  return {
+    egress: verdicts.find((v) => v.egress !== undefined)?.egress,
+    ingress: verdicts.find((v) => v.ingress !== undefined)?.ingress,
+  };
+}
