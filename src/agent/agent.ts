@@ -42,7 +42,7 @@ const USER_AGENT = `twill/${VERSION}`;
 const STALE_RESYNCS = 4;
 
 /** After a change of devices: pods come with several, and an attachment has written its own rows already. */
-const DEVICE_CHANGE_MS = 500;
+const DEVICE_CHANGE_MS = 800;
 
 interface Started {
   readonly config: AgentConfig;

@@ -15,7 +15,7 @@ import type { Mac } from "../net/mac.ts";
 import { type ClusterInput, type ClusterRows, rememberingClusterRows } from "../plan/cluster-rows.ts";
 import { describeMapRow } from "../plan/describe.ts";
 import { planEndpoint } from "../plan/endpoint.ts";
-import { MIN_MTU_BYTES } from "../plan/names.ts";
+import { isPodLink, MIN_MTU_BYTES } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
@@ -27,6 +27,7 @@ import type { Log } from "./log.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
 import { messageOf } from "./reconcile/failures.ts";
+import { LinksView } from "./reconcile/links-view.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import type { RunReport } from "./reconcile/status.ts";
 import type { RunnerEvents } from "./reconcile/table-runner.ts";
@@ -78,6 +79,7 @@ export class NodeAgent {
   };
   readonly #parts: AgentParts;
   readonly #reconciler: Reconciler;
+  readonly #links: LinksView;
   readonly #cluster: ClusterView;
   readonly #clusterRows: (input: ClusterInput) => ClusterRows;
   readonly #programs: Programs;
@@ -96,7 +98,8 @@ export class NodeAgent {
     this.#cluster = new ClusterView({ ...parts, nodeName: parts.config.nodeName });
     this.#look = this.#cluster.look();
     this.#clusterRows = rememberingClusterRows(() => this.nodeIds());
-    this.#reconciler = new Reconciler(parts.kernel, describeMapRow, this.#events());
+    this.#links = new LinksView(parts.kernel);
+    this.#reconciler = new Reconciler(parts.kernel, this.#links, describeMapRow, this.#events());
   }
 
   /** Loads programs and maps, adopting what is pinned; see {@link Programs}. */
@@ -129,7 +132,7 @@ export class NodeAgent {
     this.counts.lastRunMs = nowMs();
     this.counts.lastDurationMs = performance.now() - start;
     const againMs = this.#runProblem === undefined ? this.#nextFullMs : startMs + FAILED_RUN_MS;
-    return Math.min(againMs, this.#report?.retryAtMs ?? Number.POSITIVE_INFINITY);
+    return Math.min(againMs, this.#programs.retryAtMs, this.#report?.retryAtMs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Reasons why pods cannot be attached; empty when they can. */
@@ -232,7 +235,11 @@ export class NodeAgent {
     const { config } = this.#parts;
     this.#programs.retry(nowMs);
     if (this.#programs.tag === undefined) return;
-    this.#noteSweep(sweep(this.context()));
+    this.#links.forget();
+    if (isFull || this.#needsSweep()) {
+      this.#noteSweep(sweep(this.context()));
+      this.#links.forget();
+    }
     this.#look = this.#cluster.look();
     const { view } = this.#look;
     if (view === undefined) return;
@@ -256,16 +263,22 @@ export class NodeAgent {
     this.counts.drifted += report.drifted;
   }
 
+  /** Whether an attachment is unfinished or has lost its device, or a pod's device is nobody's. */
+  #needsSweep(): boolean {
+    const endpoints = this.#parts.ledger.endpoints();
+    const known = new Set(endpoints.map((e) => e.hostIfname));
+    const isWhole = (e: Endpoint) => e.state === "ready" && this.#links.index(e.hostIfname) === e.hostIfindex;
+    return !endpoints.every(isWhole) || this.#links.all().some((l) => isPodLink(l.name) && !known.has(l.name));
+  }
+
   /** Attachments whose device is there. A pod that lost its device cannot be given another one: it is reported. */
   #presentEndpoints(): EndpointRows[] {
-    const { kernel, ledger } = this.#parts;
-    const indexes = new Map(kernel.links().map((l) => [l.name, l.ifindex]));
     this.#lost = [];
     const present: EndpointRows[] = [];
-    for (const e of ledger.endpoints()) {
+    for (const e of this.#parts.ledger.endpoints()) {
       const rows = planEndpoint(e);
       if (rows === undefined) continue;
-      if (indexes.get(e.hostIfname) === e.hostIfindex) present.push(rows);
+      if (this.#links.index(e.hostIfname) === e.hostIfindex) present.push(rows);
       else this.#lost.push(e);
     }
     return present;

@@ -3,7 +3,7 @@
  * agent left, for as long as both understand the same maps. An upgrade that fails must not take the network along.
  */
 
-import type { Kernel } from "../kernel/kernel.ts";
+import { type Kernel, KernelError } from "../kernel/kernel.ts";
 import { BPF_MAPS } from "../net/gen/bpf-maps.ts";
 import type { Log } from "./log.ts";
 import { messageOf } from "./reconcile/failures.ts";
@@ -46,6 +46,11 @@ export class Programs {
     return this.#tag;
   }
 
+  /** Wall clock of the next attempt at loading, milliseconds. */
+  get retryAtMs(): number {
+    return this.#retryAtMs;
+  }
+
   /** Why no programs are in use. */
   get problem(): string | undefined {
     return this.#tag === undefined ? this.#failure : undefined;
@@ -68,7 +73,9 @@ export class Programs {
       log.info({ programs: loaded.tag, isSame: loaded.isSame }, "loaded programs");
     } catch (cause) {
       this.#failure = shortReason(cause);
-      this.#retryAtMs = nowMs + RETRY_MS;
+      // EAGAIN: a signal came while the verifier was at work.
+      const isInterrupted = cause instanceof KernelError && cause.code === "EAGAIN";
+      this.#retryAtMs = nowMs + (isInterrupted ? 0 : RETRY_MS);
       this.#tag = this.#canUseEarlier() ? EARLIER : undefined;
       log.error({ error: cause, programs: this.#tag }, "cannot load programs");
     }

@@ -4,10 +4,11 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { NodeFacts } from "../../plan/facts.ts";
 import { isPodLink } from "../../plan/names.ts";
 import { confName, raDevices } from "../../plan/sysctls.ts";
+import type { LinksView } from "./links-view.ts";
 
 /** Reads what a plan needs to know. @throws KernelError when the kernel refuses to tell */
-export function readFacts(kernel: Kernel): NodeFacts {
-  const links = kernel.links().filter((l) => !isPodLink(l.name));
+export function readFacts(kernel: Kernel, view: LinksView): NodeFacts {
+  const links = view.all().filter((l) => !isPodLink(l.name));
   const routes = kernel.routes();
   const base = {
     links: links.map(({ name, ifindex, mtuBytes, vxlan }) => ({

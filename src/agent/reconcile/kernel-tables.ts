@@ -25,6 +25,7 @@ import {
 } from "../../plan/row-kinds.ts";
 import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow, SysctlRow } from "../../plan/rows.ts";
 import { deleteEndpointKeys, putEndpointRows } from "../endpoint-map.ts";
+import type { LinksView } from "./links-view.ts";
 import type { Table } from "./table.ts";
 
 function withPeer(link: Link, all: readonly Link[]): ObservedLink {
@@ -33,12 +34,12 @@ function withPeer(link: Link, all: readonly Link[]): ObservedLink {
 }
 
 /** Devices of the node itself. The peer of the pair is no row of its own: it comes and goes with the pair. */
-export function linkTable(kernel: Kernel): Table<LinkRow, ObservedLink> {
+export function linkTable(kernel: Kernel, links: LinksView): Table<LinkRow, ObservedLink> {
   return {
     name: "links",
     kind: LINK_ROWS,
     observe() {
-      const all = kernel.links();
+      const all = links.all();
       return all.filter((l) => l.name === HOST_LINK || l.name === VXLAN_LINK).map((l) => withPeer(l, all));
     },
     put: (row) => kernel.putLink(row),
@@ -48,12 +49,12 @@ export function linkTable(kernel: Kernel): Table<LinkRow, ObservedLink> {
 }
 
 /** Addresses of {@link HOST_LINK}: every one there is Twill's, link-local ones aside. */
-export function addrTable(kernel: Kernel): Table<AddrRow, AddrRow> {
+export function addrTable(kernel: Kernel, links: LinksView): Table<AddrRow, AddrRow> {
   return {
     name: "addrs",
     kind: ADDR_ROWS,
     observe() {
-      if (!kernel.links().some((l) => l.name === HOST_LINK)) return [];
+      if (links.index(HOST_LINK) === undefined) return [];
       const rows = kernel.addrs(HOST_LINK).map((address) => ({ link: HOST_LINK, address }));
       return rows.filter((r) => !r.address.addr.text.startsWith("fe80:"));
     },
@@ -92,10 +93,13 @@ export function sysctlTable(kernel: Kernel, desired: () => readonly SysctlRow[])
 }
 
 /** Programs on devices. Those on pods' devices go with the device: an attachment that is just being made is left alone. */
-export function attachTable(kernel: Kernel): Table<AttachRow, ObservedAttachment> {
+export function attachTable(kernel: Kernel, links: LinksView): Table<AttachRow, ObservedAttachment> {
   return {
     name: "attachments",
     kind: ATTACH_ROWS,
+    isCostly: true,
+    // A device that was made anew under its old name has lost its programs.
+    fingerprint: (rows) => rows.map((r) => `${printAttachment(r)} ${links.index(r.link)}`).join("\n"),
     observe: () => kernel.attachments(),
     put: (row) => kernel.putAttachment(row),
     remove: (row) => kernel.deleteAttachment(row),

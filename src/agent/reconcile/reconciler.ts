@@ -23,6 +23,7 @@ import {
   routeTable,
   sysctlTable,
 } from "./kernel-tables.ts";
+import type { LinksView } from "./links-view.ts";
 import type { RunReport } from "./status.ts";
 import { type RunnerEvents, TableRunner } from "./table-runner.ts";
 
@@ -49,6 +50,7 @@ export class Reconciler {
   readonly #kernel: Kernel;
   readonly #events: RunnerEvents;
   readonly #printer: MapRowPrinter;
+  readonly #view: LinksView;
   readonly #links: Runner;
   readonly #base: readonly Runner[];
   readonly #attachments: Runner;
@@ -56,32 +58,37 @@ export class Reconciler {
   #tables = EMPTY;
   #epoch = 0;
 
-  constructor(kernel: Kernel, printer: MapRowPrinter, events: RunnerEvents) {
+  /** @param view of the devices; whoever changes devices before a run makes it look anew */
+  constructor(kernel: Kernel, view: LinksView, printer: MapRowPrinter, events: RunnerEvents) {
     this.#kernel = kernel;
+    this.#view = view;
     this.#events = events;
     this.#printer = printer;
-    this.#links = new TableRunner(linkTable(kernel), () => this.#tables.links, events);
+    this.#links = new TableRunner(linkTable(kernel, view), () => this.#tables.links, events);
     this.#base = [
       new TableRunner(
         sysctlTable(kernel, () => this.#tables.sysctls),
         () => this.#tables.sysctls,
         events,
       ),
-      new TableRunner(addrTable(kernel), () => this.#tables.addrs, events),
+      new TableRunner(addrTable(kernel, view), () => this.#tables.addrs, events),
       new TableRunner(routeTable(kernel), () => this.#tables.routes, events),
     ];
-    this.#attachments = new TableRunner(attachTable(kernel), () => this.#tables.attachments, events);
+    this.#attachments = new TableRunner(attachTable(kernel, view), () => this.#tables.attachments, events);
   }
 
   /** One run. Synchronous: nothing is decided on what a later moment shows differently. */
   run(input: RunInput): RunReport {
     const plan = () => {
-      this.#tables = input.plan(readFacts(this.#kernel), this.#epoch);
+      this.#tables = input.plan(readFacts(this.#kernel, this.#view), this.#epoch);
     };
     plan();
     let writes = this.#stage([this.#links], input);
     // Made devices have indexes that other rows speak of.
-    if (writes > 0) plan();
+    if (writes > 0) {
+      this.#view.forget();
+      plan();
+    }
     writes += this.#stage(this.#base, input);
     const names = [...this.#tables.maps.keys()].filter((name) => name !== "config");
     const mapWrites = this.#stage(this.#mapRunners(names), input);

@@ -34,8 +34,8 @@ export class TableRunner<D, O> {
   #done = new Set<string>();
   #surplus: readonly O[] = [];
   #wanted = 0;
-  /** The wanted rows that were all there at the end of the last run. */
-  #settled: readonly D[] | undefined;
+  /** The wanted rows that were all there at the end of the last run, or their fingerprint. */
+  #settled: readonly D[] | string | undefined;
   #drifted = 0;
   #problem: string | undefined;
   #lookAgainMs = 0;
@@ -58,8 +58,8 @@ export class TableRunner<D, O> {
     this.#surplus = [];
     this.#problem = undefined;
     const desired = this.#desired();
-    const isSettled = desired === this.#settled;
-    if (isCostly && !isFull && isSettled) return 0;
+    const mark = this.#table.fingerprint?.(desired) ?? desired;
+    if (isCostly && !isFull && mark === this.#settled) return 0;
     this.#settled = undefined;
     this.#wanted = desired.length;
     let observed: readonly O[];
@@ -84,7 +84,7 @@ export class TableRunner<D, O> {
     );
     this.#done = keys;
     for (const key of keys) if (this.#failures.has(key)) this.#done.delete(key);
-    if (this.#failures.size === 0 && this.#surplus.length === 0) this.#settled = desired;
+    if (this.#failures.size === 0 && this.#surplus.length === 0) this.#settled = mark;
     return written;
   }
 

@@ -18,8 +18,13 @@ export interface Table<D, O> {
   readonly remove: ((row: O) => void) | undefined;
   /** Rows that nobody wants and that stay all the same: somebody else removes them. */
   isKept?(row: O): boolean;
-  /** Reading all of it takes long: done in full runs, and when the wanted rows are not the very array of the last run. */
+  /**
+   * Reading all of it takes long: done in full runs, after failures, and when the wanted rows have changed. They have when
+   * they are another array than in the last run, or, with a `fingerprint`, when that is another one.
+   */
   readonly isCostly?: boolean;
+  /** Differs when the wanted rows, or what they stand on, differ. */
+  fingerprint?(rows: readonly D[]): string;
   /** Words for a row, as an operator would type them. */
   print(row: D): string;
   /** Many rows in one call. When such a call fails, the rows are tried one by one. */
