@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { CallStats } from "./call-stats.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
@@ -95,4 +96,13 @@ test("scraping twice counts nothing twice", async () => {
   const first = (await renderMetrics(SOURCES)).text.replace(/^twill_agent_(resident|cpu).*$/gm, "");
   const second = (await renderMetrics(SOURCES)).text.replace(/^twill_agent_(resident|cpu).*$/gm, "");
   assert.equal(second, first);
+});
+
+test("docs/operations.md names exactly the metrics that there are", async () => {
+  const page = readFileSync(new URL("../../docs/operations.md", import.meta.url), "utf8");
+  const table = page.slice(page.indexOf("## Metrics"), page.indexOf("Worth an alert"));
+  const named = [...table.matchAll(/`(twill_\w+)`/g)].map((m) => m[1]);
+  const { text } = await renderMetrics(SOURCES);
+  const present = [...text.matchAll(/^# TYPE (\w+) /gm)].map((m) => m[1]);
+  assert.deepEqual([...named].sort(), [...present].sort());
 });
