@@ -11,8 +11,11 @@ import { Churn, randomNumbers } from "./churn.ts";
 
 const OPERATIONS = Number(process.env["TWILL_CHURN_OPERATIONS"] ?? 1_000);
 /** The agent is killed within so many operations after its start, and comes back within so many others. */
-const AGENT_LIVES_OPERATIONS = 60;
+const AGENT_LIVES_OPERATIONS = 120;
 const AGENT_AWAY_OPERATIONS = 8;
+const AGENT_DIES_YOUNG = 0.4;
+/** About as long as a start takes. */
+const AGENT_START_MS = 1_500;
 
 describe("churn", () => {
   const stack = new AsyncDisposableStack();
@@ -37,6 +40,11 @@ describe("churn", () => {
         await node.killAgent();
         agentKills++;
         await afterOperations(churn, random() * AGENT_AWAY_OPERATIONS, () => isRunning);
+        node.startAgent();
+        if (random() > AGENT_DIES_YOUNG) continue;
+        // In the middle of its start: programs half loaded, servers not open yet.
+        await pause(random() * AGENT_START_MS);
+        await node.killAgent();
         node.startAgent();
       }
     })();
@@ -111,4 +119,8 @@ async function reboot(node: TwillNode): Promise<void> {
      rm -rf /run/twill/* /sys/fs/bpf/twill
      ip route flush proto 87; ip -6 route flush proto 87`,
   ]);
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

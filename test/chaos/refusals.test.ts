@@ -6,7 +6,10 @@ import { describe, test } from "node:test";
 import { CNI_CODE } from "../../src/cni/error.ts";
 import { runIn } from "../../src/lab/box.ts";
 import { CniFailure } from "../../src/lab/kubelet/cni.ts";
+import { probe } from "../../src/lab/probe/probe.ts";
+import { Responder } from "../../src/lab/probe/responder.ts";
 import { takeInventory } from "../fixture/inventory.ts";
+import { answerAt, TEST_PORT } from "../fixture/traffic.ts";
 import {
   addPod,
   deletePod,
@@ -16,6 +19,7 @@ import {
   startNodes,
   type TwillNode,
 } from "../fixture/twill-nodes.ts";
+import { startStream } from "./load.ts";
 
 /** A plugin's error as it stands on standard output. */
 interface Refusal {
@@ -108,6 +112,25 @@ describe("refusals", () => {
       assert.equal(map.length, pods.length * 2);
       for (const pod of pods) await deletePod(pod);
       assert.equal((await takeInventory(node)).map.length, 0);
+    }));
+
+  test("a full connection table: new flows wait, the first one goes on, and status says what would help", () =>
+    withNode({ config: { maps: { ct_tcp: 16 } } }, async (node) => {
+      const [client, server] = [await addPod(node), await addPod(node)];
+      using responder = new Responder();
+      await answerAt(responder, { name: "server", netns: server.netns, addresses: server.addresses });
+      const to = server.addresses[0]!;
+      const ask = () => probe({ netns: client.netns, protocol: "TCP", to, port: TEST_PORT, timeoutMs: 1_000 });
+      using first = await startStream("TCP", client, { netns: server.netns, address: to });
+      const verdicts: string[] = [];
+      while (verdicts.length < 32 && verdicts.at(-1) !== "timeout") verdicts.push((await ask()).verdict);
+      assert.equal(verdicts.at(-1), "timeout", verdicts.join(" "));
+      assert.ok(verdicts.length > 8, verdicts.join(" "));
+      const { bytes, stalledSeconds } = await first.stop();
+      assert.ok(bytes > 0 && stalledSeconds === 0, "what was established is not evicted");
+      const status = await node.cli("status");
+      assert.match(status, /map "ct_tcp" is 100% full: raise maps\.ct_tcp/);
+      assert.match(status, /dropped: .*ct_full/);
     }));
 
   for (const agent of ["present", "away"] as const) {
