@@ -87,6 +87,12 @@ test("everything that can be asked", () => {
   assert.deepEqual(r.dns.nameservers, ["10.96.0.10"]);
 });
 
+test("bandwidth as containerd spells it", () => {
+  const bandwidth = { IngressRate: 0, IngressBurst: 0, EgressRate: 50_000_000, EgressBurst: 2_147_483_647 };
+  const r = request("ADD", { runtimeConfig: { bandwidth } });
+  assert.deepEqual(r.shaping, { isDownloadLimited: false, isUploadLimited: true });
+});
+
 test("resolver settings of the runtime win over the configuration's", () => {
   const dns = { nameservers: ["10.96.0.10"], domain: "cluster.local" };
   const runtimeConfig = { dns: { servers: ["10.0.0.53"], searches: ["a.example"], options: ["ndots:2"] } };

@@ -142,7 +142,11 @@ export function readRuntimeWishes(
   const ipam = isObject(config["ipam"]) ? config["ipam"] : undefined;
   const asked = readRangeSets(runtimeJson, "ipRanges", "runtimeConfig", issues);
   const bandwidth = runtime?.object("bandwidth");
-  const isLimited = (key: string) => (bandwidth?.integer(key, 0, Number.MAX_SAFE_INTEGER) ?? 0) > 0;
+  // containerd writes the Go field's own name, which plugins in Go read all the same.
+  const isLimited = (key: string) =>
+    [key, key.charAt(0).toUpperCase() + key.slice(1)].some(
+      (spelling) => (bandwidth?.integer(spelling, 0, Number.MAX_SAFE_INTEGER) ?? 0) > 0,
+    );
   return ok({
     mac: readMac(runtime),
     addrs: [...readAddrs(runtime, "ips"), ...readAddrs(cniArgs, "ips")],

@@ -3,17 +3,26 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
+import { probe } from "../../src/lab/probe/probe.ts";
 import { Responder } from "../../src/lab/probe/responder.ts";
 import { cgroupParent, removeCgroups } from "../fixture/cgroups.ts";
 import { readIn, writeIn } from "../fixture/files.ts";
+import { measureMbit } from "../fixture/rate.ts";
 import { waitFor } from "../fixture/sandbox.ts";
-import { answerAt, assertReaches } from "../fixture/traffic.ts";
-import { startNodes, type TwillNode } from "../fixture/twill-nodes.ts";
+import { answerAt, assertReaches, TEST_PORT } from "../fixture/traffic.ts";
+import { joinOutside, openNodes, startAgents, type TwillNode } from "../fixture/twill-nodes.ts";
 import { CGROUP_PREFIX, type Containerd, startContainerd } from "./containerd.ts";
 import { CriError, type SandboxSpec } from "./cri.ts";
 
-const missing = ["/usr/bin/containerd", "/usr/sbin/runc"].filter((path) => !existsSync(path));
+/** Debian's plugins that the agent puts behind its own where they are. */
+const CHAINED = ["portmap", "bandwidth"];
+
+const programs = ["/usr/bin/containerd", "/usr/sbin/runc", ...CHAINED.map((plugin) => `/usr/lib/cni/${plugin}`)];
+const missing = programs.filter((path) => !existsSync(path));
 const skip = missing.length > 0 ? `not installed: ${missing.join(", ")}` : false;
+
+/** Far below what the machine carries, even when it is busy. */
+const LIMIT_MBIT = 50;
 
 /** A directory of plugins that write down each call before they make it. */
 const RECORDER = "/run/recorder";
@@ -22,6 +31,7 @@ const CALLS = "/run/recorder-calls";
 describe("containerd", { skip }, () => {
   const stack = new AsyncDisposableStack();
   let node: TwillNode;
+  let outside: string;
   let containerd: Containerd;
   let serial = 0;
   const spec = (more: Partial<SandboxSpec> = {}): SandboxSpec => ({
@@ -35,8 +45,17 @@ describe("containerd", { skip }, () => {
   before(async () => {
     stack.defer(() => removeCgroups(CGROUP_PREFIX));
     // A pool of few addresses, so that one test can use it up.
-    [node] = (await startNodes(stack, { count: 1, podCidrs: ["10.244.1.0/28", "fd00:10:244:1::/64"] })) as [TwillNode];
-    for (const plugin of ["twill", "loopback"]) writeIn(node.box, `${RECORDER}/${plugin}`, recorder(plugin), 0o755);
+    [node] = (await openNodes(stack, { count: 1, podCidrs: ["10.244.1.0/28", "fd00:10:244:1::/64"] })) as [TwillNode];
+    outside = await joinOutside(stack, node);
+    for (const plugin of CHAINED) await node.run(["cp", `/usr/lib/cni/${plugin}`, "/opt/cni/bin/"]);
+    await startAgents(stack, [node]);
+    assert.deepEqual(
+      node.network().plugins.map((plugin) => plugin.type),
+      ["twill", ...CHAINED],
+      "the agent chains the plugins that it finds",
+    );
+    for (const plugin of ["twill", "loopback", ...CHAINED])
+      writeIn(node.box, `${RECORDER}/${plugin}`, recorder(plugin), 0o755);
     writeIn(node.box, CALLS, "");
     containerd = await startContainerd(node.box, RECORDER);
     await waitFor("containerd to find the network", async () => {
@@ -71,6 +90,31 @@ describe("containerd", { skip }, () => {
     await assertReaches(node.box.netns, b!.addresses);
     const seen = await assertReaches(a!.netns, b!.addresses);
     for (const { seenAddress } of seen) if (seenAddress !== undefined) assert.ok(a!.addresses.includes(seenAddress));
+    await containerd.removeAll();
+  });
+
+  test("a host port leads to its sandbox, and a limit on its bandwidth holds", async () => {
+    using responder = new Responder();
+    const limited = spec({
+      portMappings: [{ hostPort: 18080, containerPort: TEST_PORT }],
+      annotations: {
+        "kubernetes.io/ingress-bandwidth": `${LIMIT_MBIT}M`,
+        "kubernetes.io/egress-bandwidth": `${LIMIT_MBIT}M`,
+      },
+    });
+    const ids = [await containerd.client.runSandbox(limited), await containerd.client.runSandbox(spec())];
+    const [a, b] = await Promise.all(ids.map((id) => sandboxPeer(node, containerd, id)));
+    await answerAt(responder, { ...a!, name: "limited" });
+    const result = await probe({ netns: outside, protocol: "TCP", to: "198.51.100.1", port: 18080, timeoutMs: 5_000 });
+    assert.equal(result.server, "limited", JSON.stringify(result));
+    for (const [from, to] of [
+      [b!, a!],
+      [a!, b!],
+    ] as const) {
+      // containerd allows a burst of 256 MiB before the limit.
+      const mbit = await measureMbit(from.netns, to.netns, to.addresses[0]!, 3);
+      assert.ok(mbit > LIMIT_MBIT * 0.5 && mbit < LIMIT_MBIT * 1.5, `${mbit.toFixed(1)} Mbit/s`);
+    }
     await containerd.removeAll();
   });
 
