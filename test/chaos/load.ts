@@ -13,7 +13,10 @@ export interface ConnectionReport {
   readonly slowestMs: number;
 }
 
-/** Opens a connection at each interval, uses it once and closes it. The other side must answer at {@link TEST_PORT}. */
+/**
+ * Opens a connection at each interval, to one address after the other, uses it once and closes it. The other side must
+ * answer at {@link TEST_PORT}.
+ */
 export class Connections implements Disposable {
   readonly #running = new Set<Promise<void>>();
   readonly #failures: ProbeResult[] = [];
@@ -21,16 +24,15 @@ export class Connections implements Disposable {
   #attempts = 0;
   #slowestMs = 0;
 
-  constructor(netns: string, to: string, intervalMs: number) {
+  constructor(netns: string, to: readonly string[], intervalMs: number) {
     this.#timer = setInterval(() => {
-      const one = this.#connect(netns, to);
+      const one = this.#connect(netns, to[this.#attempts++ % to.length] ?? "");
       this.#running.add(one);
       void one.finally(() => this.#running.delete(one));
     }, intervalMs);
   }
 
   async #connect(netns: string, to: string): Promise<void> {
-    this.#attempts++;
     const result = await probe({ netns, protocol: "TCP", to, port: TEST_PORT, timeoutMs: 10_000 });
     this.#slowestMs = Math.max(this.#slowestMs, result.ms);
     if (result.verdict !== "ok") this.#failures.push(result);
@@ -96,7 +98,7 @@ export async function startStream(
     return (await output(ss)).includes(`:${port} `);
   });
   const dropsBefore = await socketDrops(to.netns);
-  const kind = protocol === "UDP" ? ["-u", "-b", "8M", "-l", "500", "-w", "400K"] : ["-b", "200M", "-C", "cubic"];
+  const kind = protocol === "UDP" ? ["-u", "-b", "4M", "-l", "500", "-w", "400K"] : ["-b", "50M", "-C", "cubic"];
   const client = enter(from.netns, ["iperf3", "-c", to.address, "-p", port, "-t", "600", ...kind]);
   client.stdout?.resume();
   return {
