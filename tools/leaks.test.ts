@@ -18,6 +18,11 @@ describe("newThings()", () => {
   });
 });
 
+it("newThings() does not repeat what lies below a new thing", () => {
+  const after = photo({ file: ["/run/twill-lab", "/run/twill-lab/a", "/run/twill-lab/a/state.json", "/run/twill/x"] });
+  assert.deepEqual(newThings(photo({ file: ["/run/twill"] }), after), ["file: /run/twill-lab", "file: /run/twill/x"]);
+});
+
 describe("photograph()", () => {
   it("sees a file that a test left below the temporary folder", () => {
     const before = photograph();

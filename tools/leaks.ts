@@ -5,7 +5,7 @@
 
 import { type Dirent, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 /** Environment variable that every process of a test run inherits, so that what outlives the run can be told apart. */
 export const runMark = "TWILL_TEST_RUN";
@@ -85,11 +85,12 @@ export function photograph(): Photograph {
   return new Map(kinds.map(([kind, names]) => [kind, new Set(names)]));
 }
 
-/** `kind: name` for everything that is in the second photograph only. */
+/** `kind: name` for everything that is in the second photograph only; what lies below such a thing goes without saying. */
 export function newThings(before: Photograph, after: Photograph): string[] {
-  return [...after].flatMap(([kind, names]) =>
-    [...names].filter((n) => before.get(kind)?.has(n) !== true).map((n) => `${kind}: ${n}`),
-  );
+  return [...after].flatMap(([kind, names]) => {
+    const fresh = new Set([...names].filter((n) => before.get(kind)?.has(n) !== true));
+    return [...fresh].filter((n) => !fresh.has(dirname(n))).map((n) => `${kind}: ${n}`);
+  });
 }
 
 /** Processes that carry the mark of a run, each with the network namespace that it keeps alive. */
