@@ -131,18 +131,26 @@ export function applyConfiguration(
     if (!isShared) merged = (removePath(merged, path.split(SEPARATOR), schema) ?? merged) as KubeObject;
   }
   const taken = new Set(conflicts.map((c) => c.path));
-  const left = others.map((m) => (taken.size === 0 ? m : { ...m, fields: m.fields.difference(taken) }));
+  const fields = new Set(applied.keys());
+  // The names and the server's own metadata are the live object's, whatever the configuration says.
+  const metadata = { ...merged.metadata, ...serverMetadata(live) };
+  const next = { ...merged, metadata };
+  const isSameSet = previous !== undefined && previous.fields.symmetricDifference(fields).size === 0;
+  // Applying the same again is no change, so it has no time of its own.
+  const isRepeated = isSameSet && jsonEqual(next, live);
   const own: Manager = {
     name: options.manager,
     operation: "Apply",
     subresource: options.subresource,
     apiVersion: config.apiVersion,
-    time: timestamp(options.nowMs),
-    fields: new Set(applied.keys()),
+    time: isRepeated ? previous.time : timestamp(options.nowMs),
+    fields,
   };
-  // The names and the server's own metadata are the live object's, whatever the configuration says.
-  const metadata = { ...merged.metadata, ...serverMetadata(live) };
-  return withManagers({ ...merged, metadata }, [own, ...left]);
+  const kept = managers.map((m) => {
+    if (m === previous) return own;
+    return taken.size === 0 ? m : { ...m, fields: m.fields.difference(taken) };
+  });
+  return withManagers(next, previous === undefined ? [own, ...kept] : kept);
 }
 
 function serverMetadata(live: KubeObject) {

@@ -1,6 +1,6 @@
 /** Field selectors: `metadata.name=x,status.phase!=Failed`, for the fields that each kind indexes. */
 
-import { badRequest } from "./api-error.ts";
+import { type ApiError, badRequest } from "./api-error.ts";
 import type { Matcher } from "./label-selector.ts";
 import type { ResourceType } from "./resources.ts";
 import type { KubeObject } from "./types.ts";
@@ -51,6 +51,13 @@ function read(object: KubeObject, path: string): string {
   return String(value);
 }
 
+/** A real server words it by whether a kind has fields of its own. */
+function unsupported(r: ResourceType, path: string): ApiError {
+  if (FIELDS[r.storage] !== undefined) return badRequest(`field label not supported: ${path}`);
+  const known = EVERYWHERE.map((f) => JSON.stringify(f)).join(", ");
+  return badRequest(`${JSON.stringify(path)} is not a known field selector: only ${known}`);
+}
+
 /** The matcher of a field selector; an empty one matches everything. @throws ApiError 400 */
 export function parseFieldSelector(r: ResourceType, text: string): Matcher {
   const allowed = [...EVERYWHERE, ...(FIELDS[r.storage] ?? [])];
@@ -61,7 +68,7 @@ export function parseFieldSelector(r: ResourceType, text: string): Matcher {
       const m = /^([^=!]+)(==|=|!=)(.*)$/.exec(term);
       if (m === null) throw badRequest(`invalid field selector: ${JSON.stringify(term)}`);
       const path = (m[1] ?? "").trim();
-      if (!allowed.includes(path)) throw badRequest(`field label not supported: ${path}`);
+      if (!allowed.includes(path)) throw unsupported(r, path);
       const wanted = m[3] ?? "";
       return m[2] === "!=" ? (o: KubeObject) => read(o, path) !== wanted : (o: KubeObject) => read(o, path) === wanted;
     });

@@ -1,6 +1,6 @@
 /** The verbs on resources: get, list, watch, create, update, patch, apply, delete, deletecollection. */
 
-import { ApiError, badRequest, methodNotAllowed, noSuchPath } from "./api-error.ts";
+import { ApiError, badRequest, invalid, methodNotAllowed, noSuchPath, required } from "./api-error.ts";
 import type { Exchange } from "./context.ts";
 import { type Fields, isFields } from "./fields.ts";
 import { handleSubresource } from "./handle-subresource.ts";
@@ -161,6 +161,9 @@ async function deleteCollection(x: Exchange, r: ResourceType, namespace: string 
   sendJson(x.res, 200, { kind: r.listKind, apiVersion: apiVersionOf(r), metadata, items: page.objects });
 }
 
+/** What a refused query is called. */
+const PATCH_OPTIONS = { group: "meta.k8s.io", plural: "patchoptions", kind: "PatchOptions" };
+
 function patcher(type: string, r: ResourceType): (target: unknown, patch: unknown) => unknown {
   if (type === "application/json-patch+json") return jsonPatch;
   if (type === "application/merge-patch+json") return mergePatch;
@@ -182,10 +185,11 @@ async function patch(
   subresource: WriteOptions["subresource"],
 ): Promise<void> {
   const type = contentType(x.req);
-  const options = writeOptions(x, subresource);
+  const options = { ...writeOptions(x, subresource), isPatch: true };
   const body = await readBody(x.req);
   if (type === "application/apply-patch+yaml") {
-    if (!x.query.get("fieldManager")) throw badRequest("fieldManager is required for apply patch");
+    if (!x.query.get("fieldManager"))
+      throw invalid(PATCH_OPTIONS, "", [required("fieldManager", "is required for apply patch")]);
     const config = decodeBody(body, type);
     const force = queryFlag(x.query, "force");
     const { object, isNew } = x.server.operations.apply(r, namespace, name, config, { ...options, force });

@@ -57,7 +57,7 @@ export function createObjectClient(registry: Registry, storage: Storage, operati
 
   function merged(ref: ObjectRef, patch: unknown, subresource: "" | "status"): KubeObject {
     const r = typeOf(ref);
-    const options = { ...PLAIN_WRITE, subresource };
+    const options = { ...PLAIN_WRITE, subresource, isPatch: true };
     return operations.update(r, namespaceOf(r, ref.namespace), ref.name, (o) => mergePatch(o, patch), options);
   }
 

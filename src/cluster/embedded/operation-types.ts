@@ -14,6 +14,8 @@ export interface WriteOptions {
   /** `""` for the object itself. */
   readonly subresource: "" | "status" | "finalize";
   readonly fieldValidation: FieldValidation;
+  /** The candidate was made from the stored object: another uid in it is a wrong value, not another object. */
+  readonly isPatch?: boolean;
   readonly warn: (text: string) => void;
 }
 

@@ -177,7 +177,7 @@ describe("update", () => {
       metadata: { creationTimestamp: "2000-01-01T00:00:00Z", labels: { a: "b" } },
     });
     assert.equal(patched.metadata.creationTimestamp, pod.metadata.creationTimestamp);
-    refused(() => objects.patch(podRef("p"), { metadata: { uid: "x" } }), 409, "Conflict");
+    refused(() => objects.patch(podRef("p"), { metadata: { uid: "x" } }), 422, "Invalid");
     refused(() => objects.patch(podRef("p"), { metadata: { name: "q" } }), 400, "BadRequest");
     refused(() => objects.patch(podRef("q"), {}), 404, "NotFound");
   });

@@ -61,7 +61,7 @@ export function createOperations(storage: Storage, nowMs: () => number = Date.no
     update(r, namespace, name, change, o) {
       const current = stored(r, namespace, name);
       const candidate = decodeObject(r, change(current), namespace);
-      checkPreconditions(r, current, candidate);
+      checkPreconditions(r, current, candidate, o.isPatch);
       return finishUpdate(c, r, current, combineUpdate(r, current, candidate, o), o, true);
     },
     apply(r, namespace, name, config, o) {

@@ -42,10 +42,12 @@ export function combineUpdate(
 }
 
 /** Refuses a candidate that means another object, or an older state of this one. @throws ApiError 400, 409 */
-export function checkPreconditions(r: ResourceType, current: KubeObject, candidate: KubeObject): void {
+export function checkPreconditions(r: ResourceType, current: KubeObject, candidate: KubeObject, isPatch = false): void {
   const { name, uid, resourceVersion } = candidate.metadata;
   if (name !== undefined && name !== current.metadata.name)
     throw badRequest(`the name of the object (${name}) does not match the name on the URL (${current.metadata.name})`);
+  if (isPatch && uid !== current.metadata.uid)
+    throw invalid(r, current.metadata.name, [invalidValue("metadata.uid", uid, "field is immutable")]);
   if (uid && uid !== current.metadata.uid)
     throw conflict(
       r,
