@@ -46,6 +46,7 @@ const REFUSED: readonly [change: Record<string, string>, want: RegExp][] = [
   [{ CNI_IFNAME: "a b" }, /CNI_IFNAME "a b" is no name/],
   [{ CNI_IFNAME: ".." }, /CNI_IFNAME "\.\." is no name/],
   [{ CNI_IFNAME: "a/b" }, /CNI_IFNAME "a\/b" is no name/],
+  [{ CNI_IFNAME: "ü" }, /CNI_IFNAME "ü" has characters that are not printable ASCII/],
   [{ CNI_NETNS: "" }, /CNI_NETNS is missing or empty/],
   [{ CNI_NETNS: "x".repeat(5000) }, /CNI_NETNS is no path/],
   [{ CNI_NETNS: "", CNI_IFNAME: "", CNI_CONTAINERID: "" }, /CNI_CONTAINERID.*; CNI_IFNAME.*; CNI_NETNS/],

@@ -42,6 +42,8 @@ export function ifnameProblem(name: string): string | undefined {
   if (name === "") return "is missing or empty";
   if (utf8Bytes(name) > IFNAME_MAX) return `"${name.slice(0, 64)}" is longer than ${IFNAME_MAX} bytes`;
   if (name === "." || name === ".." || /[/:\s\0]/.test(name)) return `"${name}" is no name of an interface`;
+  // The kernel takes any byte; names that nobody can type or that terminals hide are refused here.
+  if (!/^[!-~]+$/.test(name)) return `"${name}" has characters that are not printable ASCII`;
   return undefined;
 }
 

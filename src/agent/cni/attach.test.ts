@@ -129,6 +129,12 @@ const REFUSALS: readonly [name: string, code: number, want: RegExp, prepare: (n:
     },
   ],
   [
+    "an MTU that IPv6 does not allow",
+    7,
+    /mtu 1279 is less than 1280, and pods have IPv6 addresses here/,
+    (n) => n.add("a", { mtu: 1279 }),
+  ],
+  [
     "no pod CIDR",
     11,
     /the node has no pod CIDR yet/,

@@ -20,6 +20,8 @@ import { hostIfname } from "./host-ifname.ts";
 import type { NodeContext, NodeSettings } from "./node-context.ts";
 import { runAll, tearDown } from "./teardown.ts";
 
+const IPV6_MIN_MTU = 1280;
+
 type Attached = Result<CniResult, CniError>;
 
 function subject(request: CniRequest): string {
@@ -41,6 +43,15 @@ function findNamespace(ctx: NodeContext, request: CniRequest): Result<string, Cn
   if (problems.length === 0) return ok(netnsId);
   const msg = `Cannot ${subject(request)} yet: ${problems.join("; ")}`;
   return err(cniError(CNI_CODE.tryAgainLater, msg));
+}
+
+/** A link below IPv6's least MTU takes no IPv6 address (RFC 8200, section 5). */
+function mtuProblem(request: CniRequest, settings: NodeSettings): CniError | undefined {
+  const { mtuBytes } = request;
+  if (mtuBytes === undefined || mtuBytes >= IPV6_MIN_MTU) return undefined;
+  if (!settings.pools.some((p) => p.prefix.family === 6)) return undefined;
+  const msg = `Cannot ${subject(request)}: mtu ${mtuBytes} is less than ${IPV6_MIN_MTU}, and pods have IPv6 addresses here`;
+  return cniError(CNI_CODE.invalidConfig, msg);
 }
 
 function interfaceExists(request: CniRequest, why: string): CniError {
@@ -145,6 +156,8 @@ function attachLocked(ctx: NodeContext, request: CniRequest): Attached {
   const refused = clearOlder(ctx, request, netnsId.value);
   if (refused !== undefined) return err(refused);
   const settings = ctx.settings();
+  const tooSmall = mtuProblem(request, settings);
+  if (tooSmall !== undefined) return err(tooSmall);
   const wanted = { pools: settings.pools, statics: request.staticAddrs, rangeSets: request.rangeSets };
   const begun = ctx.ledger.begin(newEndpoint(ctx, request, netnsId.value, settings), (occupancy) =>
     allocate(wanted, occupancy),

@@ -101,6 +101,6 @@ export function check(ctx: NodeContext, request: CniRequest): Result<undefined, 
   else differences.push(...podDifferences(e, link));
   differences.push(...nodeDifferences(ctx, e), ...resultDifferences(e, request));
   if (differences.length === 0) return ok(undefined);
-  const msg = `Check of ${name} found ${differences.length} differences: ${differences[0]}`;
+  const msg = `Check of ${name} found ${differences.length} ${differences.length === 1 ? "difference" : "differences"}: ${differences[0]}`;
   return err(cniError(CNI_CODE.checkFailed, msg, differences.join("\n")));
 }

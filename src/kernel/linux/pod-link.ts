@@ -7,7 +7,7 @@ import { writeNewAddr } from "../../net/netlink/address.ts";
 import { IFF, NETLINK_ROUTE, NLM_F, RT_TABLE_MAIN } from "../../net/netlink/constants.ts";
 import { writeDelLink, writeNewVeth, writeSetLink } from "../../net/netlink/link.ts";
 import { writeNewNeighbour } from "../../net/netlink/neighbour.ts";
-import { writeNewRoute } from "../../net/netlink/route.ts";
+import { readRoute, writeGetRoutes, writeNewRoute } from "../../net/netlink/route.ts";
 import { hostPrefix, type Prefix, prefixOf } from "../../net/prefix.ts";
 import { KernelError, type PodLink, type PodLinkSpec, type Route } from "../kernel.ts";
 import { type Addon, loadAddon } from "./addon.ts";
@@ -18,6 +18,9 @@ import { NetlinkSocket, type Step } from "./netlink-socket.ts";
 export const TWILL_PROTOCOL = 87;
 const ANY = { 4: prefixOf(addr("0.0.0.0"), 0), 6: prefixOf(addr("::"), 0) } as const;
 const PUT = NLM_F.CREATE | NLM_F.REPLACE;
+const NEW = NLM_F.CREATE | NLM_F.EXCL;
+/** Above the metric that IPv6 routes have unasked. */
+const SECOND_METRIC = 2048;
 
 /** The node's side of an exchange with a pod's namespace. */
 export interface NodeSide {
@@ -118,6 +121,35 @@ function configure(pod: NetlinkSocket, index: number, netnsFd: number, spec: Pod
     enableIpv6(loadAddon(), netnsFd, spec.ifname);
     pod.change(steps);
   }
+  addRoutes(pod, index, spec);
+}
+
+/**
+ * Another interface of the pod may have these routes already, and is not robbed of them: it keeps its way, and this one's
+ * routes stand behind it by a metric that no other interface has.
+ */
+function addRoutes(pod: NetlinkSocket, index: number, spec: PodLinkSpec): void {
+  try {
+    pod.change(podRoutes(spec).map((r) => routeStep(index, spec, r, undefined)));
+  } catch (error) {
+    if (!isKernelError(error, "EEXIST")) throw error;
+    const step = `list routes in "${spec.netns}"`;
+    const write: Step["write"] = (w, flags, sequence) => writeGetRoutes(w, { family: 0, index, flags, sequence });
+    const made = pod
+      .dump({ op: step, write }, readRoute)
+      .filter((r) => r.index === index && r.protocol === TWILL_PROTOCOL);
+    const missing = podRoutes(spec).filter((r) => !made.some((m) => m.dst.text === r.dst.text));
+    pod.change(missing.map((r) => routeStep(index, spec, r, SECOND_METRIC + index)));
+  }
+}
+
+function routeStep(index: number, spec: PodLinkSpec, route: Route, priority: number | undefined): Step {
+  const { dst, gateway } = route;
+  return {
+    op: `add route ${dst.text} on "${spec.ifname}" in "${spec.netns}"`,
+    write: (w, flags, sequence) =>
+      writeNewRoute(w, { dst, index, gateway, priority, protocol: TWILL_PROTOCOL }, flags | NEW, sequence),
+  };
 }
 
 function enableIpv6(addon: Addon, netnsFd: number, ifname: string): void {
@@ -140,13 +172,6 @@ function configureSteps(index: number, spec: PodLinkSpec): Step[] {
     steps.push({
       op: `add neighbour ${gateway.text} ${where}`,
       write: (w, flags, sequence) => writeNewNeighbour(w, { index, addr: gateway, mac, flags: flags | PUT, sequence }),
-    });
-  }
-  for (const { dst, gateway } of podRoutes(spec)) {
-    steps.push({
-      op: `add route ${dst.text} ${where}`,
-      write: (w, flags, sequence) =>
-        writeNewRoute(w, { dst, index, gateway, protocol: TWILL_PROTOCOL }, flags | PUT, sequence),
     });
   }
   return steps;

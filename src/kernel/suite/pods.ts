@@ -109,6 +109,23 @@ export function podTests(open: () => KernelBench): void {
     assert.equal(bench.kernel.inspectPodLink(netns, "net1")?.addrs[0]?.addr.text, "10.244.1.3");
   });
 
+  it("leaves the routes of another link of the pod alone, while a second comes and goes", () => {
+    using bench = open();
+    const netns = bench.addNetns();
+    const first = bench.kernel.createPodLink(podSpec(netns));
+    const more = {
+      ifname: "net1",
+      hostIfname: "twlffffffffffff",
+      addrs: [addr("10.244.1.3"), addr("fd00:10:244:1::3")],
+    };
+    const second = bench.kernel.createPodLink(podSpec(netns, more));
+    assert.deepEqual(words(bench.kernel.inspectPodLink(netns, "eth0")), words(first));
+    assert.deepEqual(words(bench.kernel.inspectPodLink(netns, "net1")), words(second));
+    assert.equal(second.routes.length, 4);
+    bench.kernel.deleteLink("twlffffffffffff");
+    assert.deepEqual(words(bench.kernel.inspectPodLink(netns, "eth0")), words(first));
+  });
+
   it("removes a pod's end with the host's end", () => {
     using bench = open();
     const netns = bench.addNetns();

@@ -22,6 +22,8 @@ export interface RouteFields {
   readonly gateway?: Addr | undefined;
   readonly src?: Addr | undefined;
   readonly mtuBytes?: number | undefined;
+  /** Metric: lower ones win. 0 or undefined is the kernel's choice: 0 in IPv4, 1024 in IPv6. */
+  readonly priority?: number | undefined;
   readonly protocol: number;
 }
 
@@ -42,6 +44,7 @@ export function writeNewRoute(w: NetlinkWriter, route: RouteFields, flags: numbe
   w.begin(RTM.NEWROUTE, flags, sequence);
   writeRtmsg(w, route, isLinkScope ? RT_SCOPE.LINK : RT_SCOPE.UNIVERSE);
   w.attrU32(RTA.OIF, route.index);
+  if (route.priority !== undefined) w.attrU32(RTA.PRIORITY, route.priority);
   if (route.gateway !== undefined) w.attr(RTA.GATEWAY, wireBytes(route.gateway));
   if (route.src !== undefined) w.attr(RTA.PREFSRC, wireBytes(route.src));
   const { mtuBytes } = route;
