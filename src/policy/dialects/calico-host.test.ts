@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { unwrap } from "../../base/result.ts";
+import { createInterner } from "../../model/intern.ts";
+import { parseHostEndpoint } from "../../model/policy/calico-objects.ts";
+import { parseGlobalNetworkPolicy } from "../../model/policy/calico-policy.ts";
+import { ask } from "../testing/dialect-world.ts";
+import { translateCalicoPolicy } from "./calico.ts";
+import { DEFAULT_FAILSAFES, translateHostEndpoint } from "./calico-host.ts";
+import { calicoViews } from "./calico-labels.ts";
+
+const interner = createInterner();
+const endpoint = (spec: object) =>
+  unwrap(
+    parseHostEndpoint(
+      { metadata: { name: "h", labels: { role: "node" } }, spec: { node: "n1", interfaceName: "*", ...spec } },
+      interner,
+    ),
+  );
+const policy = unwrap(
+  parseGlobalNetworkPolicy(
+    {
+      metadata: { name: "p" },
+      spec: { selector: "role == 'node'", ingress: [{ action: "Allow", protocol: "TCP", destination: { ports: [80, 22] } }] },
+    },
+    interner,
+  ),
+);
+const context = { networkSets: [], namespaceLabels: () => new Map(), backends: () => [] };
+
+function by(spec: object, of: string, peer: string, traffic: string, withPolicy = true): string {
+  const e = endpoint(spec);
+  const policies = [...translateHostEndpoint(e), ...(withPolicy ? translateCalicoPolicy(policy, context) : [])];
+  const a = ask(policies, { of, direction: "ingress", peer, traffic }, calicoViews([e], () => new Map()));
+  return `${a.isAllowed ? "+" : "-"} ${a.by}`.trim();
+}
+
+test("a host endpoint that no policy selects denies, failsafe ports aside", () => {
+  assert.equal(by({}, "n1", "outside", "tcp/80", false), "- h spec.profiles");
+  assert.equal(by({}, "n1", "outside", "tcp/22", false), "+ h failsafe ingress");
+  assert.equal(by({}, "n1", "outside", "udp/68", false), "+ h failsafe ingress");
+  assert.equal(by({}, "n1", "outside", "udp/22", false), "- h spec.profiles");
+});
+
+test("with the profile that allows, it allows what no policy spoke about", () =>
+  assert.equal(by({ profiles: ["projectcalico-default-allow"] }, "n1", "outside", "tcp/80", false), "+ h spec.profiles"));
+
+test("a policy of the cluster selects host endpoints by their labels, and isolates them", () => {
+  assert.equal(by({}, "n1", "outside", "tcp/80"), "+ p spec.ingress[0]");
+  assert.equal(by({}, "n1", "outside", "tcp/81"), "- end of default");
+  assert.equal(by({ profiles: ["projectcalico-default-allow"] }, "n1", "outside", "tcp/81"), "- end of default");
+});
+
+test("a node without a host endpoint is left alone", () => assert.equal(by({}, "n2", "outside", "tcp/81"), "+"));
+
+test("failsafe ports and the default are told apart from policies, and what is not enforced is said", () => {
+  const [first, last] = translateHostEndpoint(endpoint({ interfaceName: "eth0", profiles: ["other"] }));
+  assert.equal(first.ingress.rules.length, DEFAULT_FAILSAFES.ingress.length);
+  assert.deepEqual([first.tier, last.tier], ["admin", "baseline"]);
+  assert.equal(last.ingress.rules[0]?.notEnforced.length, 2);
+});

@@ -1,0 +1,56 @@
+/** The labels by which Calico's selectors see pods, host endpoints and network sets. */
+
+import type { Pod } from "../../model/pod.ts";
+import type { CalicoHostEndpoint, CalicoNetworkSet } from "../../model/policy/calico-objects.ts";
+import { CALICO_NAMESPACE } from "../calico-selector.ts";
+import type { LabelViews } from "../facts.ts";
+import type { LabelMap } from "../label-expr.ts";
+
+/** Label with the name of a pod's service account. */
+export const SERVICE_ACCOUNT = "projectcalico.org/serviceaccount";
+/** Names a host endpoint among the labels of its node; no selector can spell it. */
+export const HOST_ENDPOINT = "host endpoint";
+
+function inherited(labels: LabelMap, prefix: string): [string, string][] {
+  return [...labels].map(([k, v]) => [`${prefix}${k}`, v]);
+}
+
+function ofNamespace(name: string, labels: LabelMap): [string, string][] {
+  return [...inherited(labels, "pcns."), ["pcns.projectcalico.org/name", name], [CALICO_NAMESPACE, name]];
+}
+
+/** A pod's own labels, those of its namespace and service account, and the synthetic ones, which win. */
+export function calicoPodLabels(pod: Pod, namespace: LabelMap, serviceAccount: LabelMap): LabelMap {
+  return new Map([
+    ...pod.labels,
+    ...ofNamespace(pod.namespace, namespace),
+    ...inherited(serviceAccount, "pcsa."),
+    ["pcsa.projectcalico.org/name", pod.serviceAccount],
+    [SERVICE_ACCOUNT, pod.serviceAccount],
+    ["projectcalico.org/orchestrator", "k8s"],
+  ]);
+}
+
+/** A set's labels; in a namespace, with that one's. */
+export function calicoNetworkSetLabels(set: CalicoNetworkSet, namespaceLabels: (name: string) => LabelMap): LabelMap {
+  if (set.namespace === "") return set.labels;
+  return new Map([...set.labels, ...ofNamespace(set.namespace, namespaceLabels(set.namespace))]);
+}
+
+/** Labels of a host endpoint. */
+export function calicoHostEndpointLabels(endpoint: CalicoHostEndpoint): LabelMap {
+  return new Map([...endpoint.labels, [HOST_ENDPOINT, endpoint.name]]);
+}
+
+/** The views of the domain `calico` for pods and for nodes that have host endpoints. */
+export function calicoViews(
+  hostEndpoints: readonly CalicoHostEndpoint[],
+  serviceAccountLabels: (namespace: string, name: string) => LabelMap,
+): LabelViews {
+  return {
+    pod: (pod, namespace) =>
+      new Map([["calico", [calicoPodLabels(pod, namespace, serviceAccountLabels(pod.namespace, pod.serviceAccount))]]]),
+    node: (node) =>
+      new Map([["calico", hostEndpoints.filter((e) => e.node === node.name).map(calicoHostEndpointLabels)]]),
+  };
+}

@@ -1,0 +1,84 @@
+/**
+ * What stands between Admin and Baseline, put together: Calico's tiers by order, and in the tier `default` at order 1000
+ * the policies of Kubernetes and Cilium: Cilium's denies, Calico's of that order, then whoever allows.
+ */
+
+import type { Pod } from "../../model/pod.ts";
+import type { CalicoTier } from "../../model/policy/calico-objects.ts";
+import type { CalicoPolicy } from "../../model/policy/calico-policy.ts";
+import { calicoSays, calicoSelects, type LiteralCalico } from "./calico.ts";
+import type { OtherDialects, Say } from "./decide.ts";
+import type { Flow, LiteralCluster } from "./flow.ts";
+
+/** What Cilium's policies say about one end. */
+export type CiliumSay = { readonly isolates: boolean; readonly says: "allow" | "deny" | undefined };
+
+/** The dialects beside those of Kubernetes. */
+export interface Dialects {
+  readonly cluster: LiteralCluster;
+  readonly tiers: readonly CalicoTier[];
+  readonly policies: readonly CalicoPolicy[];
+  readonly calico: LiteralCalico;
+  cilium(flow: Flow, pod: Pod, direction: "ingress" | "egress"): CiliumSay;
+}
+
+/** "Tiers … are ordered … lowest first; a tier without an order comes last; ties by name." */
+function tiersInOrder(d: Dialects): CalicoTier[] {
+  const tiers = new Map(d.tiers.map((t) => [t.name, t]));
+  for (const name of ["default", ...d.policies.map((p) => p.tier)])
+    if (!tiers.has(name)) tiers.set(name, { name, order: 1_000_000, defaultAction: "Deny" });
+  return [...tiers.values()].sort((a, b) => {
+    const [x, y] = [a.order ?? Number.MAX_VALUE, b.order ?? Number.MAX_VALUE];
+    return x !== y ? (x < y ? -1 : 1) : a.name < b.name ? -1 : 1;
+  });
+}
+
+function byOrder(a: CalicoPolicy, b: CalicoPolicy): number {
+  const [x, y] = [a.order ?? Number.POSITIVE_INFINITY, b.order ?? Number.POSITIVE_INFINITY];
+  if (x !== y) return x < y ? -1 : 1;
+  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+  if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  return a.kind < b.kind ? -1 : 1;
+}
+
+/** The first policy of the list that decides or passes. */
+function first(d: Dialects, list: readonly CalicoPolicy[], flow: Flow, direction: "ingress" | "egress") {
+  for (const policy of list) {
+    const says = calicoSays(d.cluster, d.calico, policy, flow, direction);
+    if (says !== undefined) return says;
+  }
+  return undefined;
+}
+
+/** All of them as the deciding evaluator asks for them. */
+export function dialects(d: Dialects): OtherDialects {
+  return {
+    judge(flow, pod, direction, kubernetes): Say {
+      for (const tier of tiersInOrder(d)) {
+        const isDefault = tier.name === "default";
+        const selecting = d.policies
+          .filter((p) => p.tier === tier.name && p.stagedAction === undefined)
+          .filter((p) => calicoSelects(d.cluster, d.calico, p, pod, direction))
+          .sort(byOrder);
+        const cilium = isDefault ? d.cilium(flow, pod, direction) : { isolates: false, says: undefined };
+        const isKubernetes = isDefault && kubernetes !== "not-isolated";
+        const before = selecting.filter((p) => p.order !== undefined && p.order < 1000);
+        const there = selecting.filter((p) => p.order === 1000);
+        const behind = selecting.filter((p) => p.order === undefined || p.order > 1000);
+        const says =
+          first(d, before, flow, direction) ??
+          (cilium.says === "deny" ? "deny" : undefined) ??
+          first(d, there, flow, direction) ??
+          (cilium.says === "allow" ? "allow" : undefined) ??
+          (isKubernetes && kubernetes === "allow" ? "allow" : undefined) ??
+          first(d, behind, flow, direction);
+        if (says === "allow" || says === "deny") return says;
+        if (says === "pass") continue;
+        // "If the tier applied to the endpoint but took no action, its default action."
+        const isIsolated = selecting.length > 0 || cilium.isolates || isKubernetes;
+        if (isIsolated && tier.defaultAction === "Deny") return "deny";
+      }
+      return "next";
+    },
+  };
+}
