@@ -39,6 +39,9 @@ INLINE int check_sender(struct __sk_buff *skb, const struct packet *p, struct fl
 
 	if (unlikely(!find_pod(e, flow->is_high, &p->src, &source->pod, &source->identity) || source->pod.ifindex != skb->ifindex))
 		return is_link_local6(p, &p->src) ? METRIC_DROP_LINK_LOCAL : METRIC_DROP_SOURCE_SPOOFED;
+	/* Routers on the way report errors, and so does who the packet was for: a pod is no router of other pods' flows. */
+	if (unlikely(flow->is_related && !flow->is_of_target))
+		return METRIC_DROP_ICMP_UNRELATED;
 	return check_macs(skb, &source->pod);
 }
 
@@ -47,7 +50,9 @@ INLINE int check_destination(const struct packet *p)
 {
 	if (unlikely(is_multicast(p)))
 		return METRIC_IGNORED_MULTICAST;
-	if (unlikely(is_link_local6(p, &p->dst) || (p->family == 4 && p->dst.w[3] == GATEWAY4)))
+	/* A node with `route_localnet` (portmap and kube-proxy set it) would let in what is for its own loopback. */
+	if (unlikely(is_link_local6(p, &p->dst) ||
+		     (p->family == 4 && (p->dst.w[3] == GATEWAY4 || (p->dst.w[3] & bpf_htonl(0xff000000)) == LOOPBACK4))))
 		return METRIC_DROP_LINK_LOCAL;
 	/* Only routers redirect; a pod is none. */
 	return unlikely(is_redirect(p)) ? METRIC_DROP_ND_SPOOFED : 0;

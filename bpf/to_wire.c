@@ -93,6 +93,12 @@ INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct conf
 		if ((destination && destination->flags & IPCACHE_NO_MASQUERADE) || p->is_error ||
 		    is_reply_to_outside(p))
 			return READ_SLOWLY;
+		/*
+		 * With this node's address in front it would be a tunnel packet of this node, whose inner source the pod has
+		 * chosen: what other nodes have addresses for that this one does not know of, they take tunnels at.
+		 */
+		if (p->protocol == IPPROTO_UDP && p->dst_port == bpf_htons(c->tunnel_port))
+			return METRIC_DROP_TUNNEL_SPOOFED;
 		if (!has_nat_port(p) && !is_nat_by_address(p))
 			return METRIC_DROP_NAT_PROTOCOL;
 		failed = nat_allocate(skb, p, c, &to);

@@ -21,7 +21,8 @@ struct flow {
 	__u8 is_reply;          /* the packet goes towards the flow's origin */
 	__u8 is_related;        /* the packet is an ICMP error about the flow: do not change it */
 	__u8 is_first_of_tick;  /* nobody has seen the flow in this tick yet */
-	__u8 pad[4];
+	__u8 is_of_target;      /* the ICMP error is sent by whom the packet inside was for; set with is_related only */
+	__u8 pad[3];
 };
 
 INLINE __u32 tick_now(void)
@@ -229,6 +230,7 @@ static __noinline int ct_find_related(struct __sk_buff *skb, const struct packet
 	flow->is_first_of_tick = 1;
 	if (!flow->entry)
 		return METRIC_DROP_ICMP_UNRELATED;
+	flow->is_of_target = addr_equal(&inner.dst, &p->src);
 	flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);
 	count(skb, METRIC_ICMP_RELATED);
 	return 0;

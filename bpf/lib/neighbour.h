@@ -9,6 +9,7 @@
 #include "forward.h"
 
 #define GATEWAY4 bpf_htonl(0xa9fe0101) /* 169.254.1.1 */
+#define LOOPBACK4 bpf_htonl(0x7f000000) /* 127.0.0.0/8 */
 
 struct arp {
 	__be16 hardware, protocol;

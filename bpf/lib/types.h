@@ -76,6 +76,7 @@ enum metric {
 	METRIC_DROP_ROUTER_REDIRECT = 56,    /* ICMP redirect of the node's own stack: no event */
 	METRIC_DROP_REWRITE = 57,            /* the kernel refused to change the packet */
 	METRIC_DROP_POLICY = 58,             /* denied by policy */
+	METRIC_DROP_TUNNEL_SPOOFED = 59,     /* a pod's packet that another node would take for this node's tunnel */
 
 	METRIC_COUNT = 64,
 };

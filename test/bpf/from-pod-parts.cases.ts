@@ -97,6 +97,15 @@ const errors: Case[] = bothFamilies.flatMap((f): Case[] => {
       metrics: ["drop_icmp_unrelated"],
     },
     {
+      name: `${f}: an ICMP error about a packet that was for somebody else`,
+      program: "from_pod",
+      before: (plane) =>
+        plane.run("from_tunnel", frame(remote[f], podB[f], udp(53, 4000)), { tunnel: { from: NODE.remoteNode.v4 } }),
+      frame: frame(podA[f], remote[f], icmpError(family, about(remote[f], podB[f]))),
+      verdict: "drop",
+      metrics: ["icmp_related", "drop_icmp_unrelated"],
+    },
+    {
       name: `${f}: an ICMP error whose quotation is cut off`,
       program: "from_pod",
       before: asked,

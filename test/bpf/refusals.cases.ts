@@ -315,6 +315,7 @@ const ndCases: Case[] = [
     "ignored_multicast",
   ),
   bad("v6: unicast from a link-local address", frame(LINK_LOCAL, podB.v6, udp(1, 2)), "drop_link_local"),
+  bad("v4: the node's own loopback", frame(podA.v4, "127.0.0.1", udp(1, 10_248)), "drop_link_local"),
   bad("v4: an echo inside nothing", frame("0.0.0.0", podB.v4, echo(4, 1)), "drop_source_spoofed"),
 ];
 

@@ -141,6 +141,13 @@ const translations: Case[] = bothFamilies.flatMap((f): Case[] => {
       metrics: ["drop_nat_protocol"],
     },
     {
+      name: `${f}: a pod's packet to the tunnel's port would become this node's own tunnel packet`,
+      program: "to_wire",
+      frame: frame(podA[f], outside[f], udp(4000, 8472), MACS),
+      verdict: "drop",
+      metrics: ["drop_tunnel_spoofed"],
+    },
+    {
       name: `${f}: a malformed packet of a pod`,
       program: "to_wire",
       frame: frame(podA[f], outside[f], raw(PROTO.tcp, payload(9)), MACS),

@@ -71,6 +71,7 @@ export const Metric = {
   dropRouterRedirect: 56,
   dropRewrite: 57,
   dropPolicy: 58,
+  dropTunnelSpoofed: 59,
   count: 64,
 } as const;
 export type Metric = (typeof Metric)[keyof typeof Metric];
@@ -127,6 +128,7 @@ export const METRIC_NAMES: ReadonlyMap<number, string> = new Map([
   [56, "drop_router_redirect"],
   [57, "drop_rewrite"],
   [58, "drop_policy"],
+  [59, "drop_tunnel_spoofed"],
 ]);
 
 /** `enum hook`. */
