@@ -5,12 +5,19 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
+import type { NetworkPolicy } from "../model/policy/network-policy.ts";
 import { type Addr, addr } from "../net/addr.ts";
+import { createCompiler } from "./compile.ts";
+import { translateClusterNetworkPolicy } from "./dialects/cluster-network-policy.ts";
+import { translateNetworkPolicy } from "./dialects/kubernetes.ts";
+import { createPartition } from "./identity.ts";
 import { decide } from "./literal/decide.ts";
 import type { Flow, LiteralCluster } from "./literal/flow.ts";
-import { compileNode, judgeAcross } from "./testing/compiled.ts";
+import { type CompiledNode, compileNode, judgeAcross } from "./testing/compiled.ts";
 import { generateCluster } from "./testing/generate.ts";
 import { parseCluster } from "./testing/parse.ts";
+import { createRandom } from "./testing/random.ts";
 
 /** Seeds that failed once. */
 const REGRESSIONS: readonly number[] = [];
@@ -56,7 +63,14 @@ function* flowsOf(cluster: LiteralCluster, turn: number): Generator<Flow> {
 
 function compare(seed: number): number {
   const cluster = parseCluster(generateCluster(seed));
-  const nodes = cluster.nodes.map((n) => compileNode(cluster, n.name));
+  return compareWith(
+    seed,
+    cluster,
+    cluster.nodes.map((n) => compileNode(cluster, n.name)),
+  );
+}
+
+function compareWith(seed: number, cluster: LiteralCluster, nodes: readonly CompiledNode[]): number {
   let flows = 0;
   for (const flow of flowsOf(cluster, seed)) {
     const expected = decide(cluster, flow);
@@ -84,3 +98,42 @@ test("tables and specifications agree on random clusters", (t) => {
   t.diagnostic(`seeds ${first} to ${first + count - 1}, ${flows} flows`);
   assert.ok(flows > count * 100, `only ${flows} flows`);
 });
+
+test("what was compiled before leaves no trace: policies and labels come and go, tables and specifications agree", () => {
+  const count = Math.ceil(Number(process.env["TWILL_POLICY_CLUSTERS"] ?? 150) / 10);
+  for (let seed = 1; seed <= count; seed++) {
+    const whole = parseCluster(generateCluster(seed));
+    const other = parseCluster(generateCluster(seed + 5000));
+    const r = createRandom(seed);
+    const machines = whole.nodes.map((n) => ({
+      name: n.name,
+      compiler: createCompiler(),
+      partition: createPartition(),
+    }));
+    const compiled = [...whole.networkPolicies, ...other.networkPolicies].map(createTranslation);
+    const cluster = [...whole.clusterPolicies, ...other.clusterPolicies].map(createClusterTranslation);
+    for (let step = 0; step < 6; step++) {
+      const some = <T>(list: readonly T[]) => list.filter(() => !r.oneIn(3));
+      const [knp, cnp] = [some(compiled), some(cluster)];
+      const labels = r.oneIn(2) ? whole.namespaces : other.namespaces;
+      const now: LiteralCluster = {
+        ...whole,
+        namespaces: labels,
+        pods: whole.pods.map((p) => (r.oneIn(4) ? { ...p, labels: r.pick(whole.pods).labels } : p)),
+        networkPolicies: knp.map((t) => t.object),
+        clusterPolicies: cnp.map((t) => t.object),
+      };
+      const policies = [...knp, ...cnp].map((t) => t.policy);
+      const nodes = machines.map((m) => compileNode(now, m.name, m.compiler, m.partition, policies));
+      compareWith(seed, now, nodes);
+    }
+  }
+});
+
+function createTranslation(object: NetworkPolicy) {
+  return { object, policy: translateNetworkPolicy(object) };
+}
+
+function createClusterTranslation(object: ClusterNetworkPolicy) {
+  return { object, policy: translateClusterNetworkPolicy(object) };
+}

@@ -1,6 +1,6 @@
 /** Classes: endpoints that the same rules apply to, in the same order, with the same named ports. */
 
-import { type OrderedTier, policiesFor, refText, type Step, walkOf } from "./order.ts";
+import { type OrderedTier, refText, type Step, walkOf } from "./order.ts";
 import { atomsOf, keyOfAtom } from "./peer.ts";
 import type { AddressFacts, Atom, Direction, NamedPort, Policy, Subject } from "./rule.ts";
 import type { RuleInfo } from "./table.ts";
@@ -11,7 +11,7 @@ export interface Endpoint {
   /** Unique among the endpoints; of a pod `namespace/name`. */
   readonly key: string;
   readonly of: Subject["of"];
-  /** Of one of its addresses: what selects endpoints is the same for all of them. */
+  /** Of one of its addresses: what selects endpoints is the same for all of them. The same object as long as nothing changed. */
   readonly facts: AddressFacts;
 }
 
@@ -40,9 +40,8 @@ export function namesIn(steps: readonly Step[]): Set<string> {
   return new Set(steps.flatMap((s) => (s.kind === "rule" ? s.rule.traffic.flatMap(portNames) : [])));
 }
 
-/** The class of an endpoint in one direction. */
-export function classOf(ordered: readonly OrderedTier[], endpoint: Endpoint, direction: Direction): PolicyClass {
-  const tiers = policiesFor(ordered, endpoint.of, endpoint.facts, direction);
+/** The class of an endpoint in one direction, given the policies that speak about it. */
+export function classOf(tiers: readonly OrderedTier[], endpoint: Endpoint, direction: Direction): PolicyClass {
   const steps = walkOf(tiers, direction);
   const asked = direction === "ingress" ? namesIn(steps) : new Set();
   const names = endpoint.facts.namedPorts

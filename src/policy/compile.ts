@@ -7,6 +7,7 @@ import { createNumbers } from "./numbers.ts";
 import type { OrderedTier, Step } from "./order.ts";
 import { evaluatePeer, peerText } from "./peer.ts";
 import type { Atom, PeerExpr } from "./rule.ts";
+import { createSelections } from "./selections.ts";
 import { buildSet, verdictText } from "./set.ts";
 import { CLOSED, type ClassRow, type EndpointClasses, type PolicyTables, type RuleInfo, type SetRow } from "./table.ts";
 
@@ -40,37 +41,58 @@ interface Draft {
   peerRows: number;
 }
 
+/** What is known of a class from earlier compilations. Its rules never change: with them the class is another. */
+interface ClassMemory {
+  /** Set numbers of identities that were asked about. */
+  readonly setOf: Map<Identity, number>;
+  /** Set number by the steps that match, the family and the named ports. */
+  readonly bySteps: Map<string, number>;
+  readonly sets: Map<number, BuiltSet>;
+  readonly rules: Map<number, RuleInfo>;
+}
+
+interface BuiltSet {
+  readonly rows: readonly SetRow[];
+  readonly text: string;
+}
+
 /** The answers of a class before it is known whether they fit. */
 interface ClassAnswers {
   readonly row: ClassRow;
   readonly peers: Map<number, number>;
-  /** Set number → rows, those that no class before had. */
-  readonly added: ReadonlyMap<number, { readonly rows: readonly SetRow[]; readonly text: string }>;
+  /** The sets that are in use. */
+  readonly sets: ReadonlyMap<number, BuiltSet>;
+  readonly rules: ReadonlyMap<number, RuleInfo>;
   readonly rows: number;
 }
 
 const rowText = (r: SetRow) => `${r.prefixLength} ${r.protocol} ${r.port} ${verdictText(r.verdict)}`;
 
-/** Which identities each peer expression means: asked once for each expression. */
-function createPeerAnswers(identities: readonly Identity[]): (expr: PeerExpr) => readonly boolean[] {
-  const known = new Map<string, readonly boolean[]>();
-  const texts = new WeakMap<PeerExpr, readonly boolean[]>();
-  return (expr) => {
-    const quick = texts.get(expr);
-    if (quick !== undefined) return quick;
-    const text = peerText(expr);
-    const answer = known.get(text) ?? identities.map((i) => evaluatePeer(expr, i.has));
-    known.set(text, answer);
-    texts.set(expr, answer);
+/** Whether a peer expression means an identity: asked once for both. */
+type PeerAnswers = (expr: PeerExpr, identity: Identity) => boolean;
+
+function createPeerAnswers(): PeerAnswers {
+  const byText = new Map<string, Map<Identity, boolean>>();
+  const byExpr = new WeakMap<PeerExpr, Map<Identity, boolean>>();
+  return (expr, identity) => {
+    if (expr.kind === "any") return true;
+    let known = byExpr.get(expr);
+    if (known === undefined) {
+      const text = peerText(expr);
+      known = byText.get(text) ?? new Map<Identity, boolean>();
+      byText.set(text, known);
+      byExpr.set(expr, known);
+    }
+    const answer = known.get(identity) ?? evaluatePeer(expr, identity.has);
+    known.set(identity, answer);
     return answer;
   };
 }
 
-/** The number that stands most often among those of a family; undefined when there are none. */
-function commonest(sets: readonly number[], identities: readonly Identity[], family: Family): number {
+/** The set that most identities of a family have. */
+function commonest(setOf: ReadonlyMap<Identity, number>, family: Family): number {
   const counts = new Map<number, number>();
-  for (const [i, set] of sets.entries())
-    if (identities[i]?.family === family) counts.set(set, (counts.get(set) ?? 0) + 1);
+  for (const [identity, set] of setOf) if (identity.family === family) counts.set(set, (counts.get(set) ?? 0) + 1);
   let best: readonly [number, number] = [CLOSED, 0];
   for (const entry of counts) if (entry[1] > best[1]) best = entry;
   return best[0];
@@ -78,6 +100,8 @@ function commonest(sets: readonly number[], identities: readonly Identity[], fam
 
 class TableCompiler implements Compiler {
   readonly #limits: CompileLimits;
+  readonly #selections = createSelections();
+  readonly #memory = new Map<string, ClassMemory>();
   readonly #classNumbers = createNumbers(1);
   readonly #setNumbers = createNumbers(1);
   readonly #ruleNumbers = createNumbers(1);
@@ -87,10 +111,11 @@ class TableCompiler implements Compiler {
   }
 
   compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables {
+    this.#selections.update(ordered, endpoints);
     const classes = new Map<string, PolicyClass>();
     const classed = endpoints.map((endpoint) => {
-      const ingress = classOf(ordered, endpoint, "ingress");
-      const egress = classOf(ordered, endpoint, "egress");
+      const ingress = classOf(this.#selections.of(endpoint.key, "ingress"), endpoint, "ingress");
+      const egress = classOf(this.#selections.of(endpoint.key, "egress"), endpoint, "egress");
       for (const c of [ingress, egress]) if (!classes.has(c.key)) classes.set(c.key, c);
       return { key: endpoint.key, ingress: ingress.key, egress: egress.key };
     });
@@ -101,8 +126,9 @@ class TableCompiler implements Compiler {
 
     const identities = [...partition.identities()];
     const draft = newDraft();
-    const answers = createPeerAnswers(identities);
+    const answers = createPeerAnswers();
     for (const c of classes.values()) this.#addClass(draft, c, identities, answers);
+    for (const key of this.#memory.keys()) if (!classes.has(key)) this.#memory.delete(key);
     this.#classNumbers.keep(new Set(classes.keys()));
     this.#setNumbers.keep(draft.setTexts);
     this.#ruleNumbers.keep(new Set([...draft.rules.values()].map(infoText)));
@@ -117,14 +143,9 @@ class TableCompiler implements Compiler {
   }
 
   /** Adds a class if it fits; else it is closed, and said so. */
-  #addClass(
-    draft: Draft,
-    of: PolicyClass,
-    identities: readonly Identity[],
-    answers: (expr: PeerExpr) => readonly boolean[],
-  ): void {
+  #addClass(draft: Draft, of: PolicyClass, identities: readonly Identity[], answers: PeerAnswers): void {
     const number = this.#classNumbers.numberOf(of.key);
-    const found = this.#answer(draft, of, identities, answers);
+    const found = this.#answer(of, identities, answers);
     const why = this.#misfit(draft, found);
     if (why !== undefined) {
       draft.overflow.set(number, why);
@@ -133,64 +154,78 @@ class TableCompiler implements Compiler {
     }
     draft.classes.set(number, found.row);
     if (found.peers.size > 0) draft.peers.set(number, found.peers);
-    for (const [set, { rows, text }] of found.added) {
+    for (const [set, { rows, text }] of found.sets) {
+      if (draft.sets.has(set)) continue;
       draft.sets.set(set, rows);
       draft.setTexts.add(text);
       draft.setRows += rows.length;
     }
+    for (const [rule, info] of found.rules) draft.rules.set(rule, info);
     draft.peerRows += found.peers.size;
   }
 
   #misfit(draft: Draft, found: ClassAnswers): string | undefined {
     const { setRowsPerClass, setRows, peerRows } = this.#limits;
-    const rows = [...found.added.values()].reduce((n, a) => n + a.rows.length, 0);
-    if (found.rows > setRowsPerClass)
-      return `Its rules need ${found.rows} rows, at most ${setRowsPerClass} are allowed`;
-    if (draft.setRows + rows > setRows) return `The table of sets is full: ${setRows} rows`;
+    let added = 0;
+    for (const [set, { rows }] of found.sets) if (!draft.sets.has(set)) added += rows.length;
+    if (found.rows > setRowsPerClass) return `Its rules need more than ${setRowsPerClass} rows`;
+    if (draft.setRows + added > setRows) return `The table of sets is full: ${setRows} rows`;
     if (draft.peerRows + found.peers.size > peerRows) return `The table of peers is full: ${peerRows} rows`;
     return undefined;
   }
 
-  #answer(
-    draft: Draft,
-    of: PolicyClass,
-    identities: readonly Identity[],
-    answers: (expr: PeerExpr) => readonly boolean[],
-  ): ClassAnswers {
+  #answer(of: PolicyClass, identities: readonly Identity[], answers: PeerAnswers): ClassAnswers {
+    const old = this.#memory.get(of.key);
+    const memory = old ?? { setOf: new Map(), bySteps: new Map(), sets: new Map(), rules: new Map() };
     const asked = of.direction === "egress" ? namesIn(of.steps) : new Set<string>();
-    const matching = of.steps.map((s) => (s.kind === "rule" ? answers(s.rule.peer) : undefined));
-    const bySteps = new Map<string, number>();
-    const added = new Map<number, { rows: readonly SetRow[]; text: string }>();
+    const setOf = new Map<Identity, number>();
+    const sets = new Map<number, BuiltSet>();
     let rows = 0;
-    const sets = identities.map((identity, i) => {
-      const places = of.steps.flatMap((_, n) => (matching[n]?.[i] === false ? [] : [n]));
-      const names = of.direction === "ingress" ? of.names : identity.namedPorts.filter((p) => asked.has(p.name));
-      const key = `${identity.family} ${places.join(",")} ${names.map((n) => `${n.name}:${n.protocol}:${n.port}`).join(" ")}`;
-      const known = bySteps.get(key);
-      if (known !== undefined || rows > this.#limits.setRowsPerClass) return known ?? CLOSED;
-      const steps = of.steps.filter((_, n) => matching[n]?.[i] !== false);
-      const numberOf = (step: Step) => this.#ruleNumber(draft, step, of);
-      const set = buildSet({ steps, family: identity.family, names, numberOf });
-      const text = set.map(rowText).join("\n");
-      const number = this.#setNumbers.numberOf(text);
-      bySteps.set(key, number);
-      rows += set.length;
-      if (!draft.sets.has(number)) added.set(number, { rows: set, text });
-      return number;
-    });
-    const row: ClassRow = { set4: commonest(sets, identities, 4), set6: commonest(sets, identities, 6) };
-    const peers = new Map<number, number>();
-    for (const [i, identity] of identities.entries()) {
-      const set = sets[i] ?? CLOSED;
-      if (set !== (identity.family === 4 ? row.set4 : row.set6)) peers.set(identity.number, set);
+    for (const identity of identities) {
+      if (rows > this.#limits.setRowsPerClass) break;
+      const set = memory.setOf.get(identity) ?? this.#setFor(of, identity, asked, answers, memory);
+      setOf.set(identity, set);
+      const built = memory.sets.get(set);
+      if (built === undefined || sets.has(set)) continue;
+      sets.set(set, built);
+      rows += built.rows.length;
     }
-    return { row, peers, added, rows };
+    for (const set of memory.sets.keys()) if (!sets.has(set)) memory.sets.delete(set);
+    for (const [key, set] of memory.bySteps) if (!sets.has(set)) memory.bySteps.delete(key);
+    this.#memory.set(of.key, { ...memory, setOf });
+    const row: ClassRow = { set4: commonest(setOf, 4), set6: commonest(setOf, 6) };
+    const peers = new Map<number, number>();
+    for (const [identity, set] of setOf)
+      if (set !== (identity.family === 4 ? row.set4 : row.set6)) peers.set(identity.number, set);
+    return { row, peers, sets, rules: memory.rules, rows };
   }
 
-  #ruleNumber(draft: Draft, step: Step, of: PolicyClass): number {
-    const info = stepInfo(step, of.direction);
-    const number = this.#ruleNumbers.numberOf(infoText(info));
-    draft.rules.set(number, info);
+  /** The set of one identity, built unless another one matches the same steps. */
+  #setFor(
+    of: PolicyClass,
+    identity: Identity,
+    asked: ReadonlySet<string>,
+    answers: PeerAnswers,
+    memory: ClassMemory,
+  ): number {
+    const places = of.steps.flatMap((s, i) => (s.kind === "end" || answers(s.rule.peer, identity) ? [i] : []));
+    const names = of.direction === "ingress" ? of.names : identity.namedPorts.filter((p) => asked.has(p.name));
+    const namesText = names.map((n) => `${n.name}:${n.protocol}:${n.port}`).join(" ");
+    const key = `${identity.family} ${places.join(",")} ${namesText}`;
+    const known = memory.bySteps.get(key);
+    if (known !== undefined) return known;
+    const steps = places.flatMap((i) => of.steps[i] ?? []);
+    const numberOf = (step: Step) => {
+      const info = stepInfo(step, of.direction);
+      const number = this.#ruleNumbers.numberOf(infoText(info));
+      memory.rules.set(number, info);
+      return number;
+    };
+    const rows = buildSet({ steps, family: identity.family, names, numberOf });
+    const text = rows.map(rowText).join("\n");
+    const number = this.#setNumbers.numberOf(text);
+    memory.bySteps.set(key, number);
+    memory.sets.set(number, { rows, text });
     return number;
   }
 }

@@ -8,7 +8,7 @@
 import type { Addr, Family } from "../net/addr.ts";
 import { hostPrefix, type Prefix, prefix } from "../net/prefix.ts";
 import { createLabelAnswers } from "./label-answers.ts";
-import type { LabelMap } from "./label-expr.ts";
+import { type LabelMap, matchesLabels } from "./label-expr.ts";
 import { createNumbers } from "./numbers.ts";
 import { keyOfAtom } from "./peer.ts";
 import { createPrefixIndex } from "./prefix-index.ts";
@@ -103,6 +103,8 @@ class AddressPartition implements Partition {
   readonly #known = new Map<string, { readonly facts: AddressFacts; readonly profile: Profile }>();
   readonly #profiles = new Map<string, Profile>();
   readonly #identities = new Map<string, Identity>();
+  /** Profiles by the maps of labels that they bear: themselves, or by an overlay. */
+  readonly #bearers = new Map<LabelMap, Set<Profile>>();
   #names: ReadonlySet<string> = new Set();
   #overlays: readonly Overlay[] = [];
   #places = createPrefixIndex<Profile>();
@@ -110,27 +112,37 @@ class AddressPartition implements Partition {
   #isStale = true;
 
   use(wanted: ReadonlyMap<string, Atom>, portNames: ReadonlySet<string>): void {
-    let isChanged = portNames.size !== this.#names.size || [...portNames].some((n) => !this.#names.has(n));
+    const changed: Atom[] = [];
     for (const [key, { number, atom }] of this.#atoms) {
       if (wanted.has(key)) continue;
       this.#atoms.delete(key);
-      isChanged = true;
+      changed.push(atom);
       if (atom.kind === "labels") this.#answers.remove(number, atom.domain);
-      if (atom.kind === "cidr") this.#isStale = true;
     }
     this.#atomNumbers.keep(new Set(this.#atoms.keys()));
     for (const [key, atom] of wanted) {
       if (this.#atoms.has(key)) continue;
       const number = this.#atomNumbers.numberOf(key);
       this.#atoms.set(key, { number, atom });
-      isChanged = true;
+      changed.push(atom);
       if (atom.kind === "labels") this.#answers.add(number, atom);
-      if (atom.kind === "cidr") this.#isStale = true;
     }
+    if (changed.some((atom) => atom.kind === "cidr")) this.#isStale = true;
+    const isRenamed = portNames.size !== this.#names.size || [...portNames].some((n) => !this.#names.has(n));
     this.#names = portNames;
-    if (!isChanged) return;
+    if (isRenamed || changed.some((atom) => atom.kind !== "labels")) this.#doubtAll();
+    else this.#doubt(changed.filter((atom) => atom.kind === "labels"));
+  }
+
+  #doubtAll(): void {
     for (const profile of this.#profiles.values()) profile.identity = undefined;
-    this.#identities.clear();
+  }
+
+  /** Only what satisfies an atom that came or went can have another identity. */
+  #doubt(atoms: readonly (Atom & { readonly kind: "labels" })[]): void {
+    for (const [labels, profiles] of atoms.length === 0 ? [] : this.#bearers)
+      if (atoms.some((atom) => matchesLabels(atom.expr, labels)))
+        for (const profile of profiles) profile.identity = undefined;
   }
 
   overlay(overlays: readonly Overlay[]): void {
@@ -148,7 +160,20 @@ class AddressPartition implements Partition {
     const old = this.#known.get(addr.text);
     if (old === undefined) return;
     this.#known.delete(addr.text);
-    if (--old.profile.users === 0) this.#profiles.delete(old.profile.key);
+    if (--old.profile.users > 0) return;
+    this.#profiles.delete(old.profile.key);
+    this.#bear(old.profile, false);
+  }
+
+  #bear(profile: Profile, isBearer: boolean): void {
+    for (const { labels } of [profile.facts, ...profile.place.overlays])
+      for (const map of [...labels.values()].flat()) {
+        const profiles = this.#bearers.get(map) ?? new Set();
+        if (isBearer) profiles.add(profile);
+        else profiles.delete(profile);
+        if (profiles.size > 0) this.#bearers.set(map, profiles);
+        else this.#bearers.delete(map);
+      }
   }
 
   identities(): Iterable<Identity> {
@@ -183,9 +208,14 @@ class AddressPartition implements Partition {
     const services = [...facts.services].sort().join(" ");
     const ports = facts.namedPorts.map(portText).join(" ");
     const key = [place.prefix.text, [...facts.entities].join("+"), labels.join(","), services, ports].join("|");
-    const profile = this.#profiles.get(key) ?? { key, facts, place, identity: undefined, users: 0 };
-    profile.users++;
+    const known = this.#profiles.get(key);
+    if (known !== undefined) {
+      known.users++;
+      return known;
+    }
+    const profile: Profile = { key, facts, place, identity: undefined, users: 1 };
     this.#profiles.set(key, profile);
+    this.#bear(profile, true);
     return profile;
   }
 
@@ -198,6 +228,7 @@ class AddressPartition implements Partition {
     for (const o of this.#overlays) next.set(o.prefix, [...(next.get(o.prefix) ?? []), o]);
     this.#places = createPrefixIndex();
     this.#profiles.clear();
+    this.#bearers.clear();
     for (const [p] of next.entries()) {
       const overlays = [...next.covering(p.addr, p.length)].flatMap(([, list]) => list);
       const facts = { entities: WORLD, labels: NO_LABELS, services: NO_SERVICES, namedPorts: [] };

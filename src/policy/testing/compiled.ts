@@ -12,6 +12,7 @@ import { createPartition, type Partition } from "../identity.ts";
 import { judgeFlow } from "../judge.ts";
 import type { Flow, LiteralCluster } from "../literal/flow.ts";
 import { orderPolicies } from "../order.ts";
+import type { Policy } from "../rule.ts";
 import type { PolicyTables, Verdict } from "../table.ts";
 
 /** One node's tables. */
@@ -27,6 +28,7 @@ export function compileNode(
   node: string,
   compiler: Compiler = createCompiler(),
   partition: Partition = createPartition(),
+  policies: readonly Policy[] = translated(cluster),
 ): CompiledNode {
   const namespaces = new Map(cluster.namespaces.map((n): [string, Namespace] => [n.name, n]));
   const facts = clusterFacts({ localNode: node, nodes: cluster.nodes, namespaces, pods: cluster.pods });
@@ -41,12 +43,16 @@ export function compileNode(
     endpoints.push({ key, of: "pods", facts: known });
     for (const a of pod.podIps) at.set(a.text, key);
   }
-  const policies = [
+  const tables = compiler.compile(orderPolicies(policies), endpoints, partition);
+  return { tables, partition, endpointAt: (a) => at.get(a.text) };
+}
+
+/** The cluster's policies as rules. */
+function translated(cluster: LiteralCluster): Policy[] {
+  return [
     ...cluster.networkPolicies.map(translateNetworkPolicy),
     ...cluster.clusterPolicies.map(translateClusterNetworkPolicy),
   ];
-  const tables = compiler.compile(orderPolicies(policies), endpoints, partition);
-  return { tables, partition, endpointAt: (a) => at.get(a.text) };
 }
 
 /** What the tables of the nodes at both ends say. */
