@@ -49,6 +49,8 @@ interface ClassMemory {
   readonly bySteps: Map<string, number>;
   readonly sets: Map<number, BuiltSet>;
   readonly rules: Map<number, RuleInfo>;
+  /** The last answers, and the identities that they are about. */
+  readonly last: { readonly identities: readonly Identity[]; readonly answers: ClassAnswers } | undefined;
 }
 
 interface BuiltSet {
@@ -101,6 +103,7 @@ function commonest(setOf: ReadonlyMap<Identity, number>, family: Family): number
 class TableCompiler implements Compiler {
   readonly #limits: CompileLimits;
   readonly #selections = createSelections();
+  #identities: readonly Identity[] = [];
   readonly #memory = new Map<string, ClassMemory>();
   readonly #classNumbers = createNumbers(1);
   readonly #setNumbers = createNumbers(1);
@@ -124,7 +127,7 @@ class TableCompiler implements Compiler {
     const egressSteps = [...classes.values()].flatMap((c) => (c.direction === "egress" ? c.steps : []));
     partition.use(atoms, namesIn(egressSteps));
 
-    const identities = [...partition.identities()];
+    const identities = this.#sameIdentities([...partition.identities()]);
     const draft = newDraft();
     const answers = createPeerAnswers();
     for (const c of classes.values()) this.#addClass(draft, c, identities, answers);
@@ -140,6 +143,14 @@ class TableCompiler implements Compiler {
       });
     const { classes: rows, peers, sets, rules, overflow } = draft;
     return { classes: rows, peers, sets, rules, overflow, endpoints: numbers };
+  }
+
+  /** The earlier list where nothing came and nothing went: then answers stand as they are. */
+  #sameIdentities(now: readonly Identity[]): readonly Identity[] {
+    const isSame =
+      now.length === this.#identities.length && now.every((identity, i) => identity === this.#identities[i]);
+    if (!isSame) this.#identities = now;
+    return this.#identities;
   }
 
   /** Adds a class if it fits; else it is closed, and said so. */
@@ -176,7 +187,8 @@ class TableCompiler implements Compiler {
 
   #answer(of: PolicyClass, identities: readonly Identity[], answers: PeerAnswers): ClassAnswers {
     const old = this.#memory.get(of.key);
-    const memory = old ?? { setOf: new Map(), bySteps: new Map(), sets: new Map(), rules: new Map() };
+    if (old?.last?.identities === identities) return old.last.answers;
+    const memory = old ?? { setOf: new Map(), bySteps: new Map(), sets: new Map(), rules: new Map(), last: undefined };
     const asked = of.direction === "egress" ? namesIn(of.steps) : new Set<string>();
     const setOf = new Map<Identity, number>();
     const sets = new Map<number, BuiltSet>();
@@ -192,12 +204,13 @@ class TableCompiler implements Compiler {
     }
     for (const set of memory.sets.keys()) if (!sets.has(set)) memory.sets.delete(set);
     for (const [key, set] of memory.bySteps) if (!sets.has(set)) memory.bySteps.delete(key);
-    this.#memory.set(of.key, { ...memory, setOf });
     const row: ClassRow = { set4: commonest(setOf, 4), set6: commonest(setOf, 6) };
     const peers = new Map<number, number>();
     for (const [identity, set] of setOf)
       if (set !== (identity.family === 4 ? row.set4 : row.set6)) peers.set(identity.number, set);
-    return { row, peers, sets, rules: memory.rules, rows };
+    const found: ClassAnswers = { row, peers, sets, rules: memory.rules, rows };
+    this.#memory.set(of.key, { ...memory, setOf, last: { identities, answers: found } });
+    return found;
   }
 
   /** The set of one identity, built unless another one matches the same steps. */
