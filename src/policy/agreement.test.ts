@@ -124,7 +124,7 @@ test("what was compiled before leaves no trace: policies and labels come and go,
         clusterPolicies: cnp.map((t) => t.object),
       };
       const policies = [...knp, ...cnp].map((t) => t.policy);
-      const nodes = machines.map((m) => compileNode(now, m.name, m.compiler, m.partition, policies));
+      const nodes = machines.map((m) => compileNode(now, m.name, { ...m, policies }));
       compareWith(seed, now, nodes);
     }
   }

@@ -34,7 +34,7 @@ function wrongCells(probe: Probe, family: 0 | 1, reaches: Reaches): string[] {
 
 function judges(step: E2eStep, compiler = createCompiler(), partition = createPartition()): [string, Reaches][] {
   const cluster = parseCluster({ ...e2eObjects(step), ...NONE, nodes: [NODE] });
-  const node = compileNode(cluster, "node-1", compiler, partition);
+  const node = compileNode(cluster, "node-1", { compiler, partition });
   return [
     [
       "specification",

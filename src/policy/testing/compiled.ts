@@ -7,12 +7,12 @@ import type { Endpoint } from "../classes.ts";
 import { type Compiler, createCompiler } from "../compile.ts";
 import { translateClusterNetworkPolicy } from "../dialects/cluster-network-policy.ts";
 import { translateNetworkPolicy } from "../dialects/kubernetes.ts";
-import { clusterFacts } from "../facts.ts";
-import { createPartition, type Partition } from "../identity.ts";
+import { clusterFacts, type LabelViews } from "../facts.ts";
+import { createPartition, type Overlay, type Partition } from "../identity.ts";
 import { judgeFlow } from "../judge.ts";
 import type { Flow, LiteralCluster } from "../literal/flow.ts";
 import { orderPolicies } from "../order.ts";
-import type { Policy } from "../rule.ts";
+import type { Policy, Tier } from "../rule.ts";
 import type { PolicyTables, Verdict } from "../table.ts";
 
 /** One node's tables. */
@@ -22,16 +22,24 @@ export interface CompiledNode {
   endpointAt(addr: Addr): string | undefined;
 }
 
+/** What a compilation can be given beyond the cluster. */
+export interface CompileOptions {
+  /** Those of an earlier compilation, to follow what changed. */
+  readonly compiler?: Compiler;
+  readonly partition?: Partition;
+  /** All policies, of all dialects; absent: the cluster's own, translated. */
+  readonly policies?: readonly Policy[];
+  readonly tiers?: readonly Tier[];
+  readonly views?: LabelViews;
+  readonly overlays?: readonly Overlay[];
+}
+
 /** Compiles what one node enforces. */
-export function compileNode(
-  cluster: LiteralCluster,
-  node: string,
-  compiler: Compiler = createCompiler(),
-  partition: Partition = createPartition(),
-  policies: readonly Policy[] = translated(cluster),
-): CompiledNode {
+export function compileNode(cluster: LiteralCluster, node: string, options: CompileOptions = {}): CompiledNode {
+  const { compiler = createCompiler(), partition = createPartition(), policies = translated(cluster) } = options;
   const namespaces = new Map(cluster.namespaces.map((n): [string, Namespace] => [n.name, n]));
-  const facts = clusterFacts({ localNode: node, nodes: cluster.nodes, namespaces, pods: cluster.pods });
+  const facts = clusterFacts({ localNode: node, nodes: cluster.nodes, namespaces, pods: cluster.pods }, options.views);
+  partition.overlay(options.overlays ?? []);
   for (const f of facts.values()) partition.set(f);
   const at = new Map<string, string>();
   const endpoints: Endpoint[] = [];
@@ -43,7 +51,7 @@ export function compileNode(
     endpoints.push({ key, of: "pods", facts: known });
     for (const a of pod.podIps) at.set(a.text, key);
   }
-  const tables = compiler.compile(orderPolicies(policies), endpoints, partition);
+  const tables = compiler.compile(orderPolicies(policies, options.tiers), endpoints, partition);
   return { tables, partition, endpointAt: (a) => at.get(a.text) };
 }
 
