@@ -58,6 +58,7 @@ complete -F _twill twill
 `;
 }
 
+/** No variable is called `path` here: in zsh that is PATH itself. */
 function zsh(nodes: readonly Node[]): string {
   const cases = nodes.map((n) => {
     const words = n.words.map((w) => `'${w.word}${w.help === "" ? "" : `:${w.help}`}'`);
@@ -67,11 +68,11 @@ function zsh(nodes: readonly Node[]): string {
 # zsh completion of twill; put it as _twill into a directory of $fpath
 _twill() {
   local -a candidates
-  local path="" word
+  local at="" word
   for word in "\${words[@]:1:$((CURRENT-2))}"; do
-    case "$word" in -*) ;; *) path="\${path:+$path }$word" ;; esac
+    case "$word" in -*) ;; *) at="\${at:+$at }$word" ;; esac
   done
-  case "$path" in
+  case "$at" in
 ${cases.join("\n")}
   esac
   _describe 'twill' candidates || _files
@@ -99,8 +100,12 @@ ${lines.join("\n")}
 `;
 }
 
-/** The script of a shell. */
-export function completionScript(shell: Shell, program: Command): string {
-  const nodes = completionNodes(program);
+/** The script of a shell. @param elsewhere commands whose own commands the program loads only when they run */
+export function completionScript(shell: Shell, program: Command, elsewhere: readonly Command[] = []): string {
+  const apart = new Set(elsewhere.map((c) => c.name()));
+  const nodes = [
+    ...completionNodes(program).filter((n) => !apart.has(n.path)),
+    ...elsewhere.flatMap((c) => completionNodes(c, c.name())),
+  ];
   return { bash, zsh, fish }[shell](nodes);
 }

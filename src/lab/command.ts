@@ -47,7 +47,14 @@ function familiesOf(text: string): readonly (4 | 6)[] {
 
 function readConfig(path: string | undefined): AgentConfig {
   if (path === undefined) return {};
-  const value: unknown = parse(readFileSync(path, "utf8"));
+  let value: unknown;
+  try {
+    value = parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new Error(`Cannot read the agents' configuration "${path}": ${(error as Error).message.trim()}`, {
+      cause: error,
+    });
+  }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new Error(`"${path}" must hold a map of configuration keys`);
   return value as AgentConfig;
@@ -190,7 +197,7 @@ async function probe(o: ProbeFlags, io: LabOutput): Promise<number> {
   const timeoutMs = Number(o.timeout);
   if (!(timeoutMs >= 10 && timeoutMs <= 60_000))
     throw new Error(`"${o.timeout}" is not a time-out: 10 to 60000 milliseconds are possible`);
-  const names = (text: string | undefined) => text?.split(",");
+  const names = (text: string | undefined) => text?.split(",").map((n) => n.trim());
   const matrix = (await askLab(o.name, "probe", {
     ports: ports.value,
     families,

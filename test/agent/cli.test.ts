@@ -182,6 +182,7 @@ describe("words", () => {
       [["statsu"], /unknown command 'statsu'[\s\S]*Did you mean status/],
       [["bpf", "dump"], /missing required argument 'map'/],
       [["status", "--set", "tunnel"], /"tunnel" is not PATH=VALUE/],
+      [["status", "--wait", "--timeout", "abc"], /"abc" is not a time-out: seconds/],
       [["completion", "tcsh"], /Allowed choices are bash, zsh, fish/],
     ] as const) {
       const refused = await plain(...args);
@@ -210,7 +211,19 @@ describe("words", () => {
       COMP_WORDS=(twill bpf dump ip); COMP_CWORD=3; _twill; echo "$COMPREPLY"`,
     ]);
     assert.equal(bash, "ipcache\n");
-    assert.match((await plain("completion", "zsh")).out, /^#compdef twill\n/);
+    assert.match(
+      await node.run([
+        "bash",
+        "-ec",
+        `${(await plain("completion", "bash")).out}
+      COMP_WORDS=(twill lab probe --po); COMP_CWORD=3; _twill; echo "$COMPREPLY"`,
+      ]),
+      /^--ports\n/,
+    );
+    const zsh = (await plain("completion", "zsh")).out;
+    assert.match(zsh, /^#compdef twill\n/);
+    // In zsh the array `path` is PATH itself.
+    assert.doesNotMatch(zsh, /\bpath=/);
     assert.match((await plain("completion", "fish")).out, /complete -c twill -f -n '__twill_at "bpf"' -a dump/);
   });
 });

@@ -104,6 +104,11 @@ test("pods from kubectl reach each other, and the probe prints who reaches whom"
   assert.equal(cell("82/TCP", "default/a", "default/b"), "refused");
   assert.equal(cell("80/TCP", "outside", "default/a"), "timeout");
   assert.equal(cell("80/TCP", "outside", "node-1"), "ok");
+  const some = await ok("probe", "--name", NAME, "--ports", "80", "--from", "a", "--to", "default/b", "--json");
+  assert.deepEqual(JSON.parse(some), { "80/TCP": { "default/a": { "default/b": "ok" } } });
+  const nobody = await lab("probe", "--name", NAME, "--ports", "80", "--to", "nobody", "--json");
+  assert.equal(nobody.code, 1);
+  assert.match(nobody.stderr, /Cannot probe "nobody": .*default\/a.* can be probed/);
 });
 
 test("exec runs commands on nodes and in pods, and gives their status", async () => {
@@ -159,7 +164,10 @@ test("options that make no sense are refused before anything is made", async () 
     [["up", "--name", "Not/OK"], /is not a lab name/],
     [["probe", "--ports", "80/SCTP"], /SCTP cannot be probed/],
     [["probe", "--ports", "80", "--family", "5"], /"5" is not a family/],
-    [["up", "--config", "/nonexistent.yaml"], /no such file/],
+    [
+      ["up", "--config", "/nonexistent.yaml"],
+      /Cannot read the agents' configuration "\/nonexistent.yaml": .*no such file/,
+    ],
   ];
   for (const [words, message] of cases) {
     const r = await lab(...words);

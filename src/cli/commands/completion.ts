@@ -12,6 +12,7 @@ export function addCompletion(program: Command, io: Io): void {
     .addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"] satisfies Shell[]))
     .action(async (shell: Shell) => {
       const { completionScript } = await import("../completion.ts");
-      io.out(completionScript(shell, program));
+      const { labCommand } = await import("../../lab/command.ts");
+      io.out(completionScript(shell, program, [labCommand(() => undefined)]));
     });
 }

@@ -3,7 +3,7 @@
 import type { Command } from "commander";
 import type { AgentStatus } from "../../agent/status/status.ts";
 import { AgentAwayError, ask } from "../client.ts";
-import { type Io, printJson } from "../io.ts";
+import { type Io, printJson, UsageError } from "../io.ts";
 import { controlSocket, type NodeOptions, nodePaths, withJson, withNodeOptions } from "../options.ts";
 
 interface StatusOptions extends NodeOptions {
@@ -13,6 +13,7 @@ interface StatusOptions extends NodeOptions {
 
 /** Between two looks while waiting. */
 const POLL_MS = 200;
+const MAX_WAIT_S = 86_400;
 
 async function look(io: Io, options: NodeOptions): Promise<AgentStatus | AgentAwayError> {
   const paths = await nodePaths(io, options);
@@ -25,7 +26,12 @@ async function look(io: Io, options: NodeOptions): Promise<AgentStatus | AgentAw
 }
 
 async function lookUntilReady(io: Io, options: StatusOptions): Promise<AgentStatus | AgentAwayError> {
-  const deadlineMs = io.nowMs() + Number(options.timeout) * 1000;
+  const seconds = Number(options.timeout);
+  if (!(seconds >= 0 && seconds <= MAX_WAIT_S) || options.timeout.trim() === "")
+    throw new UsageError(
+      `"${options.timeout}" is not a time-out: seconds from 0 to ${MAX_WAIT_S} are, as --timeout 30`,
+    );
+  const deadlineMs = io.nowMs() + seconds * 1000;
   for (;;) {
     const status = await look(io, options);
     const isReady = !(status instanceof AgentAwayError) && status.isReady;

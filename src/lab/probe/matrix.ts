@@ -67,6 +67,18 @@ interface Cell {
   readonly spec: ProbeSpec;
 }
 
+/** Pods of namespace `default` may be named without it. @throws Error naming what is unknown, and what there is */
+function fullNames(
+  endpoints: readonly Endpoint[],
+  names: readonly string[] | undefined,
+): readonly string[] | undefined {
+  const known = new Set(endpoints.map((e) => e.name));
+  const full = names?.map((n) => (known.has(n) ? n : `default/${n}`));
+  const unknown = names?.filter((_, i) => !known.has(full?.[i] ?? "")) ?? [];
+  if (unknown.length === 0) return full;
+  throw new Error(`Cannot probe "${unknown.join('", "')}": ${[...known].join(", ")} can be probed`);
+}
+
 function cellsOf(endpoints: readonly Endpoint[], options: MatrixOptions): Cell[] {
   const cells: Cell[] = [];
   const isWanted = (list: readonly string[] | undefined, e: Endpoint) => list === undefined || list.includes(e.name);
@@ -107,8 +119,11 @@ export function combine(
 export async function probeMatrix(
   endpoints: readonly Endpoint[],
   responder: Responder,
-  options: MatrixOptions,
+  asked: MatrixOptions,
 ): Promise<Matrix> {
+  const from = fullNames(endpoints, asked.from);
+  const to = fullNames(endpoints, asked.to);
+  const options = { ...asked, ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
   const hosts = endpoints.filter((e) => e.kind !== "pod");
   const ports = options.ports.filter((p): p is PortSpec => p.protocol !== "ICMP");
   await Promise.all(hosts.flatMap((h) => ports.map((p) => responder.serve(h, p))));
