@@ -45,6 +45,12 @@ const TRAFFIC: readonly (readonly [number, number])[] = [
   [1, 0x0800],
   [58, 0x8000],
   [47, 0],
+  // Neighbours of the protocols that have ports, and both ends.
+  [7, 0],
+  [18, 0],
+  [133, 0],
+  [0, 0],
+  [255, 0],
 ];
 
 /** Every pair of pods, and of pods and others, with one kind of traffic after the other. */

@@ -63,7 +63,7 @@ function world(wishes: Wishes) {
     namespaces: ["x", "y"].map((name) => ({ metadata: { name, labels: { ns: name } } })),
     pods: [...people, ...(wishes.pods ?? [])],
     networkPolicies: named(wishes.knp, { namespace: "x" }, "np"),
-    clusterPolicies: named(wishes.cnp, {}, "cnp"),
+    clusterPolicies: named(wishes.cnp, {}, "policy"),
     adminPolicies: named(wishes.anp, {}, "anp"),
     baselinePolicies: (wishes.banp ?? []).map((spec) => ({ metadata: { name: "default" }, spec })),
   };

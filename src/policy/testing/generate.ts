@@ -205,7 +205,8 @@ function node(i: number): object {
 /** The cluster of a seed. */
 export function generateCluster(seed: number): RawCluster {
   const r = createRandom(seed);
-  const priority = () => r.below(4);
+  // 1000 is where the kind without priority stands as well.
+  const priority = () => (r.oneIn(5) ? 1000 : r.below(4));
   const decided = ["Accept", "Deny", "Pass"];
   const allowed = ["Allow", "Deny", "Pass"];
   return {
@@ -214,7 +215,13 @@ export function generateCluster(seed: number): RawCluster {
     pods: Array.from({ length: 3 + r.below(5) }, (_, i) => pod(r, i)),
     networkPolicies: Array.from({ length: r.below(5) }, (_, i) => networkPolicy(r, i)),
     clusterPolicies: Array.from({ length: r.below(3) }, (_, i) =>
-      clusterPolicy(r, `cnp-${i}`, { tier: r.pick(["Admin", "Baseline"]), priority: priority() }, decided, "protocols"),
+      clusterPolicy(
+        r,
+        `${r.pick(["cnp", "zone"])}-${i}`,
+        { tier: r.pick(["Admin", "Baseline"]), priority: priority() },
+        decided,
+        "protocols",
+      ),
     ),
     adminPolicies: Array.from({ length: r.below(2) }, (_, i) =>
       clusterPolicy(r, `anp-${i}`, { priority: priority() }, allowed, "ports"),
