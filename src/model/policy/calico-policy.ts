@@ -4,7 +4,7 @@ import type { Issue } from "../../base/issue.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import type { Interner } from "../intern.ts";
 import type { Reader } from "../read.ts";
-import { CALICO_API_VERSIONS, readOrder, readSelector } from "./calico-read.ts";
+import { CALICO_API_VERSIONS, isFilled, readOrder, readSelector } from "./calico-read.ts";
 import { type CalicoRule, readCalicoRules } from "./calico-rule.ts";
 import type { CalicoSelector } from "./calico-selector.ts";
 import { choice, onlyFields, quoted, readPolicyHead } from "./strict.ts";
@@ -63,8 +63,8 @@ function readTypes(spec: Reader): CalicoPolicy["types"] {
     if (t !== "Ingress" && t !== "Egress") spec.issue(`types[${i}]`, `${quoted(t)} is not one of Ingress, Egress`);
     else if (types.indexOf(t) < i) spec.issue(`types[${i}]`, `${quoted(t)} stands there twice`);
   if (types.length > 0) return { ingress: types.includes("Ingress"), egress: types.includes("Egress") };
-  const egress = spec.objects("egress").length > 0;
-  return { ingress: !egress || spec.objects("ingress").length > 0, egress };
+  const egress = isFilled(spec, "egress");
+  return { ingress: !egress || isFilled(spec, "ingress"), egress };
 }
 
 /** `Set` where a staged object says nothing. */

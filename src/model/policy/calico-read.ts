@@ -25,6 +25,12 @@ export function readSelector(reader: Reader, key: string): CalicoSelector | unde
   return undefined;
 }
 
+/** Whether the member is a list with something in it; complains of nothing. */
+export function isFilled(reader: Reader, key: string): boolean {
+  const value = reader.value(key);
+  return Array.isArray(value) && value.length > 0;
+}
+
 /** Strings of a list with at most `max` of them. */
 export function boundedStrings(reader: Reader, key: string, max: number): readonly string[] {
   const list = reader.strings(key);

@@ -21,7 +21,10 @@ const policy = unwrap(
   parseGlobalNetworkPolicy(
     {
       metadata: { name: "p" },
-      spec: { selector: "role == 'node'", ingress: [{ action: "Allow", protocol: "TCP", destination: { ports: [80, 22] } }] },
+      spec: {
+        selector: "role == 'node'",
+        ingress: [{ action: "Allow", protocol: "TCP", destination: { ports: [80, 22] } }],
+      },
     },
     interner,
   ),
@@ -31,7 +34,11 @@ const context = { networkSets: [], namespaceLabels: () => new Map(), backends: (
 function by(spec: object, of: string, peer: string, traffic: string, withPolicy = true): string {
   const e = endpoint(spec);
   const policies = [...translateHostEndpoint(e), ...(withPolicy ? translateCalicoPolicy(policy, context) : [])];
-  const a = ask(policies, { of, direction: "ingress", peer, traffic }, calicoViews([e], () => new Map()));
+  const a = ask(
+    policies,
+    { of, direction: "ingress", peer, traffic },
+    calicoViews([e], () => new Map()),
+  );
   return `${a.isAllowed ? "+" : "-"} ${a.by}`.trim();
 }
 
@@ -43,7 +50,10 @@ test("a host endpoint that no policy selects denies, failsafe ports aside", () =
 });
 
 test("with the profile that allows, it allows what no policy spoke about", () =>
-  assert.equal(by({ profiles: ["projectcalico-default-allow"] }, "n1", "outside", "tcp/80", false), "+ h spec.profiles"));
+  assert.equal(
+    by({ profiles: ["projectcalico-default-allow"] }, "n1", "outside", "tcp/80", false),
+    "+ h spec.profiles",
+  ));
 
 test("a policy of the cluster selects host endpoints by their labels, and isolates them", () => {
   assert.equal(by({}, "n1", "outside", "tcp/80"), "+ p spec.ingress[0]");

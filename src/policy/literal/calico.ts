@@ -36,7 +36,7 @@ interface Thing {
 const NONE: ReadonlyMap<string, string> = new Map();
 
 function workload(cluster: LiteralCluster, calico: LiteralCalico, pod: Pod): Thing {
-  const labels = new Map(pod.labels);
+  const labels = new Map([...pod.labels].filter(([k]) => !/^pc(ns|sa)\./.test(k)));
   // "Calico automatically adds" these.
   labels.set("projectcalico.org/namespace", pod.namespace);
   labels.set("projectcalico.org/orchestrator", "k8s");
@@ -91,9 +91,15 @@ function satisfies(s: CalicoSelector, labels: ReadonlyMap<string, string>, all: 
     case "||":
       return s.of.some((e) => satisfies(e, labels, all, global));
     default:
-      break;
+      return compares(s, labels.get(s.key));
   }
-  const value = labels.get(s.key);
+}
+
+/** One comparison with the value of a label, undefined when it is absent. */
+function compares(
+  s: Extract<CalicoSelector, { value: string } | { values: unknown }>,
+  value: string | undefined,
+): boolean {
   switch (s.op) {
     // "Negative comparisons match when the label is absent."
     case "!=":
