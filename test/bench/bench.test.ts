@@ -23,11 +23,15 @@ async function rowsOf(what: string): Promise<Map<string, Row>> {
   const { rows } = JSON.parse(output.stdout.trim().split("\n").at(-1)!) as { rows: Row[] };
   for (const row of rows) {
     assert.deepEqual(Object.keys(row), ["name", "unit", "twill", "peers", "ratios", "rounds"]);
-    assert.ok(row.twill > 0, `${row.name} of Twill is ${row.twill}`);
+    // In one short round on a busy machine nothing at all may have come through; a time is never nothing.
+    const mayBeNothing = /rate$|throughput$/.test(row.name);
+    assert.ok(row.twill > 0 || mayBeNothing, `${row.name} of Twill is ${row.twill}`);
     assert.equal(row.rounds, 1);
     for (const [peer, value] of Object.entries(row.peers)) {
+      assert.ok(value > 0 || mayBeNothing, `${row.name} of ${peer} is ${value}`);
+      if (row.twill === 0 || value === 0) continue;
       const off = Math.abs((row.ratios[peer] ?? 0) / (row.twill / value) - 1);
-      assert.ok(value > 0 && off < 0.01, `${row.name}: the ratio to ${peer} is Twill over the peer`);
+      assert.ok(off < 0.01, `${row.name}: ${row.ratios[peer]} to ${peer} is not ${row.twill} over ${value}`);
     }
   }
   return new Map(rows.map((row) => [row.name, row]));
