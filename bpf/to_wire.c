@@ -65,6 +65,28 @@ static __noinline int mask_error(struct __sk_buff *skb, const struct packet *p)
 	return 0;
 }
 
+/*
+ * A pod's packet to another node's own address takes the tunnel, unless the stack has put that address there (a service
+ * whose backend is in the host's network). The answer comes by the tunnel and has to meet the stack again. READ_SLOWLY or
+ * the reason to drop.
+ */
+static __noinline int note_via_stack(struct __sk_buff *skb, const struct packet *p, const struct config *c)
+{
+	struct ct_entry fresh = { .flags = CT_VIA_STACK, .origin_identity = IDENTITY_POD, .reply_identity = IDENTITY_REMOTE_NODE };
+	struct flow flow;
+	int failed;
+
+	if (!p || !c)
+		return READ_SLOWLY;
+	ct_find(p, &flow);
+	if (flow.entry) {
+		ct_touch(skb, p, c, &flow, CT_VIA_STACK);
+		return READ_SLOWLY;
+	}
+	failed = ct_create(skb, p, &flow, &fresh);
+	return failed ? failed : READ_SLOWLY;
+}
+
 /* 0: translated; READ_SLOWLY: nothing to do; otherwise the reason to drop. */
 INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct config *c)
 {
@@ -90,6 +112,8 @@ INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct conf
 		to = *known;
 	} else {
 		destination = ipcache_find(&p->dst);
+		if (destination && destination->flags & IPCACHE_REMOTE_NODE && !p->is_error)
+			return note_via_stack(skb, p, c);
 		if ((destination && destination->flags & IPCACHE_NO_MASQUERADE) || p->is_error ||
 		    is_reply_to_outside(p))
 			return READ_SLOWLY;

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { addr } from "../../src/net/addr.ts";
-import { encodeNatEntry, encodeNatKey, IpcacheFlag, NatDirection } from "../../src/net/gen/bpf-maps.ts";
+import { CtFlag, encodeNatEntry, encodeNatKey, IpcacheFlag, NatDirection } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { dissect, dissectIp } from "./dissect.ts";
 import {
@@ -23,7 +23,7 @@ import {
 } from "./frames.ts";
 import { NODE, type Plane, text } from "./plane.ts";
 
-const { podA, podC, outside, node } = NODE;
+const { podA, podC, outside, node, remoteNode } = NODE;
 const bothFamilies = ["v4", "v6"] as const;
 type Word = (typeof bothFamilies)[number];
 const familyOf = (f: Word) => (f === "v4" ? 4 : 6);
@@ -146,6 +146,34 @@ const translations: Case[] = bothFamilies.flatMap((f): Case[] => {
       frame: frame(podA[f], outside[f], udp(4000, 8472), MACS),
       verdict: "drop",
       metrics: ["drop_tunnel_spoofed"],
+    },
+    {
+      name: `${f}: what the stack has translated to another node's address leaves as it is, and is noted`,
+      program: "to_wire",
+      frame: frame(podA[f], remoteNode[f], tcp(4000, 6443, { flags: TCP_FLAG.syn }), MACS),
+      verdict: "next",
+      metrics: ["ct_created"],
+      check: (d) => assert.deepEqual([d.src, d.srcPort], [podA[f], 4000]),
+    },
+    {
+      name: `${f}: the answer of another node meets the stack that has translated the question`,
+      program: "from_tunnel",
+      before: (plane) =>
+        plane.run("to_wire", frame(podA[f], remoteNode[f], tcp(4000, 6443, { flags: TCP_FLAG.syn }), MACS)),
+      frame: frame(remoteNode[f], podA[f], tcp(6443, 4000, { flags: TCP_FLAG.syn | TCP_FLAG.ack })),
+      options: { tunnel: { from: remoteNode.v4 } },
+      verdict: "redirect",
+      to: NODE.twill0,
+      metrics: ["forward_stack"],
+    },
+    {
+      name: `${f}: a packet to another node that the stack took over for its size does not change its flow`,
+      program: "to_wire",
+      before: (plane) => plane.run("from_pod", frame(podA[f], remoteNode[f], udp(4000, 53))),
+      frame: frame(podA[f], remoteNode[f], udp(4000, 53), MACS),
+      verdict: "next",
+      metrics: [],
+      check: (_, __, plane) => assert.equal((plane.flows("ct_other")[0]?.entry.flags ?? 0) & CtFlag.viaStack, 0),
     },
     {
       name: `${f}: a malformed packet of a pod`,
