@@ -6,6 +6,7 @@ import { macBytes } from "../net/mac.ts";
 import { GATEWAY_MAC } from "./names.ts";
 import type { EndpointRows } from "./node-plan.ts";
 import type { AttachRow, MapRow } from "./rows.ts";
+import { endpointSysctls } from "./sysctls.ts";
 
 /** Name of the map that opens a pod's link, address by address. */
 export const ENDPOINTS_MAP = "endpoints";
@@ -41,5 +42,5 @@ export function endpointAttachment(
 /** What a complete attachment wants on the node; undefined while it is not complete, or not any more. */
 export function planEndpoint(e: Endpoint): EndpointRows | undefined {
   if (e.state !== "ready" || e.hostIfindex === undefined) return undefined;
-  return { link: e.hostIfname, rows: endpointMapRows(e, e.hostIfindex) };
+  return { link: e.hostIfname, rows: endpointMapRows(e, e.hostIfindex), sysctls: endpointSysctls(e) };
 }

@@ -15,7 +15,7 @@ import { findForeign } from "./foreign.ts";
 import { planAddrs, planLinks, planRoutes } from "./links.ts";
 import { configRow, hashRows } from "./map-rows.ts";
 import { HOST_LINK, HOST_PEER_LINK, isNodeLink, VXLAN_LINK } from "./names.ts";
-import type { AttachRow, MapRow, NodeTables } from "./rows.ts";
+import type { AttachRow, MapRow, NodeTables, SysctlRow } from "./rows.ts";
 import type { NetworkSettings } from "./settings.ts";
 import { planSysctls } from "./sysctls.ts";
 import { findUnderlay, type Underlay } from "./underlay.ts";
@@ -25,6 +25,8 @@ export interface EndpointRows {
   /** Host end of its veth. */
   readonly link: string;
   readonly rows: readonly MapRow[];
+  /** Settings of that host end; none when absent. */
+  readonly sysctls?: readonly SysctlRow[];
 }
 
 /** What {@link planNode} decides from. */
@@ -123,7 +125,7 @@ export function planNode(input: NodePlanInput): NodePlan {
       links: planLinks(mtuBytes, settings.tunnel.port),
       addrs: planAddrs(routers),
       routes: planRoutes(settings.clusterCidrs, routers, mtuBytes),
-      sysctls: planSysctls(facts),
+      sysctls: [...planSysctls(facts), ...input.endpoints.flatMap((e) => e.sysctls ?? [])],
       attachments: planAttachments(underlay, input.endpoints),
       maps,
     },

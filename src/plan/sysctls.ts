@@ -32,12 +32,22 @@ function acceptRa(facts: NodeFacts): SysctlRow[] {
   });
 }
 
+/**
+ * Settings of a pod's host end. What a pod with a limited upload sends enters the stack here, on a device that has neither
+ * an address nor the route to the pod: the check of sources, loose or strict, would refuse all of it. Anti-spoofing is the
+ * program's. A value on `all` cannot be undone from here.
+ */
+export function endpointSysctls(e: { readonly hostIfname: string; readonly isUploadLimited: boolean }): SysctlRow[] {
+  return e.isUploadLimited ? [{ name: confName(4, e.hostIfname, "rp_filter"), value: "0" }] : [];
+}
+
 /** Settings in the order in which they are to be made: `accept_ra` before the forwarding that would drop its routes. */
 export function planSysctls(facts: NodeFacts): SysctlRow[] {
   const rows: SysctlRow[] = [
     { name: "net/ipv4/ip_forward", value: "1" },
-    // Pods' packets enter here with sources that the strict check knows by the cluster's route; "loose" on `all` is fine too.
-    { name: confName(4, HOST_LINK, "rp_filter"), value: "0" },
+    // Sources that enter here are reached by other devices, too (other nodes' own addresses). The kernel takes the larger
+    // value of the device's and that of `all`: loose holds even where `all` is strict.
+    { name: confName(4, HOST_LINK, "rp_filter"), value: "2" },
     { name: confName(4, HOST_LINK, "forwarding"), value: "1" },
     // A packet that the node hands back to the same device is no reason to tell the pod of a better way.
     { name: confName(4, HOST_LINK, "send_redirects"), value: "0" },

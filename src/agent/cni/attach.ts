@@ -12,6 +12,7 @@ import type { Endpoint } from "../../model/endpoint.ts";
 import { familyBits } from "../../net/addr.ts";
 import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows } from "../../plan/endpoint.ts";
 import { GATEWAY_MAC } from "../../plan/names.ts";
+import { endpointSysctls } from "../../plan/sysctls.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { cniErrorOf, cniErrorOfIpam } from "./failure.ts";
 import { defaultRoute, gatewayOf } from "./gateway.ts";
@@ -118,6 +119,7 @@ function build(ctx: NodeContext, e: Endpoint): void {
   const link = createLink(ctx, e);
   ctx.kernel.putAttachment(endpointAttachment(e));
   putEndpointRows(ctx.kernel, endpointMapRows(e, link.hostIfindex));
+  for (const { name, value } of endpointSysctls(e)) ctx.kernel.setSysctl(name, value);
   ctx.kernel.openPodLink(e.hostIfname);
   ctx.ledger.commit(e.id, link.hostIfindex);
 }
