@@ -22,6 +22,13 @@ function processIo(): Io {
   };
 }
 
+/** Why others than root are refused is seldom what they read first. */
+function rootHint(message: string): string {
+  const uid = process.geteuid?.();
+  if (uid === 0 || !/\b(EPERM|EACCES)\b|not permitted|permission denied/i.test(message)) return "";
+  return `This ran as uid ${uid}: Twill makes devices and loads eBPF, which only root may\n`;
+}
+
 /** Runs the command line. Never throws. */
 async function main(io: Io): Promise<void> {
   // A reader that has seen enough (`twill … | head`) is no error.
@@ -39,7 +46,7 @@ async function main(io: Io): Promise<void> {
     const message = error instanceof Error ? error.message : String(error);
     const isUsage = error instanceof Error && "code" in error && error.code === "USAGE";
     const red = paletteFor(process.stderr.isTTY, process.env).bad;
-    io.err(`${red("twill:")} ${message}\n`);
+    io.err(`${red("twill:")} ${message}\n${rootHint(message)}`);
     if (process.env["TWILL_DEBUG"] !== undefined && error instanceof Error) io.err(`${error.stack}\n`);
     process.exitCode = isUsage ? USAGE_EXIT : 1;
   }

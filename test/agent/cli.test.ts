@@ -191,6 +191,23 @@ describe("words", () => {
     }
   });
 
+  it("others than root learn why they are refused", async () => {
+    const words = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"];
+    const agent = [
+      TWILL,
+      "agent",
+      "--set",
+      "nodeName=x",
+      "--set",
+      "cluster=dir:/tmp",
+      "--run-dir",
+      "/run/twill-nobody",
+    ];
+    const refused = await outcome(node.run(["setpriv", ...words, ...agent]));
+    assert.equal(refused.code, 1);
+    assert.match(refused.err, /This ran as uid 65534: Twill makes devices and loads eBPF, which only root may/);
+  });
+
   it("a configuration that is wrong is refused with all issues", async () => {
     const refused = await cli("agent", "--set", "tunnel.prot=1", "--set", "mtu=12");
     assert.equal(refused.code, 1);
@@ -254,7 +271,7 @@ describe("without an agent", () => {
   it("cleanup refuses while pods are attached, then leaves nothing", async () => {
     const refused = await cli("cleanup");
     assert.equal(refused.code, 2);
-    assert.match(refused.err, /1 pods are attached/);
+    assert.match(refused.err, /1 pod is attached/);
     await deletePod(pod);
     const { out, code } = await cli("uninstall");
     assert.equal(code, 0, out);

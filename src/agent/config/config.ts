@@ -64,7 +64,7 @@ export interface ConfigOverrides {
 function parseYaml(text: string): Result<unknown, readonly Issue[]> {
   const doc = yaml.parseDocument(text, { prettyErrors: true, uniqueKeys: true });
   if (doc.errors.length > 0)
-    return err(doc.errors.map((e) => ({ path: "", message: (e.message.split("\n")[0] ?? "").trim() })));
+    return err(doc.errors.map((e) => ({ path: "", message: (e.message.split("\n")[0] ?? "").replace(/[:\s]+$/, "") })));
   try {
     // A file of nothing but aliases to aliases must not become gigabytes.
     return ok(doc.toJS({ maxAliasCount: 16 }) ?? {});

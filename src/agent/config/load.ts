@@ -1,6 +1,6 @@
 /** Reads the configuration of this node: its file, what stands on the command line, and the environment. */
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
 import { DEFAULT_CONFIG_FILE } from "./default-paths.ts";
@@ -37,5 +37,6 @@ export function loadConfig(source: ConfigSource): AgentConfig {
   const defaultNodeName = source.env["NODE_NAME"] || hostname();
   const config = parseConfig(readText(source.file), { set: source.set, defaultNodeName });
   if (config.ok) return config.value;
-  throw new ConfigError(`"${source.file ?? DEFAULT_CONFIG_FILE}"`, config.error);
+  const file = source.file ?? (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined);
+  throw new ConfigError(file === undefined ? "of the command line" : `"${file}"`, config.error);
 }

@@ -27,7 +27,9 @@ function clusterStatus({ source }: AgentParts): ClusterStatus {
     isLive: h.isLive,
     lagMs: h.lagMs,
     lastError: h.lastError?.message,
-    problems: h.problems.map((p) => `${p.subject}: ${p.issues.map((i) => `${i.path}: ${i.message}`).join("; ")}`),
+    problems: h.problems.map(
+      (p) => `${p.subject}: ${p.issues.map((i) => (i.path === "" ? i.message : `${i.path}: ${i.message}`)).join("; ")}`,
+    ),
   };
 }
 

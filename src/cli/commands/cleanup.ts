@@ -34,7 +34,9 @@ async function refuseWhileUsed(paths: AgentPaths): Promise<void> {
     throw new UsageError("The agent is running and would put everything back: stop it first, or use --force");
   const pods = await attachedPods(paths).catch(() => 0);
   if (pods > 0)
-    throw new UsageError(`${pods} pods are attached and would lose their network: delete them first, or use --force`);
+    throw new UsageError(
+      `${pods === 1 ? "1 pod is" : `${pods} pods are`} attached and would lose their network: delete them first, or use --force`,
+    );
 }
 
 async function cleanup(io: Io, options: CleanupOptions): Promise<void> {

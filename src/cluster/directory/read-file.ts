@@ -32,6 +32,11 @@ interface Header {
   readonly items?: unknown;
 }
 
+/** What is wrong and where; the lines behind show the text with a mark, which needs a terminal's width. */
+function firstLine(message: string): string {
+  return (message.split("\n")[0] ?? "").replace(/[:\s]+$/, "");
+}
+
 /** Reads a file's text. Kinds without a table are skipped: a directory may hold a whole application. */
 export function readFileContent(text: string, interner: Interner): FileContent {
   const objects: FileObject[] = [];
@@ -71,14 +76,14 @@ export function readFileContent(text: string, interner: Interner): FileContent {
     if (document.errors.length > 0) {
       broken.push({
         place,
-        issues: document.errors.map((e) => ({ path: "", message: `Not YAML: ${e.message.split("\n")[0]}` })),
+        issues: document.errors.map((e) => ({ path: "", message: `Not YAML: ${firstLine(e.message)}` })),
       });
       continue;
     }
     try {
       take(document.toJS({ maxAliasCount: 100 }), place);
     } catch (error) {
-      broken.push({ place, issues: [{ path: "", message: `Not YAML: ${(error as Error).message}` }] });
+      broken.push({ place, issues: [{ path: "", message: `Not YAML: ${firstLine((error as Error).message)}` }] });
     }
   }
   return { objects, broken };

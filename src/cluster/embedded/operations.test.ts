@@ -53,6 +53,30 @@ describe("create", () => {
     assert.notEqual(a, b);
   });
 
+  test("policies whose ranges of ports or addresses cannot be are refused with every cause", () => {
+    const { objects } = core();
+    const policy = (ingress: object): NewObject => ({
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: { name: "p", namespace: "default" },
+      spec: { podSelector: {}, ingress: [ingress] },
+    });
+    const ports = [{ port: 80, endPort: 70 }, { port: "web", endPort: 90 }, { endPort: 90 }, { port: 70000 }];
+    const from = [{ ipBlock: { cidr: "10.0.0.0/8", except: ["10.1.0.0/16", "10.0.0.0/8", "11.0.0.0/16"] } }];
+    const { message } = refused(() => objects.create(policy({ ports, from })), 422, "Invalid");
+    for (const cause of [
+      "ports[0].endPort: Invalid value: 70: must be greater than or equal to `port`",
+      "ports[1].endPort: Invalid value: 90: may not be specified when `port` is non-numeric",
+      "ports[2].endPort: Invalid value: 90: may not be specified when `port` is not specified",
+      "ports[3].port: Invalid value: 70000: must be between 1 and 65535, inclusive",
+      'from[0].ipBlock.except[1]: Invalid value: "10.0.0.0/8": must be a strict subset of `cidr`',
+      'from[0].ipBlock.except[2]: Invalid value: "11.0.0.0/16": must be a strict subset of `cidr`',
+    ])
+      assert.ok(message.includes(`spec.ingress[0].${cause}`), `${cause} in ${message}`);
+    assert.ok(!message.includes("except[0]"), message);
+    objects.create(policy({ ports: [{ port: 80, endPort: 80 }, { port: "web" }, {}] }));
+  });
+
   test("is refused: taken name, missing namespace, wrong fields with every cause", () => {
     const { objects } = core();
     objects.create(podOf("p"));

@@ -1,7 +1,7 @@
 /** What the server refuses in objects of the built-in kinds: the checks that people run into, not all of the real ones. */
 
 import { parseAddr } from "../../net/addr.ts";
-import { parsePrefix } from "../../net/prefix.ts";
+import { parsePrefix, prefixCovers } from "../../net/prefix.ts";
 import { forbiddenValue, invalidValue, required, type StatusCause, unsupportedValue } from "./api-error.ts";
 import { validateDefinition } from "./custom-resources.ts";
 import { type Fields, isFields, jsonEqual } from "./fields.ts";
@@ -139,6 +139,34 @@ function validateNode(object: KubeObject, old: KubeObject | undefined): StatusCa
   return out;
 }
 
+/** A range has a number at each end, the lower one first. */
+function validatePolicyPort(p: Fields, at: string): StatusCause[] {
+  const out: StatusCause[] = [];
+  const { protocol, port, endPort } = p;
+  if (!PROTOCOLS.includes(protocol)) out.push(unsupportedValue(`${at}.protocol`, protocol, PROTOCOLS));
+  if (typeof port === "number" && !isPort(port))
+    out.push(invalidValue(`${at}.port`, port, "must be between 1 and 65535, inclusive"));
+  if (endPort === undefined) return out;
+  const end = (why: string) => out.push(invalidValue(`${at}.endPort`, endPort, why));
+  if (port === undefined) end("may not be specified when `port` is not specified");
+  else if (typeof port !== "number") end("may not be specified when `port` is non-numeric");
+  else if (endPort < port) end("must be greater than or equal to `port`");
+  else if (!isPort(endPort)) end("must be between 1 and 65535, inclusive");
+  return out;
+}
+
+function validateIpBlock(block: Fields, at: string): StatusCause[] {
+  const outer = parsePrefix(String(block["cidr"]));
+  if (!outer.ok) return [invalidValue(`${at}.cidr`, block["cidr"], "must be a valid CIDR value")];
+  const except: unknown[] = Array.isArray(block["except"]) ? block["except"] : [];
+  return except.flatMap((text, k) => {
+    const inner = parsePrefix(String(text));
+    if (!inner.ok) return [invalidValue(`${at}.except[${k}]`, text, "must be a valid CIDR value")];
+    if (prefixCovers(outer.value, inner.value) && inner.value.length > outer.value.length) return [];
+    return [invalidValue(`${at}.except[${k}]`, text, "must be a strict subset of `cidr`")];
+  });
+}
+
 function validateNetworkPolicy(object: KubeObject): StatusCause[] {
   const out: StatusCause[] = [];
   const spec: Fields = object["spec"] ?? {};
@@ -151,14 +179,12 @@ function validateNetworkPolicy(object: KubeObject): StatusCause[] {
         const at = `spec.${direction}[${i}].${side}[${j}]`;
         const block = peer["ipBlock"];
         if (Object.keys(peer).length === 0) out.push(required(at, "must specify a peer"));
-        else if (isFields(block) && !parsePrefix(String(block["cidr"])).ok)
-          out.push(invalidValue(`${at}.ipBlock.cidr`, block["cidr"], "must be a valid CIDR value"));
+        else if (isFields(block)) out.push(...validateIpBlock(block, `${at}.ipBlock`));
         if (block !== undefined && Object.keys(peer).length > 1)
           out.push(forbiddenValue(at, "may not specify both ipBlock and another peer"));
       }
       for (const [j, p] of objects(rule["ports"]).entries())
-        if (!PROTOCOLS.includes(p["protocol"]))
-          out.push(unsupportedValue(`spec.${direction}[${i}].ports[${j}].protocol`, p["protocol"], PROTOCOLS));
+        out.push(...validatePolicyPort(p, `spec.${direction}[${i}].ports[${j}]`));
     }
   return out;
 }
