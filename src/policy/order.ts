@@ -124,7 +124,7 @@ export interface Outcome {
  * @param withStaged as if staged policies were enforced
  */
 export function walk(
-  steps: readonly Step[],
+  steps: Iterable<Step>,
   matches: (step: Step & { kind: "rule" }) => boolean,
   withStaged = false,
 ): Outcome {

@@ -1,6 +1,7 @@
 /** The answer of one class to one peer, over all protocols and ports, as rows of the table `sets`. */
 
 import type { Family } from "../net/addr.ts";
+import { candidatesFor } from "./candidates.ts";
 import { bestDefaults, fitPrefixes, type Piece } from "./fit.ts";
 import { type Step, walk } from "./order.ts";
 import type { NamedPort, Rule } from "./rule.ts";
@@ -43,11 +44,10 @@ function closedStep(step: Step): Step {
   return { ...step, rule };
 }
 
-function verdictAt(input: SetInput, steps: readonly Step[], at: TrafficPoint, pool: Pool): Verdict {
+function verdictAt(input: SetInput, steps: Iterable<Step>, hasStaged: boolean, at: TrafficPoint, pool: Pool): Verdict {
   const matches = (step: Step & { kind: "rule" }) => step.rule.traffic.some((t) => trafficMatches(t, at, input.names));
   const number = (step: Step | undefined) => (step === undefined ? 0 : input.numberOf(step));
   const real = walk(steps, matches);
-  const hasStaged = steps.some((s) => s.isStaged);
   const would = hasStaged ? walk(steps, matches, true) : real;
   const isSame = would.isAllowed === real.isAllowed && number(would.by) === number(real.by);
   const verdict: Verdict = {
@@ -84,8 +84,12 @@ function portPieces(input: SetInput, steps: readonly Step[], protocol: number, p
     }
   }
   const out: Piece<Verdict>[] = [];
-  for (const first of sorted(cuts, 0xffff)) {
-    const value = verdictAt(input, steps, { family: input.family, protocol, port: first }, pool);
+  const candidates = candidatesFor(steps, sorted(cuts, 0xffff), protocol, input.names, input.family);
+  const hasStaged = steps.some((s) => s.isStaged);
+  for (const [piece, first] of candidates.cuts.entries()) {
+    // Asked twice where something is staged: an array can be walked again.
+    const able = hasStaged ? [...candidates.at(piece)] : candidates.at(piece);
+    const value = verdictAt(input, able, hasStaged, { family: input.family, protocol, port: first }, pool);
     if (out.at(-1)?.value !== value) out.push({ first, value });
   }
   return out;
