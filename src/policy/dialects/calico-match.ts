@@ -77,8 +77,10 @@ export function calicoPeer(entity: CalicoEntity, namespace: string, context: Cal
 
 /** What a rule asks of the selected endpoint's own side. */
 export interface LocalCondition {
-  /** Of its labels. */
-  readonly is: PeerExpr;
+  /** Of its labels: surely holds, for rules that open. */
+  readonly surely: PeerExpr;
+  /** May hold, for rules that close. Differs where a network set could have the endpoint's address. */
+  readonly maybe: PeerExpr;
   /** undefined: of both. */
   readonly family: Family | undefined;
   /** What cannot be asked: endpoints are told apart by labels, not by address. */
@@ -87,24 +89,29 @@ export interface LocalCondition {
 
 /** The condition of the endpoint's own side, where Calico lets rules narrow the policy's selector. */
 export function calicoLocal(entity: CalicoEntity, namespace: string, context: CalicoContext): LocalCondition {
-  const parts: PeerExpr[] = [];
-  const notEnforced: string[] = [];
-  const add = (expr: LabelExpr, isNegated: boolean) => {
-    const labels = is({ kind: "labels", domain: "calico", expr });
-    if (setNets(expr, context).length > 0)
-      notEnforced.push("a selector of network sets for the policy's own endpoints");
-    else parts.push(isNegated ? not(labels) : labels);
-  };
+  const surely: PeerExpr[] = [];
+  const maybe: PeerExpr[] = [];
   const expr = combined(entity, namespace);
-  if (expr !== undefined) add(expr, false);
-  if (entity.notSelector !== undefined) add(calicoExpr(entity.notSelector), true);
+  if (expr !== undefined) {
+    const labels = is({ kind: "labels", domain: "calico", expr });
+    surely.push(labels);
+    maybe.push(setNets(expr, context).length > 0 ? { kind: "any" } : labels);
+  }
+  if (entity.notSelector !== undefined) {
+    const negated = calicoExpr(entity.notSelector);
+    const labels = not(is({ kind: "labels", domain: "calico", expr: negated }));
+    surely.push(setNets(negated, context).length > 0 ? { kind: "none" } : labels);
+    maybe.push(labels);
+  }
   const families = new Set(entity.nets.map((n) => n.family));
-  const isWhole =
-    families.size > 0 && [...families].every((f) => entity.nets.some((n) => n.family === f && n.length === 0));
+  const isWhole = [...families].every((f) => entity.nets.some((n) => n.family === f && n.length === 0));
   const [family] = families;
-  if ((entity.nets.length > 0 && !isWhole) || entity.notNets.length > 0)
-    notEnforced.push("nets of the policy's own endpoints");
-  return { is: allOf(parts), family: isWhole && families.size === 1 ? family : undefined, notEnforced };
+  return {
+    surely: allOf(surely),
+    maybe: allOf(maybe),
+    family: isWhole && families.size === 1 ? family : undefined,
+    notEnforced: !isWhole || entity.notNets.length > 0 ? ["nets of the policy's own endpoints"] : [],
+  };
 }
 
 function ports(list: readonly CalicoPort[]): PortExpr[] {

@@ -413,6 +413,18 @@ describe("traffic", () => {
 });
 
 describe("what is not enforced fails closed", () => {
+  it("a network set that could have an endpoint's own address widens denies of the own end and no allows", () => {
+    const networkSets = [set("s", { kind: "a" }, ["10.244.1.10/32"])];
+    const context = { networkSets, namespaceLabels: () => new Map(), backends };
+    const subject = (action: string, destination: object) => {
+      const policies = translateCalicoPolicy(np("p", { ingress: [{ action, destination }] }), context);
+      return policies.at(-1)?.subject.is;
+    };
+    const whole = translateCalicoPolicy(np("p", {}), context)[0]?.subject.is;
+    assert.deepEqual(subject("Deny", { selector: "kind == 'a'" }), whole);
+    assert.notDeepEqual(subject("Allow", { selector: "kind == 'a'" }), whole);
+    assert.deepEqual(subject("Allow", { notSelector: "kind == 'a'" }), { kind: "none" });
+  });
   it("http, source ports and nets of the own end are kept in words and open nothing", () => {
     const context = { networkSets: [], namespaceLabels: () => new Map(), backends };
     const rules = (r: object) =>

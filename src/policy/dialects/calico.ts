@@ -99,7 +99,7 @@ function translateRule(
     const isClosed = isNever || (isOpening && notEnforced.length > 0);
     const traffic: TrafficMatch = family === undefined ? match : { ...match, family };
     return {
-      local: local.is,
+      local: rule.action === "Deny" ? local.maybe : local.surely,
       rule: {
         path,
         name: "",
