@@ -163,16 +163,19 @@ function statusText(s: LabStatus): string {
       `  ${n.notReady === null ? "●" : "○"} ${n.name}  ${n.addresses.join(" ")}  pods ${n.podCIDRs.join(" ")}${n.notReady === null ? "" : `  ${n.notReady}`}`,
   );
   const pods = s.pods.map((p) => `  ${p.name}  on ${p.node || "no node yet"}  ${p.phase}  ${p.addresses.join(" ")}`);
-  return `Lab "${s.name}" since ${s.startedAt}, API ${s.api}\n  export KUBECONFIG=${s.kubeconfig}\n${[...nodes, ...pods].join("\n")}\n`;
+  const outside = `  ${s.outside.name}  ${s.outside.addresses.join(" ")}`;
+  return `Lab "${s.name}" since ${s.startedAt}, API ${s.api}\n  export KUBECONFIG=${s.kubeconfig}\n${[...nodes, ...pods, outside].join("\n")}\n`;
 }
 
 async function exec(target: string, command: readonly string[], o: { readonly name: string }): Promise<number> {
   const s = (await askLab(o.name, "status")) as LabStatus;
   const node = s.nodes.find((n) => n.name === target);
   const pod = s.pods.find((p) => p.name === target || p.name === `default/${target}`);
-  const pid = node?.pid ?? pod?.pid;
+  const pid = node?.pid ?? pod?.pid ?? (target === s.outside.name ? s.outside.pid : undefined);
   if (pid === undefined || pid === null) {
-    const names = [...s.nodes.map((n) => n.name), ...s.pods.filter((p) => p.pid !== null).map((p) => p.name)];
+    const names = [...s.nodes.map((n) => n.name), ...s.pods.filter((p) => p.pid !== null).map((p) => p.name)].concat(
+      s.outside.name,
+    );
     throw new Error(`"${target}" does not run in lab "${o.name}": ${names.join(", ")} do`);
   }
   // What follows the target is the command's own, the customary "--" in front of it excepted.
@@ -257,8 +260,8 @@ export function labCommand(setStatus: (code: number) => void, io: LabOutput = ST
     .option("--name <NAME>", "only this one", checkedName)
     .option("--json", "as JSON")
     .action(run((o) => status(o, io)));
-  named(lab.command("exec").description("run a command on a node or in a pod"))
-    .argument("<target>", "node, pod or namespace/pod")
+  named(lab.command("exec").description("run a command on a node, in a pod or on the host outside"))
+    .argument("<target>", "node, pod, namespace/pod or outside")
     .argument("[command...]", "default: bash")
     .passThroughOptions()
     .action(run((target, command, o) => exec(target, command, o)));

@@ -58,6 +58,8 @@ export interface LabStatus {
     /** A process in the pod; null: none runs. */
     readonly pid: number | null;
   }[];
+  /** The host outside of the cluster: its process 1. */
+  readonly outside: { readonly name: string; readonly addresses: readonly string[]; readonly pid: number };
 }
 
 function statusOf(lab: Lab, startedAt: string): LabStatus {
@@ -85,6 +87,11 @@ function statusOf(lab: Lab, startedAt: string): LabStatus {
         pid: worker?.container(undefined)?.process()?.pid ?? null,
       };
     }),
+    outside: {
+      name: "outside",
+      addresses: [lab.topology.outside.v4, lab.topology.outside.v6],
+      pid: lab.underlay.outside.init.pid,
+    },
   };
 }
 

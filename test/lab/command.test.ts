@@ -114,6 +114,7 @@ test("pods from kubectl reach each other, and the probe prints who reaches whom"
 test("exec runs commands on nodes and in pods, and gives their status", async () => {
   assert.equal(await ok("exec", "--name", NAME, "node-2", "--", "cat", "/proc/sys/kernel/hostname"), "node-2\n");
   assert.match(await ok("exec", "--name", NAME, "default/a", "ip", "-br", "address"), /eth0\S*\s+UP\s+10\.244\./);
+  assert.match(await ok("exec", "--name", NAME, "outside", "--", "ip", "-br", "address"), /198\.51\.100\.10/);
   assert.equal((await lab("exec", "--name", NAME, "a", "--", "sh", "-c", "exit 5")).code, 5);
   assert.match(
     (await lab("exec", "--name", NAME, "nobody", "--", "true")).stderr,
