@@ -414,7 +414,7 @@ describe("traffic", () => {
 
 describe("what is not enforced fails closed", () => {
   it("a network set that could have an endpoint's own address widens denies of the own end and no allows", () => {
-    const networkSets = [set("s", { kind: "a" }, ["10.244.1.10/32"])];
+    const networkSets = [set("s", { kind: "a" }, ["10.244.1.10/32"], false)];
     const context = { networkSets, namespaceLabels: () => new Map(), backends };
     const subject = (action: string, destination: object) => {
       const policies = translateCalicoPolicy(np("p", { ingress: [{ action, destination }] }), context);
