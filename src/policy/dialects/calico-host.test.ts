@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { unwrap } from "../../base/result.ts";
 import { createInterner } from "../../model/intern.ts";
-import { parseHostEndpoint } from "../../model/policy/calico-objects.ts";
+import { parseCalicoTier, parseHostEndpoint } from "../../model/policy/calico-objects.ts";
 import { parseGlobalNetworkPolicy } from "../../model/policy/calico-policy.ts";
 import { ask } from "../testing/dialect-world.ts";
-import { translateCalicoPolicy } from "./calico.ts";
+import { CALICO_TIERS, translateCalicoPolicy, translateCalicoTier } from "./calico.ts";
 import { DEFAULT_FAILSAFES, translateHostEndpoint } from "./calico-host.ts";
 import { calicoViews } from "./calico-labels.ts";
 
@@ -68,4 +68,11 @@ test("failsafe ports and the default are told apart from policies, and what is n
   assert.equal(first.ingress.rules.length, DEFAULT_FAILSAFES.ingress.length);
   assert.deepEqual([first.tier, last.tier], ["admin", "baseline"]);
   assert.equal(last.ingress.rules[0]?.notEnforced.length, 2);
+});
+
+test("the tiers that Calico has by itself are what objects of their names say", () => {
+  for (const tier of CALICO_TIERS) {
+    const parsed = unwrap(parseCalicoTier({ metadata: { name: tier.name }, spec: {} }, interner));
+    assert.deepEqual(translateCalicoTier(parsed), tier);
+  }
 });

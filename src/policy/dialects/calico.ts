@@ -46,6 +46,12 @@ export function translateCalicoTier(tier: CalicoTier): Tier {
   };
 }
 
+/** Tiers that Calico has without an object for them; objects of their names, which agree with them, stand first. */
+export const CALICO_TIERS: readonly Tier[] = [
+  { name: "kube-admin", order: 1_000, end: "pass" },
+  { name: "kube-baseline", order: 10_000_000, end: "pass" },
+];
+
 const ACTIONS: Readonly<Record<CalicoRule["action"], Action>> = {
   Allow: "allow",
   Deny: "deny",
