@@ -18,7 +18,18 @@ const privilegedFolders: readonly (readonly [string, string])[] = [
 ];
 
 /** Order in which privileged suites run: what others stand on comes first. Suites not named here follow by name. */
-const order: readonly string[] = ["kernel", "bpf", "netns", "agent", "lab", "cluster", "chaining", "runtimes", "chaos", "bench"];
+const order: readonly string[] = [
+  "kernel",
+  "bpf",
+  "netns",
+  "agent",
+  "lab",
+  "cluster",
+  "chaining",
+  "runtimes",
+  "chaos",
+  "bench",
+];
 
 function suiteOf(file: string): { name: string; isPrivileged: boolean } {
   const folder = privilegedFolders.find(([path]) => file.startsWith(path));
