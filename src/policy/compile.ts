@@ -26,7 +26,23 @@ export const DEFAULT_LIMITS: CompileLimits = { setRowsPerClass: 16_384, setRows:
 
 /** Compiles again and again; numbers stay what they were as long as what they stand for is there. */
 export interface Compiler {
+  /** For a cold start, and for who only asks: the state as it should be. */
   compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables;
+  /**
+   * The states to go through from the last one, so that no flow sees an answer that is neither old nor new: the old rules
+   * on a partition that knows the atoms of both, the new rules on it, the new rules on their own. Between two of them
+   * either the partition or the rules differ. Take the partition's rows after each, before the next is asked for.
+   */
+  steps(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): Generator<PolicyTables>;
+}
+
+/** What one state of policies and endpoints needs, whatever the addresses. */
+interface Wanted {
+  readonly classes: ReadonlyMap<string, PolicyClass>;
+  /** Keys of endpoints and of their classes. */
+  readonly classed: readonly { readonly key: string; readonly ingress: string; readonly egress: string }[];
+  readonly atoms: ReadonlyMap<string, Atom>;
+  readonly names: ReadonlySet<string>;
 }
 
 /** Where the tables of one compilation grow. */
@@ -104,6 +120,7 @@ class TableCompiler implements Compiler {
   readonly #limits: CompileLimits;
   readonly #selections = createSelections();
   #identities: readonly Identity[] = [];
+  #current: Wanted | undefined;
   readonly #memory = new Map<string, ClassMemory>();
   readonly #classNumbers = createNumbers(1);
   readonly #setNumbers = createNumbers(1);
@@ -114,6 +131,30 @@ class TableCompiler implements Compiler {
   }
 
   compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables {
+    const wanted = this.#want(ordered, endpoints);
+    this.#current = wanted;
+    partition.use(wanted.atoms, wanted.names);
+    return this.#tables(wanted, partition);
+  }
+
+  *steps(
+    ordered: readonly OrderedTier[],
+    endpoints: readonly Endpoint[],
+    partition: Partition,
+  ): Generator<PolicyTables> {
+    const wanted = this.#want(ordered, endpoints);
+    const old = this.#current;
+    this.#current = wanted;
+    if (old !== undefined) {
+      partition.use(new Map([...old.atoms, ...wanted.atoms]), old.names.union(wanted.names));
+      yield this.#tables(old, partition);
+      yield this.#tables(wanted, partition);
+    }
+    partition.use(wanted.atoms, wanted.names);
+    yield this.#tables(wanted, partition);
+  }
+
+  #want(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[]): Wanted {
     this.#selections.update(ordered, endpoints);
     const classes = new Map<string, PolicyClass>();
     const classed = endpoints.map((endpoint) => {
@@ -125,8 +166,10 @@ class TableCompiler implements Compiler {
     const atoms = new Map<string, Atom>();
     for (const c of classes.values()) addAtoms(atoms, c);
     const egressSteps = [...classes.values()].flatMap((c) => (c.direction === "egress" ? c.steps : []));
-    partition.use(atoms, namesIn(egressSteps));
+    return { classes, classed, atoms, names: namesIn(egressSteps) };
+  }
 
+  #tables({ classes, classed }: Wanted, partition: Partition): PolicyTables {
     const identities = this.#sameIdentities([...partition.identities()]);
     const draft = newDraft();
     const answers = createPeerAnswers();
@@ -142,7 +185,8 @@ class TableCompiler implements Compiler {
         egress: this.#classNumbers.numberOf(e.egress),
       });
     const { classes: rows, peers, sets, rules, overflow } = draft;
-    return { classes: rows, peers, sets, rules, overflow, endpoints: numbers };
+    const families = new Map(identities.map((i) => [i.number, i.family]));
+    return { classes: rows, peers, sets, rules, overflow, endpoints: numbers, identities: families };
   }
 
   /** The earlier list where nothing came and nothing went: then answers stand as they are. */

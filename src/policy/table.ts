@@ -74,6 +74,8 @@ export interface PolicyTables {
   readonly peers: ReadonlyMap<number, ReadonlyMap<number, number>>;
   readonly sets: ReadonlyMap<number, readonly SetRow[]>;
   readonly endpoints: ReadonlyMap<string, EndpointClasses>;
+  /** All identities that the classes were asked about, with their family. */
+  readonly identities: ReadonlyMap<number, Family>;
   readonly rules: ReadonlyMap<number, RuleInfo>;
   /** Classes that are closed since they did not fit, with the reason. */
   readonly overflow: ReadonlyMap<number, string>;

@@ -34,11 +34,12 @@ export interface CompileOptions {
   readonly overlays?: readonly Overlay[];
 }
 
-/** Compiles what one node enforces. */
-export function compileNode(cluster: LiteralCluster, node: string, options: CompileOptions = {}): CompiledNode {
+/** What a node's compilation is made from; its addresses are in the partition already. */
+function prepare(cluster: LiteralCluster, node: string, options: CompileOptions) {
   const { compiler = createCompiler(), partition = createPartition(), policies = translated(cluster) } = options;
   const namespaces = new Map(cluster.namespaces.map((n): [string, Namespace] => [n.name, n]));
-  const facts = clusterFacts({ localNode: node, nodes: cluster.nodes, namespaces, pods: cluster.pods }, options.views);
+  const objects = { localNode: node, nodes: cluster.nodes, namespaces, pods: cluster.pods };
+  const facts = clusterFacts(objects, options.views);
   partition.overlay(options.overlays ?? []);
   for (const f of facts.values()) partition.set(f);
   const at = new Map<string, string>();
@@ -51,8 +52,20 @@ export function compileNode(cluster: LiteralCluster, node: string, options: Comp
     endpoints.push({ key, of: "pods", facts: known });
     for (const a of pod.podIps) at.set(a.text, key);
   }
-  const tables = compiler.compile(orderPolicies(policies, options.tiers), endpoints, partition);
+  return { compiler, partition, ordered: orderPolicies(policies, options.tiers), endpoints, at };
+}
+
+/** Compiles what one node enforces. */
+export function compileNode(cluster: LiteralCluster, node: string, options: CompileOptions = {}): CompiledNode {
+  const { compiler, partition, ordered, endpoints, at } = prepare(cluster, node, options);
+  const tables = compiler.compile(ordered, endpoints, partition);
   return { tables, partition, endpointAt: (a) => at.get(a.text) };
+}
+
+/** The states on the way to what one node enforces. */
+export function stepsOfNode(cluster: LiteralCluster, node: string, options: CompileOptions): Generator<PolicyTables> {
+  const { compiler, partition, ordered, endpoints } = prepare(cluster, node, options);
+  return compiler.steps(ordered, endpoints, partition);
 }
 
 /** The cluster's policies as rules. */
