@@ -147,3 +147,21 @@ test("what is the same is not written again", () => {
   const { tables } = compileNode(cluster, "node-1");
   assert.deepEqual(changeTables(tables, tables), { before: [], after: [] });
 });
+
+test("an identity that is gone keeps the default it had until the ipcache no longer names it", () => {
+  const answer = { isAllowed: true, rule: 1, logRule: 0, staged: undefined };
+  const rows: readonly SetRow[] = [{ prefixLength: 32, protocol: 0, port: 0, verdict: answer }];
+  const sets = new Map([1, 2].map((n) => [n, rows]));
+  const row = (set: number) => new Map([[1, { set4: set, set6: set }]]);
+  const from: PolicyTables = { ...EMPTY_TABLES, sets, classes: row(1), identities: new Map([[10, 4]]) };
+  const split = new Map<number, 4 | 6>([11, 12].map((n) => [n, 4]));
+  const peers = new Map([[1, new Map([[11, 1]])]]);
+  assert.deepEqual(changeTables(from, { ...from, classes: row(2), peers, identities: split }), {
+    before: [
+      { table: "peers", class: 1, identity: 11, set: 1 },
+      { table: "peers", class: 1, identity: 10, set: 1 },
+      { table: "classes", class: 1, row: { set4: 2, set6: 2 } },
+    ],
+    after: [{ table: "peers", class: 1, identity: 10, set: undefined }],
+  });
+});

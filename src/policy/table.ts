@@ -13,9 +13,8 @@
  * protocol), 48 (any port of a protocol) or 48 + n (n leading bits of the port). Port means destination port for
  * protocols that have them, type·256 + code for the family's own ICMP, 0 else.
  *
- * Sets never change: a change of rules makes new ones. Written in the order sets, peers, classes, endpoints, ipcache,
- * and removed in the opposite one, each flow sees the old answer or the new one and nothing between. What is missing
- * anywhere is denied: class 0, set 0 and a trie without an answer.
+ * Sets never change: a change of rules makes new ones. Written in the order of `change.ts`, each flow sees the old answer or
+ * the new one and nothing between. What is missing anywhere is denied: class 0, set 0 and a trie without an answer.
  */
 
 import type { Family } from "../net/addr.ts";
