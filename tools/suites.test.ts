@@ -9,7 +9,7 @@ const suites = suitesOf([
   "src/net/addr.ts",
   "src/kernel/fake/fake.test.ts",
   "src/kernel/linux/addon.test.ts",
-  "test/netns/veth.test.ts",
+  "test/bpf/veth.test.ts",
   "test/layers.test.ts",
 ]);
 
@@ -17,7 +17,7 @@ describe("suitesOf()", () => {
   it("puts units first, then privileged suites in the order of what stands on what", () => {
     assert.deepEqual(
       suites.map((s) => s.name),
-      ["unit", "kernel", "netns", "runtimes", "zoo"],
+      ["unit", "kernel", "bpf", "runtimes", "zoo"],
     );
   });
 
@@ -29,7 +29,7 @@ describe("suitesOf()", () => {
 
 describe("selectSuites()", () => {
   const files = (only: string) => selectSuites(suites, only).flatMap((s) => s.files);
-  it("takes a suite by its name", () => assert.deepEqual(files("netns"), ["test/netns/veth.test.ts"]));
+  it("takes a suite by its name", () => assert.deepEqual(files("bpf"), ["test/bpf/veth.test.ts"]));
   it("takes files by a part of their path", () => assert.deepEqual(files("addr"), ["src/net/addr.test.ts"]));
   it("finds nothing for a name that is nowhere", () => assert.deepEqual(files("nowhere"), []));
 });
