@@ -8,7 +8,8 @@ import { CommandError } from "../../src/lab/run.ts";
 import { BPF_MAPS } from "../../src/net/gen/bpf-maps.ts";
 import { addPod, deletePod, type Pod, startNodes, type TwillNode } from "../fixture/twill-nodes.ts";
 
-const TWILL = fileURLToPath(new URL("../../bin/twill", import.meta.url));
+const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
+const TWILL = `${CHECKOUT}bin/twill`;
 
 const stack = new AsyncDisposableStack();
 let node: TwillNode;
@@ -193,17 +194,11 @@ describe("words", () => {
 
   it("others than root learn why they are refused", async () => {
     const words = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "--no-new-privs"];
-    const agent = [
-      TWILL,
-      "agent",
-      "--set",
-      "nodeName=x",
-      "--set",
-      "cluster=dir:/tmp",
-      "--run-dir",
-      "/run/twill-nobody",
-    ];
-    const refused = await outcome(node.run(["setpriv", ...words, ...agent]));
+    // Where others cannot enter the folder that the checkout lies in, they can by this way, which only the node has.
+    await node.run(["mount", "--bind", CHECKOUT, "/mnt"]);
+    const agent = ["/mnt/bin/twill", "agent"];
+    const settings = ["--set", "nodeName=x", "--set", "cluster=dir:/tmp", "--run-dir", "/run/twill-nobody"];
+    const refused = await outcome(node.run(["setpriv", ...words, ...agent, ...settings]));
     assert.equal(refused.code, 1);
     assert.match(refused.err, /This ran as uid 65534: Twill makes devices and loads eBPF, which only root may/);
   });
