@@ -44,7 +44,7 @@ export const packages = [
   pkg("iputils-ping", "a pod's ordinary ping", ["test"], "ping"),
   pkg("curl", "asks the agent's sockets as an operator would", ["test"], "curl"),
   pkg("bpftool", "reads and breaks the agent's maps from outside", ["test"], "bpftool"),
-  pkg("sockperf", "round trips for benchmarks", ["bench"], "sockperf"),
+  pkg("sockperf", "round trips for benchmarks", measuring, "sockperf"),
   pkg("clang-14", "proves that the checked-in eBPF objects are current", ["test"], "clang-14"),
   pkg("llvm-14", "strips the eBPF objects as the checked-in ones are", ["test"], "llvm-strip-14"),
   pkg("containerd", "a real runtime that drives the CNI plugin", ["test"], "containerd"),
