@@ -1,8 +1,7 @@
 /** A pool: one prefix of addresses that this node gives to its pods, less what is reserved in it. */
 
-import type { Addr } from "../net/addr.ts";
 import { addrFromBigint, addrToBigint, familyBits } from "../net/addr.ts";
-import { nthAddr, type Prefix, prefixSize } from "../net/prefix.ts";
+import { type Prefix, prefixSize } from "../net/prefix.ts";
 import { type AddrRange, rangeOf, rangeOfPrefix, rangeSize, subtractRanges } from "../net/range.ts";
 
 /** Make it with {@link makePool}. */
@@ -26,11 +25,6 @@ export interface PoolFigures {
   /** Released a short while ago: given out only when nothing else is free. */
   readonly cooling: bigint;
   readonly free: bigint;
-}
-
-/** The node's own address in a pod prefix: the first one after the network's (`.1`, `::1`). */
-export function routerAddr(p: Prefix): Addr {
-  return nthAddr(p, prefixSize(p) > 1n ? 1n : 0n);
 }
 
 /**

@@ -6,9 +6,9 @@
  */
 
 import type { Issue } from "../base/issue.ts";
+import { routerAddr } from "../model/router-addr.ts";
 import type { Addr } from "../net/addr.ts";
 import type { NodeNet } from "../routing/node-net.ts";
-import { routerAddr } from "../routing/topology.ts";
 import type { ClusterInput, ClusterRows } from "./cluster-rows.ts";
 import type { NodeFacts } from "./facts.ts";
 import { findForeign } from "./foreign.ts";

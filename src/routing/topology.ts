@@ -1,9 +1,10 @@
 /** Nodes and their addresses → where every prefix of the cluster lies, seen from one node, with a VXLAN between nodes. */
 
 import type { Issue } from "../base/issue.ts";
+import { routerAddr } from "../model/router-addr.ts";
 import type { Addr, Family } from "../net/addr.ts";
 import { Identity, IpcacheFlag } from "../net/gen/bpf-maps.ts";
-import { comparePrefix, hostPrefix, nthAddr, type Prefix, prefixCovers } from "../net/prefix.ts";
+import { comparePrefix, hostPrefix, type Prefix, prefixCovers } from "../net/prefix.ts";
 import { type Claim, settleClaims } from "./conflicts.ts";
 import type { IpcacheEntry, NodeEntry } from "./entries.ts";
 import { assignNodeIds } from "./node-ids.ts";
@@ -31,11 +32,6 @@ export interface Topology {
   readonly nodes: readonly NodeEntry[];
   /** Claims that could not be honoured; everything else works without them. */
   readonly issues: readonly Issue[];
-}
-
-/** The router address of a node in one of its pod CIDRs: its first address after the network's own. */
-export function routerAddr(podCidr: Prefix): Addr {
-  return nthAddr(podCidr, 1n);
 }
 
 function podClaims(ordered: readonly NodeNet[], clusterCidrs: readonly Prefix[], issues: Issue[]): Claim[] {
