@@ -7,14 +7,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
 import type { NetworkPolicy } from "../model/policy/network-policy.ts";
-import { type Addr, addr } from "../net/addr.ts";
+import { addr } from "../net/addr.ts";
 import { createCompiler } from "./compile.ts";
 import { translateClusterNetworkPolicy } from "./dialects/cluster-network-policy.ts";
 import { translateNetworkPolicy } from "./dialects/kubernetes.ts";
 import { createPartition } from "./identity.ts";
 import { decide } from "./literal/decide.ts";
-import type { Flow, LiteralCluster } from "./literal/flow.ts";
-import { type CompiledNode, compileNode, judgeAcross } from "./testing/compiled.ts";
+import type { LiteralCluster } from "./literal/flow.ts";
+import { assertAgree, flowsBetween, type Traffic } from "./testing/agree.ts";
+import { type CompiledNode, compileNode } from "./testing/compiled.ts";
 import { generateCluster } from "./testing/generate.ts";
 import { parseCluster } from "./testing/parse.ts";
 import { createRandom } from "./testing/random.ts";
@@ -32,7 +33,7 @@ const OUTSIDE = [
   "192.168.77.12",
   "fd00:77::12",
 ];
-const TRAFFIC: readonly (readonly [number, number])[] = [
+const TRAFFIC: readonly Traffic[] = [
   [6, 80],
   [6, 81],
   [6, 53],
@@ -53,20 +54,6 @@ const TRAFFIC: readonly (readonly [number, number])[] = [
   [255, 0],
 ];
 
-/** Every pair of pods, and of pods and others, with one kind of traffic after the other. */
-function* flowsOf(cluster: LiteralCluster, turn: number): Generator<Flow> {
-  const pods = cluster.pods.flatMap((p) => p.podIps);
-  const others = OUTSIDE.map(addr);
-  let n = turn;
-  const all = (from: Addr, to: Addr) =>
-    [0, 1, 2, 3].map(() => {
-      const [protocol, port] = TRAFFIC[n++ % TRAFFIC.length] ?? [6, 80];
-      return { from, to, protocol, port };
-    });
-  for (const from of [...pods, ...others])
-    for (const to of [...pods, ...others]) if (from.family === to.family && from.text !== to.text) yield* all(from, to);
-}
-
 function compare(seed: number): number {
   const cluster = parseCluster(generateCluster(seed));
   return compareWith(
@@ -77,21 +64,8 @@ function compare(seed: number): number {
 }
 
 function compareWith(seed: number, cluster: LiteralCluster, nodes: readonly CompiledNode[]): number {
-  let flows = 0;
-  for (const flow of flowsOf(cluster, seed)) {
-    const expected = decide(cluster, flow);
-    const found = judgeAcross(nodes, flow);
-    for (const end of ["egress", "ingress"] as const) {
-      if (expected[end] === (found[end]?.isAllowed ?? true)) continue;
-      const rule = nodes.map((n) => JSON.stringify(n.tables.rules.get(found[end]?.rule ?? 0) ?? null)).join(" ");
-      assert.fail(
-        `seed ${seed}: ${flow.from.text} → ${flow.to.text} protocol ${flow.protocol} port ${flow.port}, ${end}: ` +
-          `the specification says ${expected[end]}, the tables ${found[end]?.isAllowed} by ${rule}`,
-      );
-    }
-    flows++;
-  }
-  return flows;
+  const ends = [...cluster.pods.flatMap((p) => p.podIps), ...OUTSIDE.map(addr)];
+  return assertAgree(seed, flowsBetween(ends, TRAFFIC, seed), nodes, (flow) => decide(cluster, flow));
 }
 
 for (const seed of REGRESSIONS) test(`seed ${seed}, which failed once`, () => assert.ok(compare(seed) > 0));

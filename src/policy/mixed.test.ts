@@ -15,7 +15,7 @@ import {
   parseCiliumClusterwideNetworkPolicy,
   parseCiliumNetworkPolicy,
 } from "../model/policy/cilium-policy.ts";
-import { type Addr, addr } from "../net/addr.ts";
+import { addr } from "../net/addr.ts";
 import { translateCalicoPolicy, translateCalicoTier } from "./dialects/calico.ts";
 import { calicoViews } from "./dialects/calico-labels.ts";
 import { translateCiliumPolicy } from "./dialects/cilium.ts";
@@ -25,9 +25,9 @@ import { translateNetworkPolicy } from "./dialects/kubernetes.ts";
 import type { LabelViews } from "./facts.ts";
 import { ciliumSays } from "./literal/cilium.ts";
 import { decide } from "./literal/decide.ts";
-import type { Flow } from "./literal/flow.ts";
 import { dialects } from "./literal/tiers.ts";
-import { compileNode, judgeAcross } from "./testing/compiled.ts";
+import { assertAgree, flowsBetween, type Traffic } from "./testing/agree.ts";
+import { compileNode } from "./testing/compiled.ts";
 import { generateCluster } from "./testing/generate.ts";
 import { generateDialects } from "./testing/generate-dialects.ts";
 import { parseCluster } from "./testing/parse.ts";
@@ -44,7 +44,7 @@ const OUTSIDE = [
   "192.168.77.12",
   "fd00:77::12",
 ];
-const TRAFFIC: readonly (readonly [number, number])[] = [
+const TRAFFIC: readonly Traffic[] = [
   [6, 80],
   [6, 53],
   [6, 8081],
@@ -109,38 +109,10 @@ function prepare(seed: number) {
   return { cluster, nodes, others };
 }
 
-function* flowsOf(pods: readonly Addr[], turn: number): Generator<Flow> {
-  const ends = [...pods, ...OUTSIDE.map(addr)];
-  let n = turn;
-  for (const from of ends)
-    for (const to of ends)
-      if (from.family === to.family && from.text !== to.text)
-        for (let i = 0; i < 4; i++) {
-          const [protocol, port] = TRAFFIC[n++ % TRAFFIC.length] ?? [6, 80];
-          yield { from, to, protocol, port };
-        }
-}
-
 function compare(seed: number): number {
   const { cluster, nodes, others } = prepare(seed);
-  let flows = 0;
-  for (const flow of flowsOf(
-    cluster.pods.flatMap((p) => p.podIps),
-    seed,
-  )) {
-    const expected = decide(cluster, flow, others);
-    const found = judgeAcross(nodes, flow);
-    for (const end of ["egress", "ingress"] as const) {
-      if (expected[end] === (found[end]?.isAllowed ?? true)) continue;
-      const rule = nodes.map((n) => JSON.stringify(n.tables.rules.get(found[end]?.rule ?? 0) ?? null)).join(" ");
-      assert.fail(
-        `seed ${seed}: ${flow.from.text} → ${flow.to.text} protocol ${flow.protocol} port ${flow.port}, ${end}: ` +
-          `the specifications say ${expected[end]}, the tables ${found[end]?.isAllowed} by ${rule}`,
-      );
-    }
-    flows++;
-  }
-  return flows;
+  const ends = [...cluster.pods.flatMap((p) => p.podIps), ...OUTSIDE.map(addr)];
+  return assertAgree(seed, flowsBetween(ends, TRAFFIC, seed), nodes, (flow) => decide(cluster, flow, others));
 }
 
 for (const seed of REGRESSIONS) test(`seed ${seed}, which failed once`, () => assert.ok(compare(seed) > 0));
