@@ -10,11 +10,7 @@ static __noinline int begin_flow_of_host(struct __sk_buff *skb, const struct pac
 					 const struct way *way)
 {
 	const struct config *c = get_config();
-	struct ct_entry fresh = {
-		.flags = CT_VIA_STACK,
-		.origin_identity = IDENTITY_HOST,
-		.reply_identity = way->identity,
-	};
+	struct ct_entry fresh = { .flags = CT_VIA_STACK };
 
 	if (!c)
 		return METRIC_DROP_NOT_CONFIGURED;
@@ -26,13 +22,13 @@ static __noinline int begin_flow_of_host(struct __sk_buff *skb, const struct pac
  * The stack had begun a flow of which only the pod's half was seen so far, since conntrack was lost in its middle: what the
  * pod sends are the replies.
  */
-INLINE void claim_flow(struct flow *flow)
+INLINE void claim_flow(const struct packet *p, struct flow *flow)
 {
 	struct ct_entry *e = flow->entry;
 
 	if (!e || flow->is_related || !flow->is_reply || (e->flags & (CT_PICKED_UP | CT_VIA_STACK)) != CT_PICKED_UP)
 		return;
-	ct_turn(e);
+	ct_turn(e, p);
 	e->flags |= CT_VIA_STACK;
 	flow->is_reply = 0;
 }
@@ -46,7 +42,7 @@ INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, con
 	 * What the flow remembers is the way of a pod of this node towards the other side, and packets of both directions
 	 * come by here. Hence pods first; CT_STACK means the stack itself, which would not send to twill0.
 	 */
-	if (find_pod(e, !flow->is_high, &p->dst, &way->pod, &way->identity)) {
+	if (find_pod(e, !flow->is_high, &p->dst, &way->pod)) {
 		way->kind = WAY_LOCAL;
 	} else {
 		if (e && e->flags & CT_TUNNEL && recall_way(e, c->revision, way))
@@ -89,7 +85,10 @@ int from_host(struct __sk_buff *skb)
 	failed = find_flow(skb, &p, &flow);
 	if (likely(!failed)) {
 		ct_touch(skb, &p, c, &flow, CT_VIA_STACK);
-		claim_flow(&flow);
+		claim_flow(&p, &flow);
+		failed = check_policy(skb, &p, &flow, HOOK_FROM_HOST);
+	}
+	if (likely(!failed)) {
 		failed = choose_way_of_host(skb, &p, c, &flow, &way);
 	}
 	if (unlikely(failed))

@@ -11,8 +11,6 @@
 
 struct sender {
 	struct ct_side pod;
-	__u32 identity; /* not set where the pod is known from its flow */
-	__u32 pad;
 } __attribute__((aligned(8)));
 
 /* The frame's MACs: 0 or the reason to drop. */
@@ -37,7 +35,7 @@ INLINE int check_sender(struct __sk_buff *skb, const struct packet *p, struct fl
 {
 	struct ct_entry *e = flow->is_related ? NULL : flow->entry;
 
-	if (unlikely(!find_pod(e, flow->is_high, &p->src, &source->pod, &source->identity) || source->pod.ifindex != skb->ifindex))
+	if (unlikely(!find_pod(e, flow->is_high, &p->src, &source->pod) || source->pod.ifindex != skb->ifindex))
 		return is_link_local6(p, &p->src) ? METRIC_DROP_LINK_LOCAL : METRIC_DROP_SOURCE_SPOOFED;
 	/* Routers on the way report errors, and so does who the packet was for: a pod is no router of other pods' flows. */
 	if (unlikely(flow->is_related && !flow->is_of_target))
@@ -70,11 +68,7 @@ static __noinline int begin_flow(struct __sk_buff *skb, const struct packet *p, 
 				 const struct sender *source, const struct way *way)
 {
 	const struct config *c = get_config();
-	struct ct_entry fresh = {
-		.flags = begin_flags(source),
-		.origin_identity = source->identity,
-		.reply_identity = way->identity,
-	};
+	struct ct_entry fresh = { .flags = begin_flags(source) };
 
 	if (!c)
 		return METRIC_DROP_NOT_CONFIGURED;
@@ -90,7 +84,7 @@ INLINE int choose_way(struct __sk_buff *skb, const struct packet *p, const struc
 
 	if (recall_way(e, c->revision, way))
 		return 0;
-	if (find_pod(e, !flow->is_high, &p->dst, &way->pod, &way->identity))
+	if (find_pod(e, !flow->is_high, &p->dst, &way->pod))
 		way->kind = WAY_LOCAL;
 	else
 		find_way_beyond(&p->dst, way);
@@ -158,7 +152,9 @@ int from_pod(struct __sk_buff *skb)
 	if (unlikely(failed))
 		return drop(skb, &p, failed, HOOK_FROM_POD);
 	ct_touch(skb, &p, c, &flow, begin_flags(&source));
-	failed = choose_way(skb, &p, c, &flow, &source, &way);
+	failed = check_policy(skb, &p, &flow, HOOK_FROM_POD);
+	if (likely(!failed))
+		failed = choose_way(skb, &p, c, &flow, &source, &way);
 	if (unlikely(failed))
 		return drop(skb, &p, failed, HOOK_FROM_POD);
 	/* Everything is checked: what is shaped takes the long way, through the qdisc of its link and the stack. */

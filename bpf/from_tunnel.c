@@ -8,7 +8,7 @@
 #include "lib/forward.h"
 
 /* Whether that node may send from that address: 0 or the reason to drop. */
-INLINE int check_origin(const struct packet *p, const struct addr *outer, __u32 *identity)
+INLINE int check_origin(const struct packet *p, const struct addr *outer)
 {
 	const struct node *node = bpf_map_lookup_elem(&nodes, outer);
 	const struct ipcache_entry *known;
@@ -16,10 +16,7 @@ INLINE int check_origin(const struct packet *p, const struct addr *outer, __u32 
 	if (!node)
 		return METRIC_DROP_NODE_UNKNOWN;
 	known = ipcache_find(&p->src);
-	if (!known || known->node_id != node->node_id)
-		return METRIC_DROP_NOT_OF_NODE;
-	*identity = known->identity;
-	return 0;
+	return known && known->node_id == node->node_id ? 0 : METRIC_DROP_NOT_OF_NODE;
 }
 
 /* Where the destination is: 0 or the reason to drop. */
@@ -27,17 +24,30 @@ INLINE int find_way_in(struct ct_entry *e, bool is_high, const struct packet *p,
 {
 	const struct ipcache_entry *known;
 
-	if (likely(find_pod(e, is_high, &p->dst, &way->pod, &way->identity))) {
+	if (likely(find_pod(e, is_high, &p->dst, &way->pod))) {
 		way->kind = WAY_LOCAL;
 		return 0;
 	}
 	known = ipcache_find(&p->dst);
 	if (known && known->flags & IPCACHE_LOCAL_NODE) {
 		way->kind = WAY_STACK;
-		way->identity = IDENTITY_HOST;
 		return 0;
 	}
 	return known && known->flags & IPCACHE_POD_CIDR ? METRIC_DROP_NO_ENDPOINT : METRIC_DROP_NO_ROUTE;
+}
+
+/* Begins the flow of a packet of another node: 0 or the reason to drop. */
+static __noinline int begin_flow_of_tunnel(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
+					   const struct addr *outer, __u16 flags)
+{
+	const struct config *c = get_config();
+	struct ct_entry fresh = { .flags = flags };
+
+	if (!c)
+		return METRIC_DROP_NOT_CONFIGURED;
+	addr_copy(&fresh.tunnel, outer);
+	fresh.revision = c->revision;
+	return ct_create(skb, p, flow, &fresh);
 }
 
 /*
@@ -48,33 +58,33 @@ INLINE int choose_way_in(struct __sk_buff *skb, const struct packet *p, const st
 			 const struct addr *outer, struct way *way)
 {
 	struct ct_entry *e = flow->is_related ? NULL : flow->entry;
-	struct ct_entry fresh = { .flags = CT_TUNNEL };
+	__u16 flags = CT_TUNNEL;
 	bool is_known = e && e->revision == c->revision && e->flags & CT_TUNNEL && addr_equal(&e->tunnel, outer);
 	int failed;
 
-	if (likely(is_known) && e->flags & CT_STACK) {
+	if (is_known && e->flags & CT_STACK) {
 		way->kind = WAY_STACK;
-		return 0;
+		failed = 0;
+	} else {
+		failed = is_known ? 0 : check_origin(p, outer);
+		if (likely(!failed))
+			failed = find_way_in(e, !flow->is_high, p, way);
 	}
-	failed = is_known ? 0 : check_origin(p, outer, &fresh.origin_identity);
 	if (likely(!failed))
-		failed = find_way_in(e, !flow->is_high, p, way);
+		failed = check_policy(skb, p, flow, HOOK_FROM_TUNNEL);
 	if (unlikely(failed))
 		return failed;
 	if (likely(is_known) || flow->is_related)
 		return 0;
 	if (way->kind == WAY_STACK)
-		fresh.flags |= CT_STACK;
+		flags |= CT_STACK;
 	if (e) {
 		addr_copy(&e->tunnel, outer);
-		e->flags = (e->flags & ~CT_STACK) | fresh.flags;
+		e->flags = (e->flags & ~CT_STACK) | flags;
 		e->revision = c->revision;
 		return 0;
 	}
-	addr_copy(&fresh.tunnel, outer);
-	fresh.reply_identity = way->identity;
-	fresh.revision = c->revision;
-	return ct_create(skb, p, flow, &fresh);
+	return begin_flow_of_tunnel(skb, p, flow, outer, flags);
 }
 
 SEC("tc")

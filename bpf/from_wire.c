@@ -47,21 +47,41 @@ INLINE bool may_be_ours(struct __sk_buff *skb, const struct config *c)
 	return port >= c->nat_port_min && port <= c->nat_port_max && port != c->tunnel_port;
 }
 
-/* Notes the reply in the pod's flow, which the agent would otherwise forget while only the outside speaks. */
-INLINE void note_reply(struct __sk_buff *skb, const struct packet *p, const struct config *c, const struct nat_entry *to)
+/*
+ * Notes the reply in the pod's flow, which the agent would otherwise forget while only the outside speaks. A flow that
+ * conntrack has lost is judged as what it is, the pod's own. 0 or METRIC_DROP_POLICY.
+ */
+static __noinline int note_reply(struct __sk_buff *skb, struct packet *p, const struct nat_entry *to)
 {
-	struct packet as_pod_sees = *p;
+	const struct config *c = get_config();
+	struct addr dst = p->dst;
+	__u32 ports = p->ports;
 	struct flow flow;
+	int failed;
 
-	as_pod_sees.dst = to->addr;
-	as_pod_sees.dst_port = to->port;
+	if (!c)
+		return METRIC_DROP_NOT_CONFIGURED;
+	/* As the pod sees it, for as long as this takes: the stack has no room for another packet. */
+	p->dst = to->addr;
+	p->dst_port = to->port;
 	if (p->is_echo || (is_echo_flow(p) && p->fragment == FRAGMENT_LATER))
-		as_pod_sees.src_port = to->port;
-	ct_find(&as_pod_sees, &flow);
-	ct_touch(skb, &as_pod_sees, c, &flow, 0);
+		p->src_port = to->port;
+	ct_find(p, &flow);
+	ct_touch(skb, p, c, &flow, 0);
+	if (!flow.entry) {
+		flow.is_reply = 1;
+		p->dst_port = p->src_port;
+	}
+	failed = check_policy(skb, p, &flow, HOOK_FROM_WIRE);
+	p->dst = dst;
+	p->ports = ports;
+	return failed;
 }
 
-/* An ICMP error about a masqueraded packet: 0 translated, READ_SLOWLY not ours, otherwise the reason to drop. */
+/*
+ * An ICMP error about a masqueraded packet, which was allowed when the pod sent it: 0 translated, READ_SLOWLY not ours, otherwise the reason
+ * to drop.
+ */
 static __noinline int unmask_error(struct __sk_buff *skb, const struct packet *p, struct nat_entry *to)
 {
 	struct packet inner = {};
@@ -92,6 +112,7 @@ INLINE int unmasquerade(struct __sk_buff *skb, struct packet *p, const struct co
 {
 	struct nat_key key __attribute__((aligned(8)));
 	const struct nat_entry *known;
+	int failed;
 
 	if (p->is_error)
 		return unmask_error(skb, p, to);
@@ -103,7 +124,9 @@ INLINE int unmasquerade(struct __sk_buff *skb, struct packet *p, const struct co
 	if (!known)
 		return READ_SLOWLY;
 	*to = *known;
-	note_reply(skb, p, c, to);
+	failed = note_reply(skb, p, to);
+	if (failed)
+		return failed;
 	return nat_rewrite(skb, p, to, false) ? METRIC_DROP_REWRITE : 0;
 }
 

@@ -72,7 +72,7 @@ static __noinline int mask_error(struct __sk_buff *skb, const struct packet *p)
  */
 static __noinline int note_via_stack(struct __sk_buff *skb, const struct packet *p, const struct config *c)
 {
-	struct ct_entry fresh = { .flags = CT_VIA_STACK, .origin_identity = IDENTITY_POD, .reply_identity = IDENTITY_REMOTE_NODE };
+	struct ct_entry fresh = { .flags = CT_VIA_STACK };
 	struct flow flow;
 	int failed;
 
@@ -83,6 +83,8 @@ static __noinline int note_via_stack(struct __sk_buff *skb, const struct packet 
 		ct_touch(skb, p, c, &flow, CT_VIA_STACK);
 		return READ_SLOWLY;
 	}
+	/* Not judged: the answer, which comes by the tunnel, asks. */
+	__builtin_memset(&flow.said, 0, sizeof(flow.said));
 	failed = ct_create(skb, p, &flow, &fresh);
 	return failed ? failed : READ_SLOWLY;
 }

@@ -6,14 +6,19 @@
 #include "from_wire.c"
 #include "to_wire.c"
 
-int twill_types(struct event *event, enum metric metric, enum hook hook, enum identity identity,
-		enum endpoint_flag endpoint_flag)
+int twill_types(struct event *event, enum metric metric, enum hook hook, enum direction direction,
+		enum generation_of generation_of)
 {
 	return 0;
 }
 
 int twill_flags(enum ipcache_flag ipcache_flag, enum config_flag config_flag, enum ct_flag ct_flag,
-		enum nat_direction nat_direction)
+		enum nat_direction nat_direction, enum endpoint_flag endpoint_flag)
+{
+	return 0;
+}
+
+int twill_policy_flags(enum policy_flag policy_flag, enum hit_flag hit_flag)
 {
 	return 0;
 }

@@ -14,15 +14,28 @@
 /* Ports of a fragment are remembered for as long as anybody keeps its parts (RFC 8200 section 4.5: 60 seconds). */
 #define FRAGMENT_TICKS 60
 
+/* What policy said about a flow that it allowed. */
+struct judgement {
+	__u32 generation; /* GENERATION_POLICY before it was asked */
+	__u32 origin_identity;
+	__u32 reply_identity;
+	__u32 egress_rule;
+	__u32 ingress_rule;
+	__u32 pad;
+} __attribute__((aligned(8)));
+
 struct flow {
 	struct ct_entry *entry; /* NULL: none yet */
+	struct judgement said;  /* for the entry of a flow that begins; see lib/policy.h */
+	struct addr quoted_dst; /* of the packet inside an ICMP error; set with is_related only */
 	__u32 now;              /* tick */
 	__u8 is_high;           /* the packet's sender is the side that sorts higher */
 	__u8 is_reply;          /* the packet goes towards the flow's origin */
 	__u8 is_related;        /* the packet is an ICMP error about the flow: do not change it */
 	__u8 is_first_of_tick;  /* nobody has seen the flow in this tick yet */
 	__u8 is_of_target;      /* the ICMP error is sent by whom the packet inside was for; set with is_related only */
-	__u8 pad[3];
+	__u8 quoted_protocol;   /* same as quoted_dst */
+	__u8 pad[2];
 };
 
 INLINE __u32 tick_now(void)
@@ -74,34 +87,53 @@ INLINE __u8 ct_seen_bits(const struct packet *p)
 	return p->protocol == IPPROTO_TCP ? p->tcp_flags & (TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK) : TCP_ACK;
 }
 
+/* What a packet that begins a flow asks of policy, as a key of `policy_sets` has it. */
+INLINE __be16 port_of(const struct packet *p)
+{
+	if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6)
+		return p->is_icmp ? bpf_htons(p->icmp_type << 8 | p->icmp_code) : 0;
+	return p->dst_port;
+}
+
+/* The generation last: who reads it must find what was said under it. */
+INLINE void remember_judgement(struct ct_entry *e, const struct judgement *said)
+{
+	e->origin_identity = said->origin_identity;
+	e->reply_identity = said->reply_identity;
+	e->egress_rule = said->egress_rule;
+	e->ingress_rule = said->ingress_rule;
+	e->judged = said->generation;
+}
+
 /* Both have closed, or one has reset: a SYN may begin the flow anew. */
 INLINE bool ct_is_closed(const struct ct_entry *e)
 {
 	return (e->origin_seen | e->reply_seen) & TCP_RST || e->origin_seen & e->reply_seen & TCP_FIN;
 }
 
-/* The other side began the flow. */
-INLINE void ct_turn(struct ct_entry *e)
+/* The other side began the flow, by such a packet: what policy said is of no worth any more. */
+INLINE void ct_turn(struct ct_entry *e, const struct packet *p)
 {
-	__u32 identity = e->origin_identity;
 	__u8 seen = e->origin_seen;
 
+	e->judged = 0;
+	e->asked = port_of(p);
 	e->flags ^= CT_ORIGIN_HIGH;
-	e->origin_identity = e->reply_identity;
-	e->reply_identity = identity;
 	e->origin_seen = e->reply_seen;
 	e->reply_seen = seen;
 }
 
 /* A SYN on a closed connection: a new flow takes over the entry, with its own origin, flags and decision. */
-static __noinline void ct_reopen(struct __sk_buff *skb, struct flow *flow, __u32 revision, __u32 flags)
+static __noinline void ct_reopen(struct __sk_buff *skb, const struct packet *p, struct flow *flow, __u32 revision,
+				 __u32 flags)
 {
 	struct ct_entry *e = flow->entry;
 
 	if (!e)
 		return;
 	if (flow->is_reply)
-		ct_turn(e);
+		ct_turn(e, p);
+	e->judged = 0;
 	e->flags = (e->flags & CT_ORIGIN_HIGH) | flags;
 	e->origin_seen = 0;
 	e->reply_seen = 0;
@@ -136,7 +168,7 @@ INLINE void ct_touch(struct __sk_buff *skb, const struct packet *p, const struct
 	if (!e || unlikely(flow->is_related))
 		return;
 	if (p->protocol == IPPROTO_TCP && unlikely((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) && ct_is_closed(e))
-		ct_reopen(skb, flow, c->revision, flags);
+		ct_reopen(skb, p, flow, c->revision, flags);
 	/* A cache line that two CPUs share is written only when something is new. */
 	flow->is_first_of_tick = e->last_seen != flow->now;
 	if (flow->is_first_of_tick)
@@ -157,6 +189,8 @@ static __noinline int ct_create(struct __sk_buff *skb, const struct packet *p, c
 	fresh->flags |= ct_make_key(p, &key) ? CT_ORIGIN_HIGH : 0;
 	fresh->origin_seen = ct_seen_bits(p);
 	fresh->last_seen = fresh->created = flow->now;
+	fresh->asked = port_of(p);
+	remember_judgement(fresh, &flow->said);
 	if (p->protocol == IPPROTO_TCP) {
 		if (!(p->tcp_flags & TCP_SYN))
 			fresh->flags |= CT_PICKED_UP;
@@ -231,6 +265,8 @@ static __noinline int ct_find_related(struct __sk_buff *skb, const struct packet
 	if (!flow->entry)
 		return METRIC_DROP_ICMP_UNRELATED;
 	flow->is_of_target = addr_equal(&inner.dst, &p->src);
+	flow->quoted_dst = inner.dst;
+	flow->quoted_protocol = inner.protocol;
 	flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);
 	count(skb, METRIC_ICMP_RELATED);
 	return 0;

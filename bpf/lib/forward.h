@@ -3,7 +3,7 @@
 #ifndef TWILL_FORWARD_H
 #define TWILL_FORWARD_H
 
-#include "conntrack.h"
+#include "policy.h"
 
 /* The gateway that every pod sees, twill0, and every pod's host end. */
 #define GATEWAY_MAC_HIGH bpf_htonl(0xeeeeeeee)
@@ -17,10 +17,8 @@ enum way_kind {
 };
 
 struct way {
-	__u32 kind;     /* enum way_kind */
-	__u32 reason;   /* of WAY_DROP */
-	__u32 identity; /* of the destination; not set by a remembered way */
-	__u32 pad;
+	__u32 kind;   /* enum way_kind */
+	__u32 reason; /* of WAY_DROP */
 	struct ct_side pod;    /* of WAY_LOCAL */
 	struct addr tunnel; /* of WAY_TUNNEL */
 } __attribute__((aligned(8)));
@@ -43,8 +41,8 @@ INLINE const struct ipcache_entry *ipcache_find(const struct addr *a)
 
 INLINE __u32 get_generation(void)
 {
-	__u32 zero = 0;
-	const struct generation *g = bpf_map_lookup_elem(&generation, &zero);
+	__u32 index = GENERATION_ENDPOINTS;
+	const struct generation *g = bpf_map_lookup_elem(&generation, &index);
 
 	return g ? g->value : 0;
 }
@@ -81,8 +79,8 @@ INLINE bool find_side(struct ct_entry *e, bool is_high, const struct addr *a, st
 	return true;
 }
 
-/* The pod that has an address, through its side of the flow when there is one. `identity` is set by a look-up only. */
-INLINE bool find_pod(struct ct_entry *e, bool is_high, const struct addr *a, struct ct_side *pod, __u32 *identity)
+/* The pod that has an address, through its side of the flow when there is one. */
+INLINE bool find_pod(struct ct_entry *e, bool is_high, const struct addr *a, struct ct_side *pod)
 {
 	const struct endpoint *endpoint;
 	__u32 generation;
@@ -93,7 +91,6 @@ INLINE bool find_pod(struct ct_entry *e, bool is_high, const struct addr *a, str
 	endpoint = bpf_map_lookup_elem(&endpoints, a);
 	if (!endpoint)
 		return false;
-	*identity = endpoint->identity;
 	side_of(pod, endpoint, generation);
 	return true;
 }
@@ -103,7 +100,6 @@ INLINE void find_way_beyond(const struct addr *dst, struct way *way)
 {
 	const struct ipcache_entry *known = ipcache_find(dst);
 
-	way->identity = known ? known->identity : IDENTITY_WORLD;
 	if (!known) {
 		way->kind = WAY_STACK;
 	} else if (!addr_is_zero(&known->tunnel)) {

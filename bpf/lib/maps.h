@@ -32,7 +32,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, GENERATION_COUNT);
 	__type(key, __u32);
 	__type(value, struct generation);
 	PINNED;
@@ -46,6 +46,52 @@ struct {
 	__type(value, struct ipcache_entry);
 	PINNED;
 } ipcache SEC(".maps");
+
+/* Room for two banks, while one agent's follows another's. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 524288);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct identity_key);
+	__type(value, struct identity_entry);
+	PINNED;
+} identities SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct policy_class_key);
+	__type(value, struct policy_class);
+	PINNED;
+} policy_classes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1048576);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct policy_peer_key);
+	__type(value, struct policy_peer);
+	PINNED;
+} policy_peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 524288);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct policy_set_key);
+	__type(value, struct policy_verdict);
+	PINNED;
+} policy_sets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct policy_hit_key);
+	__type(value, struct metric_value);
+	PINNED;
+} policy_hits SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -113,9 +159,10 @@ struct {
  * Never called, never loaded: a function that is not static keeps its parameters' types in the object's BTF, where
  * the generator of the TypeScript codecs finds those that no map names.
  */
-int twill_types(struct event *event, enum metric metric, enum hook hook, enum identity identity,
-		enum endpoint_flag endpoint_flag);
+int twill_types(struct event *event, enum metric metric, enum hook hook, enum direction direction,
+		enum generation_of generation_of);
 int twill_flags(enum ipcache_flag ipcache_flag, enum config_flag config_flag, enum ct_flag ct_flag,
-		enum nat_direction nat_direction);
+		enum nat_direction nat_direction, enum endpoint_flag endpoint_flag);
+int twill_policy_flags(enum policy_flag policy_flag, enum hit_flag hit_flag);
 
 #endif

@@ -23,17 +23,14 @@ INLINE bool is_quiet(__u32 reason)
 	return reason < METRIC_DROP_FIRST || reason == METRIC_DROP_ROUTER_REDIRECT;
 }
 
-static __noinline int drop(struct __sk_buff *skb, const struct packet *p, __u32 reason, __u32 hook)
+/* An event with all that is known of the packet, to be submitted; NULL where the ring is full. */
+INLINE struct event *begin_event(struct __sk_buff *skb, const struct packet *p, __u32 reason, __u32 hook)
 {
-	struct event *e;
+	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
-	count(skb, reason);
-	if (is_quiet(reason))
-		return VERDICT_DROP;
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count(skb, METRIC_EVENT_LOST);
-		return VERDICT_DROP;
+		return NULL;
 	}
 	e->time_ns = bpf_ktime_get_ns();
 	e->reason = reason;
@@ -48,8 +45,28 @@ static __noinline int drop(struct __sk_buff *skb, const struct packet *p, __u32 
 	e->family = p->family;
 	e->bytes = skb->len;
 	e->ether_type = bpf_ntohs(skb->protocol);
-	e->pad = 0;
-	bpf_ringbuf_submit(e, 0);
+	e->direction = DIRECTION_NONE;
+	e->is_allowed = 0;
+	e->rule = 0;
+	e->src_identity = 0;
+	e->dst_identity = 0;
+	e->bank = 0;
+	return e;
+}
+
+/* Ends a packet. What policy denies was counted and told by who judged it. */
+static __noinline int drop(struct __sk_buff *skb, const struct packet *p, __u32 reason, __u32 hook)
+{
+	struct event *e;
+
+	if (reason == METRIC_DROP_POLICY)
+		return VERDICT_DROP;
+	count(skb, reason);
+	if (is_quiet(reason))
+		return VERDICT_DROP;
+	e = begin_event(skb, p, reason, hook);
+	if (e)
+		bpf_ringbuf_submit(e, 0);
 	return VERDICT_DROP;
 }
 

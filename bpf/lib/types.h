@@ -47,6 +47,11 @@ enum metric {
 	METRIC_ICMP_RELATED = 20,      /* ICMP error of a known flow (same) */
 	METRIC_SHORTCUT_OUT = 21,      /* encapsulated without the VXLAN device (same) */
 	METRIC_SHORTCUT_IN = 22,       /* decapsulated without the VXLAN device (same) */
+	METRIC_POLICY_REJUDGED = 23,   /* known flow judged again, since policy has changed */
+	METRIC_POLICY_LOGGED = 24,     /* verdict on whose way a rule that logs stood */
+	METRIC_POLICY_STAGED = 25,     /* verdict that staged policies would turn around */
+	METRIC_POLICY_HITS_FULL = 26,  /* verdict whose rule found no room in `policy_hits` */
+	METRIC_REJECTED = 27,          /* denied packet that was answered (also counted as DROP_POLICY) */
 
 	METRIC_DROP_FIRST = 32,
 	METRIC_DROP_NOT_CONFIGURED = 32,     /* the map `config` is not filled yet */
@@ -90,13 +95,11 @@ enum hook {
 	HOOK_TO_WIRE = 5,
 };
 
-/* Identities until policy exists; node-local numbers. */
-enum identity {
-	IDENTITY_UNKNOWN = 0,
-	IDENTITY_HOST = 1,
-	IDENTITY_REMOTE_NODE = 2,
-	IDENTITY_WORLD = 3,
-	IDENTITY_POD = 4,
+/* Whose rules spoke. */
+enum direction {
+	DIRECTION_NONE = 0,
+	DIRECTION_INGRESS = 1, /* those of who receives */
+	DIRECTION_EGRESS = 2,  /* those of who sends */
 };
 
 enum endpoint_flag {
@@ -111,9 +114,15 @@ struct endpoint_key {
 	struct addr addr;
 };
 
+enum generation_of {
+	GENERATION_ENDPOINTS = 0, /* `endpoints`: flows remember where their pods are */
+	GENERATION_POLICY = 1,    /* `identities`, `policy_…`, classes of `endpoints`: flows remember their verdict */
+	GENERATION_COUNT = 2,
+};
+
 /*
- * ARRAY generation [1]: another value after every change of `endpoints`, written after it. Flows remember where their
- * pods are under the one that they looked them up in. Writers need no agreement: any value not used before will do.
+ * ARRAY generation [GENERATION_COUNT]: another value after every change of what it stands for, written after it. Flows
+ * remember under which one they looked. Writers need no agreement: any value not used before will do, except 0.
  */
 struct generation {
 	__u32 value;
@@ -122,10 +131,12 @@ struct generation {
 
 struct endpoint {
 	__u32 ifindex; /* host end of the pod's veth */
-	__u32 identity;
-	__u32 flags; /* enum endpoint_flag */
+	__u32 flags;   /* enum endpoint_flag */
+	__u32 ingress_class; /* 0: closed */
+	__u32 egress_class;
 	__u8 mac[6]; /* pod's end */
 	__u8 host_mac[6];
+	__u32 pad;
 };
 
 enum ipcache_flag {
@@ -142,11 +153,83 @@ struct ipcache_key {
 };
 
 struct ipcache_entry {
-	__u32 identity;
 	__u32 flags;        /* enum ipcache_flag */
-	struct addr tunnel; /* where its packets are sent to; zero: nowhere */
 	__u32 node_id;      /* node that may send from it; 0: none */
+	struct addr tunnel; /* where its packets are sent to; zero: nowhere */
+};
+
+/*
+ * LPM_TRIE identities: which addresses policy cannot tell apart. A bank is one agent's numbering: its successor writes
+ * another one and then makes endpoints change over, each by one write, since a class names the bank of its peers.
+ */
+struct identity_key {
+	__u32 prefix_bits; /* 32 + (0 … 128) */
+	__u32 bank;
+	struct addr addr;
+};
+
+struct identity_entry {
+	__u32 identity;
 	__u32 pad;
+};
+
+/* HASH policy_classes: the rules of one direction that endpoints share. A class that is not here is closed. */
+struct policy_class_key {
+	__u32 number;
+	__u32 pad;
+};
+
+struct policy_class {
+	__u32 set4; /* answers to IPv4 peers without an entry in `policy_peers`; 0: closed */
+	__u32 set6;
+	__u32 bank;
+	__u32 pad;
+};
+
+/* HASH policy_peers: answers of a class that are not its own default. */
+struct policy_peer_key {
+	__u32 number; /* of the class */
+	__u32 identity;
+};
+
+struct policy_peer {
+	__u32 set;
+	__u32 pad;
+};
+
+/* LPM_TRIE policy_sets: the answer over all protocols and ports. What is not here is denied. */
+struct policy_set_key {
+	__u32 prefix_bits; /* 32: any protocol; 48: any port of it; 48 + n: n leading bits of the port */
+	__u32 set;
+	__u8 protocol;
+	__u8 pad;
+	__be16 port; /* destination port; ICMP of the family: type << 8 | code; others 0 */
+};
+
+enum policy_flag {
+	POLICY_ALLOWED = 1,
+	POLICY_STAGED = 2,         /* staged policies would decide otherwise */
+	POLICY_STAGED_ALLOWED = 4, /* … and allow */
+};
+
+struct policy_verdict {
+	__u32 rule;        /* that decided; 0: none did */
+	__u32 log_rule;    /* first rule on the way that logs; 0: none */
+	__u32 staged_rule; /* valid with POLICY_STAGED */
+	__u32 flags;       /* enum policy_flag */
+};
+
+/*
+ * PERCPU_HASH policy_hits: how often a rule decided, for new flows, flows judged again and every denied packet. What staged
+ * policies would have decided counts for their rule with STAGED_HIT in it.
+ */
+struct policy_hit_key {
+	__u32 rule;
+	__u32 pad;
+};
+
+enum hit_flag {
+	STAGED_HIT = 0x40000000, /* rule numbers are smaller */
 };
 
 /* HASH nodes: outer source addresses that tunnel packets may come from. */
@@ -163,6 +246,7 @@ enum config_flag {
 	CONFIG_MASQUERADE4 = 1, /* needs node4 */
 	CONFIG_MASQUERADE6 = 2, /* needs node6 */
 	CONFIG_NO_SHORTCUT = 4, /* all tunnel packets pass the VXLAN device, as where a firewall wants to see them */
+	CONFIG_REJECT = 8,      /* answer what policy denies: TCP RST, ICMP administratively prohibited */
 };
 
 /* ARRAY config [1]. */
@@ -172,8 +256,8 @@ struct config {
 	struct addr router4; /* addresses of twill0; zero: none */
 	struct addr router6;
 	/*
-	 * Differs whenever ipcache, nodes, this structure or policy differ from before (a counter or a hash of their
-	 * contents): flows look their decision up anew when it is not the one they were judged under. Write it last.
+	 * Differs whenever ipcache, nodes or this structure differ from before (a counter or a hash of their contents):
+	 * flows look their way up anew when it is not the one they found it under. Write it last.
 	 */
 	__u32 revision;
 	__u32 flags;          /* enum config_flag */
@@ -220,8 +304,9 @@ struct ct_side {
 struct ct_entry {
 	__u32 last_seen; /* tick; written at most once a tick */
 	__u32 created;   /* tick */
-	__u32 revision;  /* config.revision of the decision */
-	__u32 origin_identity;
+	__u32 revision;  /* config.revision of the way */
+	__u32 judged;    /* generation[GENERATION_POLICY] of the verdict; 0: none yet */
+	__u32 origin_identity; /* in the bank of the class that was asked about it; 0: none was */
 	__u32 reply_identity;
 	__u16 flags;       /* enum ct_flag */
 	__u8 origin_seen;  /* TCP: all flags seen from the origin (FIN 1, SYN 2, RST 4, ACK 16). Others: 16 when seen */
@@ -229,8 +314,10 @@ struct ct_entry {
 	__u16 own_slow_in; /* packets that from_wire left to the VXLAN device, and those that came out of it */
 	__u16 own_slow_out;
 	__u32 own_slow_tick; /* of the last of them */
-	__u32 egress_rule;   /* rule that allowed the origin's side to send; 0: none was asked */
-	__u32 ingress_rule;  /* rule that allowed the other side to receive; 0: none was asked */
+	__u32 egress_rule;   /* rule that allowed the origin's side to send; 0: none had to */
+	__u32 ingress_rule;  /* rule that allowed the other side to receive; 0: none had to */
+	__be16 asked;        /* port of the question, as in `policy_sets` */
+	__u16 pad;
 	struct addr tunnel;
 	struct ct_side own_low;
 	struct ct_side own_high;
@@ -280,7 +367,7 @@ struct metric_value {
 	__u64 bytes;
 };
 
-/* RINGBUF events. */
+/* RINGBUF events: each drop, and each verdict that is logged or that staged policies would turn around. */
 struct event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
 	__u32 reason;  /* enum metric */
@@ -295,18 +382,25 @@ struct event {
 	__u8 family; /* 4 or 6; 0 where not parsed */
 	__u32 bytes;
 	__u16 ether_type; /* host order */
-	__u16 pad;
+	__u8 direction;   /* enum direction: of the rules that spoke; policy only, like all that follows */
+	__u8 is_allowed;  /* the verdict; of METRIC_POLICY_STAGED the one that staged policies would give */
+	__u32 rule;
+	__u32 src_identity; /* 0: nobody asked */
+	__u32 dst_identity;
+	__u32 bank; /* what the identities are numbers of */
 };
 
-_Static_assert(sizeof(struct endpoint) == 24, "endpoint");
+_Static_assert(sizeof(struct endpoint) == 32, "endpoint");
 _Static_assert(sizeof(struct ipcache_key) == 20, "ipcache_key");
-_Static_assert(sizeof(struct ipcache_entry) == 32, "ipcache_entry");
+_Static_assert(sizeof(struct ipcache_entry) == 24, "ipcache_entry");
+_Static_assert(sizeof(struct identity_key) == 24, "identity_key");
+_Static_assert(sizeof(struct policy_set_key) == 12, "policy_set_key");
 _Static_assert(sizeof(struct config) == 112, "config");
 _Static_assert(sizeof(struct ct_key) == 40, "ct_key");
-_Static_assert(sizeof(struct ct_entry) == 88, "ct_entry");
+_Static_assert(sizeof(struct ct_entry) == 96, "ct_entry");
 _Static_assert(sizeof(struct nat_key) == 40, "nat_key");
 _Static_assert(sizeof(struct nat_entry) == 24, "nat_entry");
 _Static_assert(sizeof(struct frag_key) == 40, "frag_key");
-_Static_assert(sizeof(struct event) == 64, "event");
+_Static_assert(sizeof(struct event) == 80, "event");
 
 #endif

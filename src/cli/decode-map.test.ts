@@ -22,6 +22,8 @@ test("a tracked flow is shown with sockets, flags and what both sides have said"
     revision: 9,
     originIdentity: 4,
     replyIdentity: 3,
+    judged: 7,
+    asked: 80,
     egressRule: 0,
     ingressRule: 0,
     flags: 3,

@@ -12,6 +12,8 @@ import {
   decodeFragEntry,
   decodeFragKey,
   decodeGeneration,
+  decodeIdentityEntry,
+  decodeIdentityKey,
   decodeIpcacheEntry,
   decodeIpcacheKey,
   decodeMetricValueAt,
@@ -19,14 +21,23 @@ import {
   decodeNatKey,
   decodeNode,
   decodeNodeKey,
+  decodePolicyClass,
+  decodePolicyClassKey,
+  decodePolicyHitKey,
+  decodePolicyPeer,
+  decodePolicyPeerKey,
+  decodePolicySetKey,
+  decodePolicyVerdict,
   ENDPOINT_FLAG_NAMES,
+  GENERATION_OF_NAMES,
   IPCACHE_FLAG_NAMES,
   METRIC_NAMES,
   METRIC_VALUE_BYTES,
   NAT_DIRECTION_NAMES,
+  POLICY_FLAG_NAMES,
 } from "../net/gen/bpf-maps.ts";
 import { macFromBytes } from "../net/mac.ts";
-import { addrText, flagText, identityText, lpmText } from "../plan/describe.ts";
+import { addrText, flagText, lpmText } from "../plan/describe.ts";
 import type { MapRow } from "../plan/rows.ts";
 
 /** Fields by name: numbers and text only. */
@@ -64,7 +75,8 @@ function u32(key: Uint8Array): number {
   return new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(0, true);
 }
 
-function decodeMetric({ key, value }: MapRow): DecodedRow {
+/** Packets and bytes over all CPUs. */
+function sumOfCpus(value: Uint8Array): { packets: number; bytes: number } {
   const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
   let [packets, bytes] = [0n, 0n];
   for (let at = 0; at + METRIC_VALUE_BYTES <= view.byteLength; at += METRIC_VALUE_BYTES) {
@@ -72,8 +84,27 @@ function decodeMetric({ key, value }: MapRow): DecodedRow {
     packets += cpu.packets;
     bytes += cpu.bytes;
   }
+  return { packets: Number(packets), bytes: Number(bytes) };
+}
+
+function decodeMetric({ key, value }: MapRow): DecodedRow {
   const index = u32(key);
-  return { what: METRIC_NAMES.get(index) ?? `${index}`, packets: Number(packets), bytes: Number(bytes) };
+  return { what: METRIC_NAMES.get(index) ?? `${index}`, ...sumOfCpus(value) };
+}
+
+function decodeSet({ key, value }: MapRow): DecodedRow {
+  const k = decodePolicySetKey(key);
+  const v = decodePolicyVerdict(value);
+  const portBits = Math.max(0, k.prefixBits - 48);
+  return {
+    set: k.set,
+    protocol: k.prefixBits > 32 ? protocolText(k.protocol) : "any",
+    port: portBits === 0 ? "any" : `${k.port}/${portBits}`,
+    flags: flagText(v.flags, POLICY_FLAG_NAMES),
+    rule: v.rule,
+    "log rule": v.logRule,
+    "staged rule": v.stagedRule,
+  };
 }
 
 function decodeCt({ key, value }: MapRow): DecodedRow {
@@ -83,12 +114,15 @@ function decodeCt({ key, value }: MapRow): DecodedRow {
     protocol: protocolText(k.protocol),
     low: socketText(k.low, k.lowPort),
     high: socketText(k.high, k.highPort),
-    origin: identityText(v.originIdentity),
-    reply: identityText(v.replyIdentity),
+    origin: v.originIdentity,
+    reply: v.replyIdentity,
     "origin seen": seenText(v.originSeen),
     "reply seen": seenText(v.replySeen),
     flags: flagText(v.flags, CT_FLAG_NAMES),
     tunnel: addrText(v.tunnel),
+    "egress rule": v.egressRule,
+    "ingress rule": v.ingressRule,
+    judged: v.judged,
     "last seen": v.lastSeen,
     revision: v.revision,
   };
@@ -121,7 +155,24 @@ function decodeConfigRow({ value }: MapRow): DecodedRow {
 
 const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
   config: decodeConfigRow,
-  generation: ({ value }) => ({ of: "endpoints", value: decodeGeneration(value).value }),
+  generation: ({ key, value }) => ({
+    of: GENERATION_OF_NAMES.get(u32(key)) ?? u32(key),
+    value: decodeGeneration(value).value,
+  }),
+  identities({ key, value }) {
+    const k = decodeIdentityKey(key);
+    return { bank: k.bank, prefix: lpmText(k.prefixBits - 32, k.addr), identity: decodeIdentityEntry(value).identity };
+  },
+  policy_classes({ key, value }) {
+    const v = decodePolicyClass(value);
+    return { class: decodePolicyClassKey(key).number, "IPv4 set": v.set4, "IPv6 set": v.set6, bank: v.bank };
+  },
+  policy_peers({ key, value }) {
+    const k = decodePolicyPeerKey(key);
+    return { class: k.number, identity: k.identity, set: decodePolicyPeer(value).set };
+  },
+  policy_sets: decodeSet,
+  policy_hits: ({ key, value }) => ({ rule: decodePolicyHitKey(key).rule, ...sumOfCpus(value) }),
   ct_tcp: decodeCt,
   ct_other: decodeCt,
   nat: decodeNat,
@@ -133,7 +184,8 @@ const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
       ifindex: v.ifindex,
       mac: macFromBytes(v.mac),
       "host mac": macFromBytes(v.hostMac),
-      identity: identityText(v.identity),
+      ingress: v.ingressClass,
+      egress: v.egressClass,
       flags: flagText(v.flags, ENDPOINT_FLAG_NAMES),
     };
   },
@@ -142,7 +194,6 @@ const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
     const v = decodeIpcacheEntry(value);
     return {
       prefix: lpmText(k.prefixBits, k.addr),
-      identity: identityText(v.identity),
       flags: flagText(v.flags, IPCACHE_FLAG_NAMES),
       tunnel: addrText(v.tunnel),
       node: v.nodeId,

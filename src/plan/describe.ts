@@ -11,7 +11,6 @@ import {
   decodeNode,
   decodeNodeKey,
   ENDPOINT_FLAG_NAMES,
-  IDENTITY_NAMES,
   IPCACHE_FLAG_NAMES,
 } from "../net/gen/bpf-maps.ts";
 import { macFromBytes } from "../net/mac.ts";
@@ -33,11 +32,6 @@ export function addrText(bytes: Uint8Array): string {
   return isZero(bytes) ? "-" : addrFromBytes(bytes).text;
 }
 
-/** Name of an identity, or its number. */
-export function identityText(identity: number): string {
-  return IDENTITY_NAMES.get(identity) ?? `${identity}`;
-}
-
 /** The prefix of an LPM key in its own family's words. */
 export function lpmText(prefixBits: number, bytes: Uint8Array): string {
   const a: Addr = addrFromBytes(bytes);
@@ -48,12 +42,12 @@ function ipcacheText({ key, value }: MapRow): string {
   const k = decodeIpcacheKey(key);
   const v = decodeIpcacheEntry(value);
   const via = isZero(v.tunnel) ? "" : ` tunnel ${addrText(v.tunnel)} node ${v.nodeId}`;
-  return `${lpmText(k.prefixBits, k.addr)} identity ${identityText(v.identity)} flags ${flagText(v.flags, IPCACHE_FLAG_NAMES)}${via}`;
+  return `${lpmText(k.prefixBits, k.addr)} flags ${flagText(v.flags, IPCACHE_FLAG_NAMES)}${via}`;
 }
 
 function endpointText({ key, value }: MapRow): string {
   const v = decodeEndpoint(value);
-  return `${addrText(decodeEndpointKey(key).addr)} ifindex ${v.ifindex} mac ${macFromBytes(v.mac)} identity ${identityText(v.identity)} flags ${flagText(v.flags, ENDPOINT_FLAG_NAMES)}`;
+  return `${addrText(decodeEndpointKey(key).addr)} ifindex ${v.ifindex} mac ${macFromBytes(v.mac)} classes ${v.ingressClass},${v.egressClass} flags ${flagText(v.flags, ENDPOINT_FLAG_NAMES)}`;
 }
 
 function configText({ value }: MapRow): string {

@@ -1,8 +1,9 @@
 /** One attached pod's part of the node's tables. */
 
 import type { Endpoint } from "../model/endpoint.ts";
-import { EndpointFlag, encodeEndpoint, encodeEndpointKey, Identity } from "../net/gen/bpf-maps.ts";
+import { EndpointFlag, encodeEndpoint, encodeEndpointKey } from "../net/gen/bpf-maps.ts";
 import { macBytes } from "../net/mac.ts";
+import type { EndpointClasses } from "../policy/table.ts";
 import { GATEWAY_MAC } from "./names.ts";
 import type { EndpointRows } from "./node-plan.ts";
 import type { AttachRow, MapRow } from "./rows.ts";
@@ -16,11 +17,16 @@ export function endpointKeys(e: Pick<Endpoint, "addrs">): readonly Uint8Array[] 
   return e.addrs.map((a) => encodeEndpointKey({ addr: a.bytes }));
 }
 
-/** The pod's entries in {@link ENDPOINTS_MAP}. @param hostIfindex of the host end, which the ledger knows only later */
-export function endpointMapRows(e: Endpoint, hostIfindex: number): readonly MapRow[] {
+/**
+ * The pod's entries in {@link ENDPOINTS_MAP}.
+ * @param hostIfindex of the host end, which the ledger knows only later
+ * @param classes what policy says of it
+ */
+export function endpointMapRows(e: Endpoint, hostIfindex: number, classes: EndpointClasses): readonly MapRow[] {
   const value = encodeEndpoint({
     ifindex: hostIfindex,
-    identity: Identity.pod,
+    ingressClass: classes.ingress,
+    egressClass: classes.egress,
     flags: (e.isDownloadLimited ? EndpointFlag.shapeDownload : 0) | (e.isUploadLimited ? EndpointFlag.shapeUpload : 0),
     mac: macBytes(e.mac),
     hostMac: macBytes(GATEWAY_MAC),
@@ -40,7 +46,7 @@ export function endpointAttachment(
 }
 
 /** What a complete attachment wants on the node; undefined while it is not complete, or not any more. */
-export function planEndpoint(e: Endpoint): EndpointRows | undefined {
+export function planEndpoint(e: Endpoint, classes: EndpointClasses): EndpointRows | undefined {
   if (e.state !== "ready" || e.hostIfindex === undefined) return undefined;
-  return { link: e.hostIfname, rows: endpointMapRows(e, e.hostIfindex), sysctls: endpointSysctls(e) };
+  return { link: e.hostIfname, rows: endpointMapRows(e, e.hostIfindex, classes), sysctls: endpointSysctls(e) };
 }

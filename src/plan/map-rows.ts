@@ -26,7 +26,6 @@ export function ipcacheRow(e: IpcacheEntry): MapRow {
   return {
     key: encodeIpcacheKey({ prefixBits: mappedLength(e.prefix), addr: e.prefix.addr.bytes }),
     value: encodeIpcacheEntry({
-      identity: e.identity,
       flags: e.flags,
       tunnel: bytesOf(e.tunnel),
       nodeId: e.nodeId,

@@ -196,7 +196,7 @@ test("what is ours, or has nothing to do with us, is no issue", () => {
 test("a conflict costs only the loser: this node and others keep what is theirs", () => {
   const thief = node("a-thief", ["192.168.77.13"], ["10.244.1.0/24", "10.244.2.0/24"]);
   const rows = text({ nodes: [SELF, OTHER, thief] });
-  assert.match(rows, /ipcache 10\.244\.1\.0\/24 identity pod flags no_masquerade,pod_cidr\n/);
+  assert.match(rows, /ipcache 10\.244\.1\.0\/24 flags no_masquerade,pod_cidr\n/);
   assert.match(rows, /ipcache 10\.244\.2\.0\/24 .* tunnel 192\.168\.77\.13/, "the first by name keeps it");
   assert.match(rows, /ipcache fd00:10:244:2::\/64 .* tunnel 192\.168\.77\.12/);
 });

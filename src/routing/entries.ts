@@ -6,8 +6,6 @@ import type { Prefix } from "../net/prefix.ts";
 /** Where a prefix lies. The longest match of an address decides; no match means the world outside. */
 export interface IpcacheEntry {
   readonly prefix: Prefix;
-  /** Node-local number of who has such an address, as `Identity`. */
-  readonly identity: number;
   /** Sum of `IpcacheFlag` values. */
   readonly flags: number;
   /** Address of the node that the prefix is reached through; undefined: not through a tunnel. */

@@ -3,7 +3,7 @@
 import type { Issue } from "../base/issue.ts";
 import { routerAddr } from "../model/router-addr.ts";
 import type { Addr, Family } from "../net/addr.ts";
-import { Identity, IpcacheFlag } from "../net/gen/bpf-maps.ts";
+import { IpcacheFlag } from "../net/gen/bpf-maps.ts";
 import { comparePrefix, hostPrefix, type Prefix, prefixCovers } from "../net/prefix.ts";
 import { type Claim, settleClaims } from "./conflicts.ts";
 import type { IpcacheEntry, NodeEntry } from "./entries.ts";
@@ -61,12 +61,12 @@ function remoteEntries(claims: readonly Claim[], tunnelOf: (name: string) => Tun
   for (const { prefix, owner } of claims) {
     const via = tunnelOf(owner);
     if (via === undefined) continue;
-    const node = { identity: Identity.remoteNode, flags: noMasquerade | remoteNode, ...via };
+    const node = { flags: noMasquerade | remoteNode, ...via };
     if (!isPod) {
       entries.push({ prefix, ...node });
       continue;
     }
-    entries.push({ prefix, identity: Identity.pod, flags: noMasquerade | podCidr, ...via });
+    entries.push({ prefix, flags: noMasquerade | podCidr, ...via });
     entries.push({ prefix: hostPrefix(routerAddr(prefix)), ...node, flags: node.flags | podCidr });
   }
   return entries;
@@ -83,7 +83,6 @@ function worldEntries(input: TopologyInput): IpcacheEntry[] {
   // A part of a cluster CIDR that no node has yet: kept inside, so that it can neither be masqueraded nor leak.
   return [...input.excludeCidrs, ...input.clusterCidrs].map((prefix) => ({
     prefix,
-    identity: Identity.world,
     flags: IpcacheFlag.noMasquerade,
     ...here,
   }));
@@ -93,8 +92,8 @@ function localEntries(input: TopologyInput, ownCidrs: readonly Prefix[]): Ipcach
   const { noMasquerade, localNode, podCidr } = IpcacheFlag;
   const own = [...input.localAddrs, ...input.self.internalIps, ...ownCidrs.map(routerAddr)];
   return [
-    ...ownCidrs.map((prefix) => ({ prefix, identity: Identity.pod, flags: noMasquerade | podCidr, ...here })),
-    ...own.map((a) => ({ prefix: hostPrefix(a), identity: Identity.host, flags: noMasquerade | localNode, ...here })),
+    ...ownCidrs.map((prefix) => ({ prefix, flags: noMasquerade | podCidr, ...here })),
+    ...own.map((a) => ({ prefix: hostPrefix(a), flags: noMasquerade | localNode, ...here })),
   ];
 }
 

@@ -216,7 +216,7 @@ const tunnelCases: Case[] = bothFamilies.flatMap((f): Case[] => [
       assert.deepEqual([out.ttl, out.dstMac], [63, podB.mac]);
       const [flow] = plane.flows();
       assert.equal(text(flow?.entry.tunnel ?? new Uint8Array(16)), remoteNode.v4);
-      assert.deepEqual([flow?.entry.originIdentity, flow?.entry.replyIdentity], [2, 4]);
+      assert.deepEqual([flow?.entry.originIdentity, flow?.entry.replyIdentity], [256, 0]);
     },
   },
   {

@@ -33,7 +33,7 @@ const toPod: Case[] = bothFamilies.flatMap((f): Case[] => [
       assert.equal(flow.entry.originSeen, TCP_FLAG.syn);
       assert.equal(flow.entry.replySeen, 0);
       assert.equal(flow.entry.revision, 1);
-      assert.deepEqual([flow.entry.originIdentity, flow.entry.replyIdentity], [4, 4]);
+      assert.deepEqual([flow.entry.originIdentity, flow.entry.replyIdentity], [256, 256]);
       assert.deepEqual(new Set([text(flow.key.low), text(flow.key.high)]), new Set([podA[f], podB[f]]));
     },
   },

@@ -28,6 +28,7 @@ import {
   encodeIpcacheKey,
   encodeNode,
   encodeNodeKey,
+  GenerationOf,
   IpcacheFlag,
   METRIC_NAMES,
   METRIC_VALUE_BYTES,
@@ -36,12 +37,19 @@ import {
 } from "../../src/net/gen/bpf-maps.ts";
 import { mac, macBytes } from "../../src/net/mac.ts";
 import { mappedLength, prefix } from "../../src/net/prefix.ts";
+import { classMapRow, identityMapRow, POLICY_MAPS, setMapRows } from "../../src/plan/policy-rows.ts";
+import type { MapRow } from "../../src/plan/rows.ts";
 
 const OBJECT = new URL("../../bpf/gen/twill-test.o", import.meta.url);
 const CLONE_NEWNET = 0x4000_0000;
 const CTX_BYTES = 192;
 /** Offsets in `struct __sk_buff` (linux/bpf.h). */
 const CTX = { ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
+
+/** The class of every pod, until a test says otherwise. */
+export const OPEN_CLASS = 1;
+/** The bank of all identities. */
+export const BANK = 9;
 
 const MASQUERADE = ConfigFlag.masquerade4 | ConfigFlag.masquerade6;
 
@@ -220,8 +228,9 @@ export class Plane {
   putEndpoint(address: string, e: { readonly ifindex: number; readonly mac: string; readonly flags: number }): void {
     const value: Endpoint = {
       ifindex: e.ifindex,
-      identity: 4,
       flags: e.flags,
+      ingressClass: OPEN_CLASS,
+      egressClass: OPEN_CLASS,
       mac: macBytes(mac(e.mac)),
       hostMac: macBytes(mac("ee:ee:ee:ee:ee:ee")),
     };
@@ -232,13 +241,13 @@ export class Plane {
     const p = prefix(cidr);
     const key = encodeIpcacheKey({ prefixBits: mappedLength(p), addr: p.addr.bytes });
     const tunnelBytes = tunnel === undefined ? new Uint8Array(16) : addr(tunnel).bytes;
-    this.put("ipcache", key, encodeIpcacheEntry({ identity: nodeId, flags, tunnel: tunnelBytes, nodeId }));
+    this.put("ipcache", key, encodeIpcacheEntry({ flags, tunnel: tunnelBytes, nodeId }));
   }
 
   /** Fills all tables with {@link NODE}, and nothing else. */
   setUp(): void {
     this.forgetFlows();
-    for (const map of ["endpoints", "ipcache", "nodes"]) this.#empty(map);
+    for (const map of ["endpoints", "ipcache", "nodes", ...Object.values(POLICY_MAPS)]) this.#empty(map);
     this.putConfig();
     for (const pod of [NODE.podA, NODE.podB, NODE.podC, NODE.podD])
       for (const a of [pod.v4, pod.v6]) this.putEndpoint(a, pod);
@@ -256,6 +265,27 @@ export class Plane {
       [3, NODE.farNode],
     ] as const)
       this.put("nodes", encodeNodeKey({ tunnel: addr(tunnel).bytes }), encodeNode({ nodeId: id, flags: 0 }));
+    this.#openAll();
+  }
+
+  /** No policy: one class whose only set allows everything. */
+  #openAll(): void {
+    const allowed = { isAllowed: true, rule: 0, logRule: 0, staged: undefined };
+    const everywhere = ["0.0.0.0/0", "::/0"].map((p) => identityMapRow(BANK, { prefix: prefix(p), identity: 256 }));
+    this.putRows(POLICY_MAPS.sets, setMapRows(1, [{ prefixLength: 32, protocol: 0, port: 0, verdict: allowed }]));
+    this.putRows(POLICY_MAPS.classes, [classMapRow(BANK, OPEN_CLASS, { set4: 1, set6: 1 })]);
+    this.putRows(POLICY_MAPS.identities, everywhere);
+    this.announcePolicy();
+  }
+
+  putRows(map: string, rows: readonly MapRow[]): void {
+    for (const { key, value } of rows) this.put(map, key, value);
+  }
+
+  /** What every writer of policy does after it. */
+  announcePolicy(): void {
+    const key = new Uint8Array(new Uint32Array([GenerationOf.policy]).buffer);
+    this.put("generation", key, encodeGeneration({ value: ++this.#generation }));
   }
 
   #context(o: RunOptions): Uint8Array {

@@ -72,6 +72,8 @@ function flow(protocol: number, port: number, idleSeconds: number, originSeen: n
       revision: 1,
       originIdentity: 4,
       replyIdentity: 3,
+      judged: 7,
+      asked: 80,
       egressRule: 0,
       ingressRule: 0,
       flags: 0,

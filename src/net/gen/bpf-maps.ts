@@ -5,13 +5,18 @@ import { bytesAt, exactly, uint, uint64, viewOf } from "../codec.ts";
 /** Every map of the object, with the sizes of its keys and values in bytes (the ring has neither). */
 export const BPF_MAPS = {
   nat: { keyBytes: 40, valueBytes: 24 },
-  endpoints: { keyBytes: 16, valueBytes: 24 },
+  endpoints: { keyBytes: 16, valueBytes: 32 },
   config: { keyBytes: 4, valueBytes: 112 },
   generation: { keyBytes: 4, valueBytes: 8 },
-  ipcache: { keyBytes: 20, valueBytes: 32 },
+  ipcache: { keyBytes: 20, valueBytes: 24 },
+  identities: { keyBytes: 24, valueBytes: 8 },
+  policy_classes: { keyBytes: 8, valueBytes: 16 },
+  policy_peers: { keyBytes: 8, valueBytes: 8 },
+  policy_sets: { keyBytes: 12, valueBytes: 16 },
+  policy_hits: { keyBytes: 8, valueBytes: 16 },
   nodes: { keyBytes: 16, valueBytes: 8 },
-  ct_tcp: { keyBytes: 40, valueBytes: 88 },
-  ct_other: { keyBytes: 40, valueBytes: 88 },
+  ct_tcp: { keyBytes: 40, valueBytes: 96 },
+  ct_other: { keyBytes: 40, valueBytes: 96 },
   frags: { keyBytes: 40, valueBytes: 8 },
   metrics: { keyBytes: 4, valueBytes: 16 },
   events: { keyBytes: 0, valueBytes: 0 },
@@ -43,6 +48,11 @@ export const Metric = {
   icmpRelated: 20,
   shortcutOut: 21,
   shortcutIn: 22,
+  policyRejudged: 23,
+  policyLogged: 24,
+  policyStaged: 25,
+  policyHitsFull: 26,
+  rejected: 27,
   dropFirst: 32,
   dropNotConfigured: 32,
   dropNotIp: 33,
@@ -101,6 +111,11 @@ export const METRIC_NAMES: ReadonlyMap<number, string> = new Map([
   [20, "icmp_related"],
   [21, "shortcut_out"],
   [22, "shortcut_in"],
+  [23, "policy_rejudged"],
+  [24, "policy_logged"],
+  [25, "policy_staged"],
+  [26, "policy_hits_full"],
+  [27, "rejected"],
   [32, "drop_not_configured"],
   [33, "drop_not_ip"],
   [34, "drop_vlan"],
@@ -150,36 +165,33 @@ export const HOOK_NAMES: ReadonlyMap<number, string> = new Map([
   [5, "to_wire"],
 ]);
 
-/** `enum identity`. */
-export const Identity = {
-  unknown: 0,
-  host: 1,
-  remoteNode: 2,
-  world: 3,
-  pod: 4,
+/** `enum direction`. */
+export const Direction = {
+  none: 0,
+  ingress: 1,
+  egress: 2,
 } as const;
-export type Identity = (typeof Identity)[keyof typeof Identity];
+export type Direction = (typeof Direction)[keyof typeof Direction];
 
-/** Names of `enum identity` by value, as metrics and the command line print them. */
-export const IDENTITY_NAMES: ReadonlyMap<number, string> = new Map([
-  [0, "unknown"],
-  [1, "host"],
-  [2, "remote_node"],
-  [3, "world"],
-  [4, "pod"],
+/** Names of `enum direction` by value, as metrics and the command line print them. */
+export const DIRECTION_NAMES: ReadonlyMap<number, string> = new Map([
+  [0, "none"],
+  [1, "ingress"],
+  [2, "egress"],
 ]);
 
-/** `enum endpoint_flag`. */
-export const EndpointFlag = {
-  shapeDownload: 1,
-  shapeUpload: 2,
+/** `enum generation_of`. */
+export const GenerationOf = {
+  endpoints: 0,
+  policy: 1,
+  count: 2,
 } as const;
-export type EndpointFlag = (typeof EndpointFlag)[keyof typeof EndpointFlag];
+export type GenerationOf = (typeof GenerationOf)[keyof typeof GenerationOf];
 
-/** Names of `enum endpoint_flag` by value, as metrics and the command line print them. */
-export const ENDPOINT_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
-  [1, "shape_download"],
-  [2, "shape_upload"],
+/** Names of `enum generation_of` by value, as metrics and the command line print them. */
+export const GENERATION_OF_NAMES: ReadonlyMap<number, string> = new Map([
+  [0, "endpoints"],
+  [1, "policy"],
 ]);
 
 /** `enum ipcache_flag`. */
@@ -204,6 +216,7 @@ export const ConfigFlag = {
   masquerade4: 1,
   masquerade6: 2,
   noShortcut: 4,
+  reject: 8,
 } as const;
 export type ConfigFlag = (typeof ConfigFlag)[keyof typeof ConfigFlag];
 
@@ -212,6 +225,7 @@ export const CONFIG_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [1, "masquerade4"],
   [2, "masquerade6"],
   [4, "no_shortcut"],
+  [8, "reject"],
 ]);
 
 /** `enum ct_flag`. */
@@ -244,6 +258,45 @@ export type NatDirection = (typeof NatDirection)[keyof typeof NatDirection];
 export const NAT_DIRECTION_NAMES: ReadonlyMap<number, string> = new Map([
   [0, "out"],
   [1, "in"],
+]);
+
+/** `enum endpoint_flag`. */
+export const EndpointFlag = {
+  shapeDownload: 1,
+  shapeUpload: 2,
+} as const;
+export type EndpointFlag = (typeof EndpointFlag)[keyof typeof EndpointFlag];
+
+/** Names of `enum endpoint_flag` by value, as metrics and the command line print them. */
+export const ENDPOINT_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
+  [1, "shape_download"],
+  [2, "shape_upload"],
+]);
+
+/** `enum policy_flag`. */
+export const PolicyFlag = {
+  allowed: 1,
+  staged: 2,
+  stagedAllowed: 4,
+} as const;
+export type PolicyFlag = (typeof PolicyFlag)[keyof typeof PolicyFlag];
+
+/** Names of `enum policy_flag` by value, as metrics and the command line print them. */
+export const POLICY_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
+  [1, "allowed"],
+  [2, "staged"],
+  [4, "staged_allowed"],
+]);
+
+/** `enum hit_flag`. */
+export const HitFlag = {
+  stagedHit: 1073741824,
+} as const;
+export type HitFlag = (typeof HitFlag)[keyof typeof HitFlag];
+
+/** Names of `enum hit_flag` by value, as metrics and the command line print them. */
+export const HIT_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
+  [1073741824, "staged_hit"],
 ]);
 
 /** `struct nat_key`. */
@@ -360,8 +413,9 @@ export function decodeEndpointKey(b: Uint8Array): EndpointKey {
 /** `struct endpoint`. */
 export interface Endpoint {
   readonly ifindex: number;
-  readonly identity: number;
   readonly flags: number;
+  readonly ingressClass: number;
+  readonly egressClass: number;
   /** 6 bytes, network order. */
   readonly mac: Uint8Array;
   /** 6 bytes, network order. */
@@ -369,17 +423,18 @@ export interface Endpoint {
 }
 
 /** Size of `struct endpoint`. */
-export const ENDPOINT_BYTES = 24;
+export const ENDPOINT_BYTES = 32;
 
 /** @throws RangeError when a value does not fit its field */
 export function encodeEndpoint(v: Endpoint): Uint8Array {
   const out = new Uint8Array(ENDPOINT_BYTES);
   const view = new DataView(out.buffer);
   view.setUint32(0, uint(v.ifindex, 4, "endpoint.ifindex"), true);
-  view.setUint32(4, uint(v.identity, 4, "endpoint.identity"), true);
-  view.setUint32(8, uint(v.flags, 4, "endpoint.flags"), true);
-  out.set(exactly(v.mac, 6, "endpoint.mac"), 12);
-  out.set(exactly(v.hostMac, 6, "endpoint.host_mac"), 18);
+  view.setUint32(4, uint(v.flags, 4, "endpoint.flags"), true);
+  view.setUint32(8, uint(v.ingressClass, 4, "endpoint.ingress_class"), true);
+  view.setUint32(12, uint(v.egressClass, 4, "endpoint.egress_class"), true);
+  out.set(exactly(v.mac, 6, "endpoint.mac"), 16);
+  out.set(exactly(v.hostMac, 6, "endpoint.host_mac"), 22);
   return out;
 }
 
@@ -387,10 +442,11 @@ export function encodeEndpoint(v: Endpoint): Uint8Array {
 export function decodeEndpointAt(view: DataView, offset: number): Endpoint {
   return {
     ifindex: view.getUint32(offset, true),
-    identity: view.getUint32(offset + 4, true),
-    flags: view.getUint32(offset + 8, true),
-    mac: bytesAt(view, offset + 12, 6),
-    hostMac: bytesAt(view, offset + 18, 6),
+    flags: view.getUint32(offset + 4, true),
+    ingressClass: view.getUint32(offset + 8, true),
+    egressClass: view.getUint32(offset + 12, true),
+    mac: bytesAt(view, offset + 16, 6),
+    hostMac: bytesAt(view, offset + 22, 6),
   };
 }
 
@@ -532,40 +588,355 @@ export function decodeIpcacheKey(b: Uint8Array): IpcacheKey {
 
 /** `struct ipcache_entry`. */
 export interface IpcacheEntry {
-  readonly identity: number;
   readonly flags: number;
+  readonly nodeId: number;
   /** 16 bytes, network order. */
   readonly tunnel: Uint8Array;
-  readonly nodeId: number;
 }
 
 /** Size of `struct ipcache_entry`. */
-export const IPCACHE_ENTRY_BYTES = 32;
+export const IPCACHE_ENTRY_BYTES = 24;
 
 /** @throws RangeError when a value does not fit its field */
 export function encodeIpcacheEntry(v: IpcacheEntry): Uint8Array {
   const out = new Uint8Array(IPCACHE_ENTRY_BYTES);
   const view = new DataView(out.buffer);
-  view.setUint32(0, uint(v.identity, 4, "ipcache_entry.identity"), true);
-  view.setUint32(4, uint(v.flags, 4, "ipcache_entry.flags"), true);
+  view.setUint32(0, uint(v.flags, 4, "ipcache_entry.flags"), true);
+  view.setUint32(4, uint(v.nodeId, 4, "ipcache_entry.node_id"), true);
   out.set(exactly(v.tunnel, 16, "ipcache_entry.tunnel"), 8);
-  view.setUint32(24, uint(v.nodeId, 4, "ipcache_entry.node_id"), true);
   return out;
 }
 
 /** Decodes at an offset of a larger buffer, as of a drained ring. */
 export function decodeIpcacheEntryAt(view: DataView, offset: number): IpcacheEntry {
   return {
-    identity: view.getUint32(offset, true),
-    flags: view.getUint32(offset + 4, true),
+    flags: view.getUint32(offset, true),
+    nodeId: view.getUint32(offset + 4, true),
     tunnel: bytesAt(view, offset + 8, 16),
-    nodeId: view.getUint32(offset + 24, true),
   };
 }
 
 /** @throws RangeError for any other length */
 export function decodeIpcacheEntry(b: Uint8Array): IpcacheEntry {
   return decodeIpcacheEntryAt(viewOf(b, IPCACHE_ENTRY_BYTES, "ipcache_entry"), 0);
+}
+
+/** `struct identity_key`. */
+export interface IdentityKey {
+  readonly prefixBits: number;
+  readonly bank: number;
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+}
+
+/** Size of `struct identity_key`. */
+export const IDENTITY_KEY_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeIdentityKey(v: IdentityKey): Uint8Array {
+  const out = new Uint8Array(IDENTITY_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.prefixBits, 4, "identity_key.prefix_bits"), true);
+  view.setUint32(4, uint(v.bank, 4, "identity_key.bank"), true);
+  out.set(exactly(v.addr, 16, "identity_key.addr"), 8);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeIdentityKeyAt(view: DataView, offset: number): IdentityKey {
+  return {
+    prefixBits: view.getUint32(offset, true),
+    bank: view.getUint32(offset + 4, true),
+    addr: bytesAt(view, offset + 8, 16),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeIdentityKey(b: Uint8Array): IdentityKey {
+  return decodeIdentityKeyAt(viewOf(b, IDENTITY_KEY_BYTES, "identity_key"), 0);
+}
+
+/** `struct identity_entry`. */
+export interface IdentityEntry {
+  readonly identity: number;
+}
+
+/** Size of `struct identity_entry`. */
+export const IDENTITY_ENTRY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeIdentityEntry(v: IdentityEntry): Uint8Array {
+  const out = new Uint8Array(IDENTITY_ENTRY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.identity, 4, "identity_entry.identity"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeIdentityEntryAt(view: DataView, offset: number): IdentityEntry {
+  return {
+    identity: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeIdentityEntry(b: Uint8Array): IdentityEntry {
+  return decodeIdentityEntryAt(viewOf(b, IDENTITY_ENTRY_BYTES, "identity_entry"), 0);
+}
+
+/** `struct policy_class_key`. */
+export interface PolicyClassKey {
+  readonly number: number;
+}
+
+/** Size of `struct policy_class_key`. */
+export const POLICY_CLASS_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodePolicyClassKey(v: PolicyClassKey): Uint8Array {
+  const out = new Uint8Array(POLICY_CLASS_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.number, 4, "policy_class_key.number"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodePolicyClassKeyAt(view: DataView, offset: number): PolicyClassKey {
+  return {
+    number: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodePolicyClassKey(b: Uint8Array): PolicyClassKey {
+  return decodePolicyClassKeyAt(viewOf(b, POLICY_CLASS_KEY_BYTES, "policy_class_key"), 0);
+}
+
+/** `struct policy_class`. */
+export interface PolicyClass {
+  readonly set4: number;
+  readonly set6: number;
+  readonly bank: number;
+}
+
+/** Size of `struct policy_class`. */
+export const POLICY_CLASS_BYTES = 16;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodePolicyClass(v: PolicyClass): Uint8Array {
+  const out = new Uint8Array(POLICY_CLASS_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.set4, 4, "policy_class.set4"), true);
+  view.setUint32(4, uint(v.set6, 4, "policy_class.set6"), true);
+  view.setUint32(8, uint(v.bank, 4, "policy_class.bank"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodePolicyClassAt(view: DataView, offset: number): PolicyClass {
+  return {
+    set4: view.getUint32(offset, true),
+    set6: view.getUint32(offset + 4, true),
+    bank: view.getUint32(offset + 8, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodePolicyClass(b: Uint8Array): PolicyClass {
+  return decodePolicyClassAt(viewOf(b, POLICY_CLASS_BYTES, "policy_class"), 0);
+}
+
+/** `struct policy_peer_key`. */
+export interface PolicyPeerKey {
+  readonly number: number;
+  readonly identity: number;
+}
+
+/** Size of `struct policy_peer_key`. */
+export const POLICY_PEER_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodePolicyPeerKey(v: PolicyPeerKey): Uint8Array {
+  const out = new Uint8Array(POLICY_PEER_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.number, 4, "policy_peer_key.number"), true);
+  view.setUint32(4, uint(v.identity, 4, "policy_peer_key.identity"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodePolicyPeerKeyAt(view: DataView, offset: number): PolicyPeerKey {
+  return {
+    number: view.getUint32(offset, true),
+    identity: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodePolicyPeerKey(b: Uint8Array): PolicyPeerKey {
+  return decodePolicyPeerKeyAt(viewOf(b, POLICY_PEER_KEY_BYTES, "policy_peer_key"), 0);
+}
+
+/** `struct policy_peer`. */
+export interface PolicyPeer {
+  readonly set: number;
+}
+
+/** Size of `struct policy_peer`. */
+export const POLICY_PEER_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodePolicyPeer(v: PolicyPeer): Uint8Array {
+  const out = new Uint8Array(POLICY_PEER_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.set, 4, "policy_peer.set"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodePolicyPeerAt(view: DataView, offset: number): PolicyPeer {
+  return {
+    set: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodePolicyPeer(b: Uint8Array): PolicyPeer {
+  return decodePolicyPeerAt(viewOf(b, POLICY_PEER_BYTES, "policy_peer"), 0);
+}
+
+/** `struct policy_set_key`. */
+export interface PolicySetKey {
+  readonly prefixBits: number;
+  readonly set: number;
+  readonly protocol: number;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+}
+
+/** Size of `struct policy_set_key`. */
+export const POLICY_SET_KEY_BYTES = 12;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodePolicySetKey(v: PolicySetKey): Uint8Array {
+  const out = new Uint8Array(POLICY_SET_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.prefixBits, 4, "policy_set_key.prefix_bits"), true);
+  view.setUint32(4, uint(v.set, 4, "policy_set_key.set"), true);
+  view.setUint8(8, uint(v.protocol, 1, "policy_set_key.protocol"));
+  view.setUint16(10, uint(v.port, 2, "policy_set_key.port"), false);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodePolicySetKeyAt(view: DataView, offset: number): PolicySetKey {
+  return {
+    prefixBits: view.getUint32(offset, true),
+    set: view.getUint32(offset + 4, true),
+    protocol: view.getUint8(offset + 8),
+    port: view.getUint16(offset + 10, false),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodePolicySetKey(b: Uint8Array): PolicySetKey {
+  return decodePolicySetKeyAt(viewOf(b, POLICY_SET_KEY_BYTES, "policy_set_key"), 0);
+}
+
+/** `struct policy_verdict`. */
+export interface PolicyVerdict {
+  readonly rule: number;
+  readonly logRule: number;
+  readonly stagedRule: number;
+  readonly flags: number;
+}
+
+/** Size of `struct policy_verdict`. */
+export const POLICY_VERDICT_BYTES = 16;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodePolicyVerdict(v: PolicyVerdict): Uint8Array {
+  const out = new Uint8Array(POLICY_VERDICT_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.rule, 4, "policy_verdict.rule"), true);
+  view.setUint32(4, uint(v.logRule, 4, "policy_verdict.log_rule"), true);
+  view.setUint32(8, uint(v.stagedRule, 4, "policy_verdict.staged_rule"), true);
+  view.setUint32(12, uint(v.flags, 4, "policy_verdict.flags"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodePolicyVerdictAt(view: DataView, offset: number): PolicyVerdict {
+  return {
+    rule: view.getUint32(offset, true),
+    logRule: view.getUint32(offset + 4, true),
+    stagedRule: view.getUint32(offset + 8, true),
+    flags: view.getUint32(offset + 12, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodePolicyVerdict(b: Uint8Array): PolicyVerdict {
+  return decodePolicyVerdictAt(viewOf(b, POLICY_VERDICT_BYTES, "policy_verdict"), 0);
+}
+
+/** `struct policy_hit_key`. */
+export interface PolicyHitKey {
+  readonly rule: number;
+}
+
+/** Size of `struct policy_hit_key`. */
+export const POLICY_HIT_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodePolicyHitKey(v: PolicyHitKey): Uint8Array {
+  const out = new Uint8Array(POLICY_HIT_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.rule, 4, "policy_hit_key.rule"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodePolicyHitKeyAt(view: DataView, offset: number): PolicyHitKey {
+  return {
+    rule: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodePolicyHitKey(b: Uint8Array): PolicyHitKey {
+  return decodePolicyHitKeyAt(viewOf(b, POLICY_HIT_KEY_BYTES, "policy_hit_key"), 0);
+}
+
+/** `struct metric_value`. */
+export interface MetricValue {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+/** Size of `struct metric_value`. */
+export const METRIC_VALUE_BYTES = 16;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeMetricValue(v: MetricValue): Uint8Array {
+  const out = new Uint8Array(METRIC_VALUE_BYTES);
+  const view = new DataView(out.buffer);
+  view.setBigUint64(0, uint64(v.packets, "metric_value.packets"), true);
+  view.setBigUint64(8, uint64(v.bytes, "metric_value.bytes"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeMetricValueAt(view: DataView, offset: number): MetricValue {
+  return {
+    packets: view.getBigUint64(offset, true),
+    bytes: view.getBigUint64(offset + 8, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeMetricValue(b: Uint8Array): MetricValue {
+  return decodeMetricValueAt(viewOf(b, METRIC_VALUE_BYTES, "metric_value"), 0);
 }
 
 /** `struct node_key`. */
@@ -676,6 +1047,7 @@ export interface CtEntry {
   readonly lastSeen: number;
   readonly created: number;
   readonly revision: number;
+  readonly judged: number;
   readonly originIdentity: number;
   readonly replyIdentity: number;
   readonly flags: number;
@@ -683,12 +1055,14 @@ export interface CtEntry {
   readonly replySeen: number;
   readonly egressRule: number;
   readonly ingressRule: number;
+  /** Network order in the map, an ordinary number here. */
+  readonly asked: number;
   /** 16 bytes, network order. */
   readonly tunnel: Uint8Array;
 }
 
 /** Size of `struct ct_entry`. */
-export const CT_ENTRY_BYTES = 88;
+export const CT_ENTRY_BYTES = 96;
 
 /** @throws RangeError when a value does not fit its field */
 export function encodeCtEntry(v: CtEntry): Uint8Array {
@@ -697,14 +1071,16 @@ export function encodeCtEntry(v: CtEntry): Uint8Array {
   view.setUint32(0, uint(v.lastSeen, 4, "ct_entry.last_seen"), true);
   view.setUint32(4, uint(v.created, 4, "ct_entry.created"), true);
   view.setUint32(8, uint(v.revision, 4, "ct_entry.revision"), true);
-  view.setUint32(12, uint(v.originIdentity, 4, "ct_entry.origin_identity"), true);
-  view.setUint32(16, uint(v.replyIdentity, 4, "ct_entry.reply_identity"), true);
-  view.setUint16(20, uint(v.flags, 2, "ct_entry.flags"), true);
-  view.setUint8(22, uint(v.originSeen, 1, "ct_entry.origin_seen"));
-  view.setUint8(23, uint(v.replySeen, 1, "ct_entry.reply_seen"));
-  view.setUint32(32, uint(v.egressRule, 4, "ct_entry.egress_rule"), true);
-  view.setUint32(36, uint(v.ingressRule, 4, "ct_entry.ingress_rule"), true);
-  out.set(exactly(v.tunnel, 16, "ct_entry.tunnel"), 40);
+  view.setUint32(12, uint(v.judged, 4, "ct_entry.judged"), true);
+  view.setUint32(16, uint(v.originIdentity, 4, "ct_entry.origin_identity"), true);
+  view.setUint32(20, uint(v.replyIdentity, 4, "ct_entry.reply_identity"), true);
+  view.setUint16(24, uint(v.flags, 2, "ct_entry.flags"), true);
+  view.setUint8(26, uint(v.originSeen, 1, "ct_entry.origin_seen"));
+  view.setUint8(27, uint(v.replySeen, 1, "ct_entry.reply_seen"));
+  view.setUint32(36, uint(v.egressRule, 4, "ct_entry.egress_rule"), true);
+  view.setUint32(40, uint(v.ingressRule, 4, "ct_entry.ingress_rule"), true);
+  view.setUint16(44, uint(v.asked, 2, "ct_entry.asked"), false);
+  out.set(exactly(v.tunnel, 16, "ct_entry.tunnel"), 48);
   return out;
 }
 
@@ -714,14 +1090,16 @@ export function decodeCtEntryAt(view: DataView, offset: number): CtEntry {
     lastSeen: view.getUint32(offset, true),
     created: view.getUint32(offset + 4, true),
     revision: view.getUint32(offset + 8, true),
-    originIdentity: view.getUint32(offset + 12, true),
-    replyIdentity: view.getUint32(offset + 16, true),
-    flags: view.getUint16(offset + 20, true),
-    originSeen: view.getUint8(offset + 22),
-    replySeen: view.getUint8(offset + 23),
-    egressRule: view.getUint32(offset + 32, true),
-    ingressRule: view.getUint32(offset + 36, true),
-    tunnel: bytesAt(view, offset + 40, 16),
+    judged: view.getUint32(offset + 12, true),
+    originIdentity: view.getUint32(offset + 16, true),
+    replyIdentity: view.getUint32(offset + 20, true),
+    flags: view.getUint16(offset + 24, true),
+    originSeen: view.getUint8(offset + 26),
+    replySeen: view.getUint8(offset + 27),
+    egressRule: view.getUint32(offset + 36, true),
+    ingressRule: view.getUint32(offset + 40, true),
+    asked: view.getUint16(offset + 44, false),
+    tunnel: bytesAt(view, offset + 48, 16),
   };
 }
 
@@ -806,37 +1184,6 @@ export function decodeFragEntry(b: Uint8Array): FragEntry {
   return decodeFragEntryAt(viewOf(b, FRAG_ENTRY_BYTES, "frag_entry"), 0);
 }
 
-/** `struct metric_value`. */
-export interface MetricValue {
-  readonly packets: bigint;
-  readonly bytes: bigint;
-}
-
-/** Size of `struct metric_value`. */
-export const METRIC_VALUE_BYTES = 16;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeMetricValue(v: MetricValue): Uint8Array {
-  const out = new Uint8Array(METRIC_VALUE_BYTES);
-  const view = new DataView(out.buffer);
-  view.setBigUint64(0, uint64(v.packets, "metric_value.packets"), true);
-  view.setBigUint64(8, uint64(v.bytes, "metric_value.bytes"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeMetricValueAt(view: DataView, offset: number): MetricValue {
-  return {
-    packets: view.getBigUint64(offset, true),
-    bytes: view.getBigUint64(offset + 8, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeMetricValue(b: Uint8Array): MetricValue {
-  return decodeMetricValueAt(viewOf(b, METRIC_VALUE_BYTES, "metric_value"), 0);
-}
-
 /** `struct event`. */
 export interface Event {
   readonly timeNs: bigint;
@@ -856,10 +1203,16 @@ export interface Event {
   readonly family: number;
   readonly bytes: number;
   readonly etherType: number;
+  readonly direction: number;
+  readonly isAllowed: number;
+  readonly rule: number;
+  readonly srcIdentity: number;
+  readonly dstIdentity: number;
+  readonly bank: number;
 }
 
 /** Size of `struct event`. */
-export const EVENT_BYTES = 64;
+export const EVENT_BYTES = 80;
 
 /** @throws RangeError when a value does not fit its field */
 export function encodeEvent(v: Event): Uint8Array {
@@ -878,6 +1231,12 @@ export function encodeEvent(v: Event): Uint8Array {
   view.setUint8(55, uint(v.family, 1, "event.family"));
   view.setUint32(56, uint(v.bytes, 4, "event.bytes"), true);
   view.setUint16(60, uint(v.etherType, 2, "event.ether_type"), true);
+  view.setUint8(62, uint(v.direction, 1, "event.direction"));
+  view.setUint8(63, uint(v.isAllowed, 1, "event.is_allowed"));
+  view.setUint32(64, uint(v.rule, 4, "event.rule"), true);
+  view.setUint32(68, uint(v.srcIdentity, 4, "event.src_identity"), true);
+  view.setUint32(72, uint(v.dstIdentity, 4, "event.dst_identity"), true);
+  view.setUint32(76, uint(v.bank, 4, "event.bank"), true);
   return out;
 }
 
@@ -897,6 +1256,12 @@ export function decodeEventAt(view: DataView, offset: number): Event {
     family: view.getUint8(offset + 55),
     bytes: view.getUint32(offset + 56, true),
     etherType: view.getUint16(offset + 60, true),
+    direction: view.getUint8(offset + 62),
+    isAllowed: view.getUint8(offset + 63),
+    rule: view.getUint32(offset + 64, true),
+    srcIdentity: view.getUint32(offset + 68, true),
+    dstIdentity: view.getUint32(offset + 72, true),
+    bank: view.getUint32(offset + 76, true),
   };
 }
 
