@@ -158,6 +158,9 @@ int from_wire(struct __sk_buff *skb)
 	if (failed)
 		return drop(skb, &p, failed, HOOK_FROM_WIRE);
 	count(skb, METRIC_NAT_IN);
+	/* The node's own, see begin_own_echo. */
+	if (addr_equal(&to.addr, &c->node4) || addr_equal(&to.addr, &c->node6))
+		return VERDICT_NEXT;
 	e = bpf_map_lookup_elem(&endpoints, &to.addr);
 	if (!e)
 		return drop(skb, &p, METRIC_DROP_NO_ENDPOINT, HOOK_FROM_WIRE);

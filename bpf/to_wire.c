@@ -27,6 +27,49 @@ INLINE bool read_source(struct __sk_buff *skb, struct addr *src)
 	return bpf_skb_load_bytes(skb, ETH_HLEN + 8, src, 16) == 0;
 }
 
+/* Whether the packet is an echo request, as far as constant offsets tell. */
+INLINE bool is_plain_echo(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data;
+	void *end = (void *)(long)skb->data_end;
+
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		struct iphdr *ip = data + ETH_HLEN;
+
+		return (void *)(ip + 1) + 1 <= end && ip->protocol == IPPROTO_ICMP && *(__u8 *)ip == 0x45 &&
+		       *(__u8 *)(ip + 1) == ICMP_ECHO;
+	} else {
+		struct ipv6hdr *ip = data + ETH_HLEN;
+
+		return (void *)(ip + 1) + 1 <= end && ip->nexthdr == IPPROTO_ICMPV6 &&
+		       *(__u8 *)(ip + 1) == ICMPV6_ECHO_REQUEST;
+	}
+}
+
+/*
+ * The node's own echo to the outside: its answer must not be taken for one to a masqueraded pod that uses the same
+ * identifier, so that it takes part in the allocation. (Ports have sockets, which allocation looks at; identifiers have
+ * nothing of the kind.) 0: it needs a translation; READ_SLOWLY: it needs none; otherwise the reason to drop.
+ */
+static __noinline int begin_own_echo(struct __sk_buff *skb, const struct packet *p, const struct config *c)
+{
+	const struct ipcache_entry *destination;
+	struct ct_entry fresh = {};
+	struct flow flow;
+
+	if (!p || !c)
+		return READ_SLOWLY;
+	destination = ipcache_find(&p->dst);
+	if (destination && destination->flags & IPCACHE_NO_MASQUERADE)
+		return READ_SLOWLY;
+	ct_find(p, &flow);
+	if (flow.entry)
+		return 0;
+	/* The translation lives as long as this. */
+	__builtin_memset(&flow.said, 0, sizeof(flow.said));
+	return ct_create(skb, p, &flow, &fresh);
+}
+
 /* Whether the packet answers somebody outside who reached the pod by its own address. */
 INLINE bool is_reply_to_outside(const struct packet *p)
 {
@@ -90,7 +133,7 @@ static __noinline int note_via_stack(struct __sk_buff *skb, const struct packet 
 }
 
 /* 0: translated; READ_SLOWLY: nothing to do; otherwise the reason to drop. */
-INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct config *c)
+INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct config *c, bool is_own)
 {
 	struct nat_key key __attribute__((aligned(8)));
 	const struct nat_entry *known;
@@ -112,6 +155,12 @@ INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct conf
 	known = bpf_map_lookup_elem(&nat, &key);
 	if (known) {
 		to = *known;
+	} else if (is_own) {
+		failed = begin_own_echo(skb, p, c);
+		if (!failed)
+			failed = nat_allocate(skb, p, c, &to);
+		if (failed)
+			return failed;
 	} else {
 		destination = ipcache_find(&p->dst);
 		if (destination && destination->flags & IPCACHE_REMOTE_NODE && !p->is_error)
@@ -142,22 +191,24 @@ int to_wire(struct __sk_buff *skb)
 {
 	struct packet p = {};
 	const struct config *c = get_config();
+	bool is_own;
 	int failed;
 
 	if (!c || !read_source(skb, &p.src))
 		return VERDICT_NEXT;
 	/* Most of what leaves is the node's own, the tunnel's packets above all. */
-	if (addr_equal(&p.src, &c->node4) || addr_equal(&p.src, &c->node6))
+	is_own = addr_equal(&p.src, &c->node4) || addr_equal(&p.src, &c->node6);
+	if (is_own && likely(!is_plain_echo(skb)))
 		return VERDICT_NEXT;
 	if (!(c->flags & (skb->protocol == bpf_htons(ETH_P_IP) ? CONFIG_MASQUERADE4 : CONFIG_MASQUERADE6)))
 		return VERDICT_NEXT;
-	if (likely(!bpf_map_lookup_elem(&endpoints, &p.src)))
+	if (!is_own && likely(!bpf_map_lookup_elem(&endpoints, &p.src)))
 		return VERDICT_NEXT;
 	failed = read_packet(skb, &p);
 	if (!failed && is_multicast(&p))
 		return VERDICT_NEXT;
 	if (!failed)
-		failed = masquerade(skb, &p, c);
+		failed = masquerade(skb, &p, c, is_own);
 	if (failed && failed != READ_SLOWLY)
 		return drop(skb, &p, failed, HOOK_TO_WIRE);
 	return VERDICT_NEXT;

@@ -101,6 +101,7 @@ VERIFIED_ONCE int nat_allocate(struct __sk_buff *skb, const struct packet *p, co
 	struct nat_key key __attribute__((aligned(8)));
 	struct nat_entry back = {};
 	__u32 range, tries, i;
+	bool keeps;
 	long failed;
 
 	if (!p || !c || !out)
@@ -120,7 +121,9 @@ VERIFIED_ONCE int nat_allocate(struct __sk_buff *skb, const struct packet *p, co
 	for (i = 0; i < NAT_TRIES; i++) {
 		if (i >= tries)
 			return METRIC_DROP_NAT_NO_PORT;
-		in.dst_port = tries == 1 ? p->src_port : bpf_htons(c->nat_port_min + bpf_get_prandom_u32() % range);
+		/* Whatever the node sends keeps what its socket chose, if it can. */
+		keeps = tries == 1 || (i == 0 && addr_equal(&p->src, &out->addr));
+		in.dst_port = keeps ? p->src_port : bpf_htons(c->nat_port_min + bpf_get_prandom_u32() % range);
 		failed = is_port_of_node(skb, p, &out->addr, in.dst_port)
 				 ? -17
 				 : bpf_map_update_elem(&nat, &in, &back, BPF_NOEXIST);
