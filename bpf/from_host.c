@@ -3,6 +3,7 @@
  * Ingress of twill1: what the node's stack sent to twill0, its own packets and those that it forwards. The stack has
  * taken the hop, looked at the MTU and translated what it wanted to; here only the last step is left.
  */
+#include "lib/reject.h"
 #include "lib/shortcut.h"
 
 /* Begins the flow of a packet of the stack: 0 or the reason to drop. */
@@ -88,11 +89,10 @@ int from_host(struct __sk_buff *skb)
 		claim_flow(&p, &flow);
 		failed = check_policy(skb, &p, &flow, HOOK_FROM_HOST);
 	}
-	if (likely(!failed)) {
+	if (likely(!failed))
 		failed = choose_way_of_host(skb, &p, c, &flow, &way);
-	}
 	if (unlikely(failed))
-		return drop(skb, &p, failed, HOOK_FROM_HOST);
+		return refuse(skb, &p, failed, NULL, HOOK_FROM_HOST);
 	if (way.kind == WAY_LOCAL)
 		return to_pod(skb, &p, &way.pod, false, HOOK_FROM_HOST);
 	return to_tunnel(skb, &p, c, &way.tunnel, &flow, false, HOOK_FROM_HOST);

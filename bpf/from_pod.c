@@ -7,6 +7,7 @@
  *                               → everything else, and what cannot be forwarded here: the stack
  */
 #include "lib/neighbour.h"
+#include "lib/reject.h"
 #include "lib/shortcut.h"
 
 struct sender {
@@ -156,7 +157,7 @@ int from_pod(struct __sk_buff *skb)
 	if (likely(!failed))
 		failed = choose_way(skb, &p, c, &flow, &source, &way);
 	if (unlikely(failed))
-		return drop(skb, &p, failed, HOOK_FROM_POD);
+		return refuse(skb, &p, failed, NULL, HOOK_FROM_POD);
 	/* Everything is checked: what is shaped takes the long way, through the qdisc of its link and the stack. */
 	if (unlikely(source.pod.flags & ENDPOINT_SHAPE_UPLOAD)) {
 		count(skb, METRIC_FORWARD_SHAPED);

@@ -5,7 +5,7 @@
  *   node known, inner source the node's? → flow → pod of this node: its link
  *                                               → address of this node: the stack
  */
-#include "lib/forward.h"
+#include "lib/reject.h"
 
 /* Whether that node may send from that address: 0 or the reason to drop. */
 INLINE int check_origin(const struct packet *p, const struct addr *outer)
@@ -51,8 +51,8 @@ static __noinline int begin_flow_of_tunnel(struct __sk_buff *skb, const struct p
 }
 
 /*
- * Checks the origin and finds the way. What a flow remembers of its other node spares the look-ups for as long as
- * its packets come from that very node. 0 or the reason to drop.
+ * Checks the origin, finds the way and asks policy. What a flow remembers of its other node spares the look-ups for as long
+ * as its packets come from that very node. 0 or the reason to drop.
  */
 INLINE int choose_way_in(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
 			 const struct addr *outer, struct way *way)
@@ -70,8 +70,11 @@ INLINE int choose_way_in(struct __sk_buff *skb, const struct packet *p, const st
 		if (likely(!failed))
 			failed = find_way_in(e, !flow->is_high, p, way);
 	}
-	if (likely(!failed))
-		failed = check_policy(skb, p, flow, HOOK_FROM_TUNNEL);
+	if (unlikely(failed))
+		return failed;
+	/* Before policy: a connection that begins anew is judged anew. */
+	ct_touch(skb, p, c, flow, 0);
+	failed = check_policy(skb, p, flow, HOOK_FROM_TUNNEL);
 	if (unlikely(failed))
 		return failed;
 	if (likely(is_known) || flow->is_related)
@@ -121,8 +124,7 @@ int from_tunnel(struct __sk_buff *skb)
 	if (likely(!failed))
 		failed = choose_way_in(skb, &p, c, &flow, &outer, &way);
 	if (unlikely(failed))
-		return drop(skb, &p, failed, HOOK_FROM_TUNNEL);
-	ct_touch(skb, &p, c, &flow, 0);
+		return refuse(skb, &p, failed, &outer, HOOK_FROM_TUNNEL);
 	/* The stack has begun the flow and may have translated its addresses: replies go back the same way. */
 	if (way.kind == WAY_STACK ||
 	    (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply) ||

@@ -4,6 +4,7 @@
  * so do packets of the tunnel that belong to a known flow. Everything else is none of our business and passes untouched.
  */
 #include "lib/nat.h"
+#include "lib/reject.h"
 #include "lib/shortcut.h"
 
 /*
@@ -64,24 +65,17 @@ static __noinline int note_reply(struct __sk_buff *skb, struct packet *p, const 
 	/* As the pod sees it, for as long as this takes: the stack has no room for another packet. */
 	p->dst = to->addr;
 	p->dst_port = to->port;
-	if (p->is_echo || (is_echo_flow(p) && p->fragment == FRAGMENT_LATER))
-		p->src_port = to->port;
 	ct_find(p, &flow);
 	ct_touch(skb, p, c, &flow, 0);
-	if (!flow.entry) {
+	if (!flow.entry)
 		flow.is_reply = 1;
-		p->dst_port = p->src_port;
-	}
 	failed = check_policy(skb, p, &flow, HOOK_FROM_WIRE);
 	p->dst = dst;
 	p->ports = ports;
 	return failed;
 }
 
-/*
- * An ICMP error about a masqueraded packet, which was allowed when the pod sent it: 0 translated, READ_SLOWLY not ours, otherwise the reason
- * to drop.
- */
+/* An ICMP error about a masqueraded packet: 0 translated, READ_SLOWLY not ours, otherwise the reason to drop. */
 static __noinline int unmask_error(struct __sk_buff *skb, const struct packet *p, struct nat_entry *to)
 {
 	struct packet inner = {};
@@ -89,11 +83,11 @@ static __noinline int unmask_error(struct __sk_buff *skb, const struct packet *p
 	struct nat_entry *known;
 
 	/* Errors about the node's own packets come by here too; what is odd about them is the stack's to judge. */
-	if (read_inner(skb, p, &inner))
+	if (read_inner(skb, p, &inner) || is_other_icmp(&inner, true))
 		return READ_SLOWLY;
 	key.src = inner.dst;
 	key.dst = inner.src;
-	key.src_port = is_echo_flow(&inner) ? 0 : inner.dst_port;
+	key.src_port = is_icmp_protocol(&inner) ? 0 : inner.dst_port;
 	key.dst_port = inner.src_port;
 	key.protocol = inner.protocol;
 	key.direction = NAT_IN;
@@ -107,6 +101,21 @@ static __noinline int unmask_error(struct __sk_buff *skb, const struct packet *p
 	return 0;
 }
 
+/* Whether a translated error may go on to who sent what it is about: 0 or the reason to drop. */
+static __noinline int check_error(struct __sk_buff *skb, struct packet *p, const struct nat_entry *to)
+{
+	struct addr dst = p->dst;
+	struct flow flow;
+	int failed;
+
+	p->dst = to->addr;
+	failed = ct_find_related(skb, p, &flow);
+	if (!failed)
+		failed = check_policy(skb, p, &flow, HOOK_FROM_WIRE);
+	p->dst = dst;
+	return failed;
+}
+
 /* 0: translated; READ_SLOWLY: not ours; otherwise the reason to drop. */
 INLINE int unmasquerade(struct __sk_buff *skb, struct packet *p, const struct config *c, struct nat_entry *to)
 {
@@ -114,8 +123,12 @@ INLINE int unmasquerade(struct __sk_buff *skb, struct packet *p, const struct co
 	const struct nat_entry *known;
 	int failed;
 
-	if (p->is_error)
-		return unmask_error(skb, p, to);
+	if (p->is_error) {
+		failed = unmask_error(skb, p, to);
+		return failed ? failed : check_error(skb, p, to);
+	}
+	if (is_other_icmp(p, false))
+		return READ_SLOWLY;
 	/* A later fragment without its first one may still be the node's own: the stack reassembles those. */
 	if (p->fragment && find_fragment(skb, p))
 		return READ_SLOWLY;
@@ -156,7 +169,7 @@ int from_wire(struct __sk_buff *skb)
 	if (failed == READ_SLOWLY)
 		return VERDICT_NEXT;
 	if (failed)
-		return drop(skb, &p, failed, HOOK_FROM_WIRE);
+		return refuse(skb, &p, failed, NULL, HOOK_FROM_WIRE);
 	count(skb, METRIC_NAT_IN);
 	/* The node's own, see begin_own_echo. */
 	if (addr_equal(&to.addr, &c->node4) || addr_equal(&to.addr, &c->node6))
@@ -167,7 +180,8 @@ int from_wire(struct __sk_buff *skb)
 	/* The stack would answer with what only this node knows. */
 	if (p.hop_limit <= 1)
 		return drop(skb, &p, METRIC_DROP_TTL, HOOK_FROM_WIRE);
-	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD))
+	/* The stack has something to undo, or has to see both halves. */
+	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD || to.flags & NAT_VIA_STACK))
 		return to_stack(skb, &p, c, HOOK_FROM_WIRE);
 	side_of(&pod, e, 0);
 	return to_pod(skb, &p, &pod, true, HOOK_FROM_WIRE);

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
  * Egress of the underlay's devices: what the stack sends to the outside. A pod's packet to somewhere that does not know
- * pods gets the node's address; everything else passes untouched.
+ * pods gets the node's address, and one whose destination the stack has changed is judged; everything else passes untouched.
  */
 #include "lib/nat.h"
+#include "lib/reject.h"
 
 /* The source address alone, for the quick answer. False: not IP, or cut off. */
 INLINE bool read_source(struct __sk_buff *skb, struct addr *src)
@@ -70,16 +71,6 @@ static __noinline int begin_own_echo(struct __sk_buff *skb, const struct packet 
 	return ct_create(skb, p, &flow, &fresh);
 }
 
-/* Whether the packet answers somebody outside who reached the pod by its own address. */
-INLINE bool is_reply_to_outside(const struct packet *p)
-{
-	struct ct_key key __attribute__((aligned(8)));
-	bool is_high = ct_make_key(p, &key);
-	const struct ct_entry *e = ct_lookup(&key);
-
-	return e && is_high != !!(e->flags & CT_ORIGIN_HIGH);
-}
-
 /* An ICMP error of a pod about a packet that was translated on its way in: the sender knows only the node's address. */
 static __noinline int mask_error(struct __sk_buff *skb, const struct packet *p)
 {
@@ -90,11 +81,13 @@ static __noinline int mask_error(struct __sk_buff *skb, const struct packet *p)
 
 	if (failed)
 		return failed;
+	if (is_other_icmp(&inner, false))
+		return READ_SLOWLY;
 	/* The packet inside came from the outside: its destination was the flow's source. */
 	key.src = inner.dst;
 	key.dst = inner.src;
 	key.src_port = inner.dst_port;
-	key.dst_port = is_echo_flow(&inner) ? 0 : inner.src_port;
+	key.dst_port = is_icmp_protocol(&inner) ? 0 : inner.src_port;
 	key.protocol = inner.protocol;
 	key.direction = NAT_OUT;
 	key.pad = 0;
@@ -108,82 +101,105 @@ static __noinline int mask_error(struct __sk_buff *skb, const struct packet *p)
 	return 0;
 }
 
-/*
- * A pod's packet to another node's own address takes the tunnel, unless the stack has put that address there (a service
- * whose backend is in the host's network). The answer comes by the tunnel and has to meet the stack again. READ_SLOWLY or
- * the reason to drop.
- */
-static __noinline int note_via_stack(struct __sk_buff *skb, const struct packet *p, const struct config *c)
+/* Begins a flow whose destination the stack has chosen: 0 or the reason to drop. */
+static __noinline int begin_translated(struct __sk_buff *skb, const struct packet *p, const struct flow *flow)
 {
 	struct ct_entry fresh = { .flags = CT_VIA_STACK };
+
+	return ct_create(skb, p, flow, &fresh);
+}
+
+/*
+ * from_pod has judged and begun the flow towards the destination that the pod named. Where the stack has put another one (a
+ * service whose backend is outside, or in the host's network of another node) it is judged here, and what answers it has to
+ * meet the stack again. 0, READ_SLOWLY for what answers somebody who reached the pod by its own address, or the reason to drop.
+ */
+static __noinline int judge_leaving(struct __sk_buff *skb, const struct packet *p, __u16 *nat_flags)
+{
+	const struct config *c = get_config();
 	struct flow flow;
 	int failed;
 
-	if (!p || !c)
-		return READ_SLOWLY;
+	if (!c)
+		return METRIC_DROP_NOT_CONFIGURED;
 	ct_find(p, &flow);
-	if (flow.entry) {
-		ct_touch(skb, p, c, &flow, CT_VIA_STACK);
+	if (flow.entry && flow.is_reply)
 		return READ_SLOWLY;
-	}
-	/* Not judged: the answer, which comes by the tunnel, asks. */
-	__builtin_memset(&flow.said, 0, sizeof(flow.said));
-	failed = ct_create(skb, p, &flow, &fresh);
-	return failed ? failed : READ_SLOWLY;
+	ct_touch(skb, p, c, &flow, CT_VIA_STACK);
+	failed = check_policy(skb, p, &flow, HOOK_TO_WIRE);
+	if (!failed && !flow.entry)
+		failed = begin_translated(skb, p, &flow);
+	if (!flow.entry || flow.entry->flags & CT_VIA_STACK)
+		*nat_flags = NAT_VIA_STACK;
+	return failed;
 }
 
-/* 0: translated; READ_SLOWLY: nothing to do; otherwise the reason to drop. */
-INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct config *c, bool is_own)
+/* The translation of what has none yet. 0, READ_SLOWLY: it needs none; otherwise the reason to drop. */
+INLINE int begin_translation(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct nat_entry *to)
+{
+	const struct ipcache_entry *destination = ipcache_find(&p->dst);
+
+	if (destination && destination->flags & (IPCACHE_NO_MASQUERADE | IPCACHE_REMOTE_NODE))
+		return READ_SLOWLY;
+	/*
+	 * With this node's address in front it would be a tunnel packet of this node, whose inner source the pod has
+	 * chosen: what other nodes have addresses for that this one does not know of, they take tunnels at.
+	 */
+	if (p->protocol == IPPROTO_UDP && p->dst_port == bpf_htons(c->tunnel_port))
+		return METRIC_DROP_TUNNEL_SPOOFED;
+	if (is_other_icmp(p, true) || (!has_nat_port(p) && !is_nat_by_address(p)))
+		return METRIC_DROP_NAT_PROTOCOL;
+	return nat_allocate(skb, p, c, to);
+}
+
+/* Whether the packet's flow has a translation: it is in `to`. */
+static __noinline bool find_translation(const struct packet *p, struct nat_entry *to)
 {
 	struct nat_key key __attribute__((aligned(8)));
 	const struct nat_entry *known;
-	const struct ipcache_entry *destination;
-	struct nat_entry to = {};
-	int failed;
 
-	if (p->fragment) {
-		failed = find_fragment(skb, p);
-		if (failed)
-			return failed;
-	}
-	if (p->is_error) {
-		failed = mask_error(skb, p);
-		if (failed != READ_SLOWLY)
-			return failed;
-	}
 	nat_key_out(p, &key);
-	known = bpf_map_lookup_elem(&nat, &key);
-	if (known) {
-		to = *known;
-	} else if (is_own) {
+	known = is_other_icmp(p, true) ? NULL : bpf_map_lookup_elem(&nat, &key);
+	if (known)
+		*to = *known;
+	return known;
+}
+
+/* 0: translated; READ_SLOWLY: nothing to do; otherwise the reason to drop. */
+INLINE int masquerade(struct __sk_buff *skb, const struct packet *p, const struct config *c, bool is_own)
+{
+	struct nat_entry to = {};
+	bool known = find_translation(p, &to);
+	int failed = 0;
+
+	if (!is_own && (!known || unlikely(to.flags & NAT_VIA_STACK)))
+		failed = judge_leaving(skb, p, &to.flags);
+	else if (!known)
 		failed = begin_own_echo(skb, p, c);
-		if (!failed)
-			failed = nat_allocate(skb, p, c, &to);
-		if (failed)
-			return failed;
-	} else {
-		destination = ipcache_find(&p->dst);
-		if (destination && destination->flags & IPCACHE_REMOTE_NODE && !p->is_error)
-			return note_via_stack(skb, p, c);
-		if ((destination && destination->flags & IPCACHE_NO_MASQUERADE) || p->is_error ||
-		    is_reply_to_outside(p))
-			return READ_SLOWLY;
-		/*
-		 * With this node's address in front it would be a tunnel packet of this node, whose inner source the pod has
-		 * chosen: what other nodes have addresses for that this one does not know of, they take tunnels at.
-		 */
-		if (p->protocol == IPPROTO_UDP && p->dst_port == bpf_htons(c->tunnel_port))
-			return METRIC_DROP_TUNNEL_SPOOFED;
-		if (!has_nat_port(p) && !is_nat_by_address(p))
-			return METRIC_DROP_NAT_PROTOCOL;
-		failed = nat_allocate(skb, p, c, &to);
-		if (failed)
-			return failed;
-	}
+	if (!failed && !known)
+		failed = is_own ? nat_allocate(skb, p, c, &to) : begin_translation(skb, p, c, &to);
+	if (failed)
+		return failed;
 	if (nat_rewrite(skb, p, &to, true))
 		return METRIC_DROP_REWRITE;
 	count(skb, METRIC_NAT_OUT);
 	return 0;
+}
+
+/* The same for any packet. */
+INLINE int leave(struct __sk_buff *skb, struct packet *p, const struct config *c, bool is_own, bool is_masquerading)
+{
+	__u16 flags;
+
+	if (p->fragment) {
+		int failed = find_fragment(skb, p);
+
+		if (failed)
+			return failed;
+	}
+	if (p->is_error)
+		return is_masquerading ? mask_error(skb, p) : READ_SLOWLY;
+	return is_masquerading ? masquerade(skb, p, c, is_own) : judge_leaving(skb, p, &flags);
 }
 
 SEC("tc")
@@ -191,7 +207,7 @@ int to_wire(struct __sk_buff *skb)
 {
 	struct packet p = {};
 	const struct config *c = get_config();
-	bool is_own;
+	bool is_own, is_masquerading;
 	int failed;
 
 	if (!c || !read_source(skb, &p.src))
@@ -200,7 +216,8 @@ int to_wire(struct __sk_buff *skb)
 	is_own = addr_equal(&p.src, &c->node4) || addr_equal(&p.src, &c->node6);
 	if (is_own && likely(!is_plain_echo(skb)))
 		return VERDICT_NEXT;
-	if (!(c->flags & (skb->protocol == bpf_htons(ETH_P_IP) ? CONFIG_MASQUERADE4 : CONFIG_MASQUERADE6)))
+	is_masquerading = c->flags & (skb->protocol == bpf_htons(ETH_P_IP) ? CONFIG_MASQUERADE4 : CONFIG_MASQUERADE6);
+	if (is_own && !is_masquerading)
 		return VERDICT_NEXT;
 	if (!is_own && likely(!bpf_map_lookup_elem(&endpoints, &p.src)))
 		return VERDICT_NEXT;
@@ -208,8 +225,8 @@ int to_wire(struct __sk_buff *skb)
 	if (!failed && is_multicast(&p))
 		return VERDICT_NEXT;
 	if (!failed)
-		failed = masquerade(skb, &p, c, is_own);
+		failed = leave(skb, &p, c, is_own, is_masquerading);
 	if (failed && failed != READ_SLOWLY)
-		return drop(skb, &p, failed, HOOK_TO_WIRE);
+		return refuse(skb, &p, failed, NULL, HOOK_TO_WIRE);
 	return VERDICT_NEXT;
 }

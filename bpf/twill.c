@@ -18,7 +18,7 @@ int twill_flags(enum ipcache_flag ipcache_flag, enum config_flag config_flag, en
 	return 0;
 }
 
-int twill_policy_flags(enum policy_flag policy_flag, enum hit_flag hit_flag)
+int twill_more_flags(enum policy_flag policy_flag, enum hit_flag hit_flag, enum nat_flag nat_flag)
 {
 	return 0;
 }

@@ -90,9 +90,7 @@ INLINE __u8 ct_seen_bits(const struct packet *p)
 /* What a packet that begins a flow asks of policy, as a key of `policy_sets` has it. */
 INLINE __be16 port_of(const struct packet *p)
 {
-	if (p->protocol == IPPROTO_ICMP || p->protocol == IPPROTO_ICMPV6)
-		return p->is_icmp ? bpf_htons(p->icmp_type << 8 | p->icmp_code) : 0;
-	return p->dst_port;
+	return p->is_icmp ? bpf_htons(p->icmp_type << 8 | p->icmp_code) : p->dst_port;
 }
 
 /* The generation last: who reads it must find what was said under it. */
@@ -169,6 +167,11 @@ INLINE void ct_touch(struct __sk_buff *skb, const struct packet *p, const struct
 		return;
 	if (p->protocol == IPPROTO_TCP && unlikely((p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) && ct_is_closed(e))
 		ct_reopen(skb, p, flow, c->revision, flags);
+	/* Its answer was seen first, since conntrack was lost in between: who asks has begun. */
+	if (unlikely(p->is_question) && flow->is_reply) {
+		ct_turn(e, p);
+		flow->is_reply = 0;
+	}
 	/* A cache line that two CPUs share is written only when something is new. */
 	flow->is_first_of_tick = e->last_seen != flow->now;
 	if (flow->is_first_of_tick)
@@ -284,6 +287,9 @@ INLINE int find_flow(struct __sk_buff *skb, struct packet *p, struct flow *flow)
 	if (unlikely(p->is_error))
 		return ct_find_related(skb, p, flow);
 	ct_find(p, flow);
+	/* What an ICMP message is about stands in its first fragment, which was denied or has never been here. */
+	if (unlikely(p->fragment == FRAGMENT_LATER && !flow->entry && is_icmp_protocol(p)))
+		return METRIC_DROP_FRAGMENT_UNKNOWN;
 	return 0;
 }
 

@@ -150,6 +150,14 @@ struct {
 } metrics SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct scratch);
+	PINNED;
+} scratch SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20); /* bytes */
 	PINNED;
@@ -163,6 +171,6 @@ int twill_types(struct event *event, enum metric metric, enum hook hook, enum di
 		enum generation_of generation_of);
 int twill_flags(enum ipcache_flag ipcache_flag, enum config_flag config_flag, enum ct_flag ct_flag,
 		enum nat_direction nat_direction, enum endpoint_flag endpoint_flag);
-int twill_policy_flags(enum policy_flag policy_flag, enum hit_flag hit_flag);
+int twill_more_flags(enum policy_flag policy_flag, enum hit_flag hit_flag, enum nat_flag nat_flag);
 
 #endif

@@ -38,7 +38,7 @@ INLINE struct event *begin_event(struct __sk_buff *skb, const struct packet *p, 
 	e->src = p->src;
 	e->dst = p->dst;
 	e->src_port = p->is_icmp ? bpf_htons(p->icmp_type << 8 | p->icmp_code) : p->src_port;
-	e->dst_port = p->dst_port;
+	e->dst_port = p->is_question ? p->src_port : p->is_icmp && !p->is_answer ? 0 : p->dst_port;
 	e->protocol = p->protocol;
 	e->hook = hook;
 	e->tcp_flags = p->tcp_flags;
@@ -54,13 +54,11 @@ INLINE struct event *begin_event(struct __sk_buff *skb, const struct packet *p, 
 	return e;
 }
 
-/* Ends a packet. What policy denies was counted and told by who judged it. */
+/* Ends a packet, not one that policy denies: see lib/reject.h. */
 static __noinline int drop(struct __sk_buff *skb, const struct packet *p, __u32 reason, __u32 hook)
 {
 	struct event *e;
 
-	if (reason == METRIC_DROP_POLICY)
-		return VERDICT_DROP;
 	count(skb, reason);
 	if (is_quiet(reason))
 		return VERDICT_DROP;

@@ -23,10 +23,10 @@ INLINE bool has_nat_port(const struct packet *p)
 	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP || p->is_echo;
 }
 
-/* Later fragments of an echo do not say so themselves; every ICMP fragment that has a first one is of an echo. */
-INLINE bool is_echo_flow(const struct packet *p)
+/* ICMP that no translation is for: only echoes are translated, questions on the way out and answers on the way in. */
+INLINE bool is_other_icmp(const struct packet *p, bool is_out)
 {
-	return p->protocol == (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+	return p->is_icmp && !p->is_error && !(p->is_echo && (is_out ? p->is_question : p->is_answer));
 }
 
 /*
@@ -44,7 +44,7 @@ INLINE void nat_key_out(const struct packet *p, struct nat_key *key)
 	addr_copy(&key->src, &p->src);
 	addr_copy(&key->dst, &p->dst);
 	key->src_port = p->src_port;
-	key->dst_port = is_echo_flow(p) ? 0 : p->dst_port;
+	key->dst_port = is_icmp_protocol(p) ? 0 : p->dst_port;
 	key->protocol = p->protocol;
 	key->direction = NAT_OUT;
 	key->pad = 0;
@@ -54,7 +54,7 @@ INLINE void nat_key_in(const struct packet *p, struct nat_key *key)
 {
 	addr_copy(&key->src, &p->src);
 	addr_copy(&key->dst, &p->dst);
-	key->src_port = is_echo_flow(p) ? 0 : p->src_port;
+	key->src_port = is_icmp_protocol(p) ? 0 : p->src_port;
 	key->dst_port = p->dst_port;
 	key->protocol = p->protocol;
 	key->direction = NAT_IN;
@@ -93,7 +93,10 @@ INLINE bool is_port_of_node(struct __sk_buff *skb, const struct packet *p, const
 	return true;
 }
 
-/* Picks a port and writes both entries: 0 or the reason to drop. `out` is what the packet is translated to. */
+/*
+ * Picks a port and writes both entries: 0 or the reason to drop. `out` is what the packet is translated to; its flags are
+ * the caller's.
+ */
 VERIFIED_ONCE int nat_allocate(struct __sk_buff *skb, const struct packet *p, const struct config *c,
 			       struct nat_entry *out)
 {
@@ -113,9 +116,10 @@ VERIFIED_ONCE int nat_allocate(struct __sk_buff *skb, const struct packet *p, co
 	back.addr = p->src;
 	back.port = p->src_port;
 	back.created = out->created;
+	back.flags = out->flags;
 	in.src = p->dst;
 	in.dst = out->addr;
-	in.src_port = is_echo_flow(p) ? 0 : p->dst_port;
+	in.src_port = is_icmp_protocol(p) ? 0 : p->dst_port;
 	in.protocol = p->protocol;
 	in.direction = NAT_IN;
 	for (i = 0; i < NAT_TRIES; i++) {

@@ -22,6 +22,10 @@
 #define ICMP_ECHO 8
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETERPROB 12
+#define ICMP_TIMESTAMP 13
+#define ICMP_ADDRESSREPLY 18
+#define ICMP_EXT_ECHO 42
+#define ICMP_EXT_ECHOREPLY 43
 #define ICMPV6_ECHO_REQUEST 128
 #define ICMPV6_ECHO_REPLY 129
 #define ND_ROUTER_SOLICITATION 133
@@ -29,6 +33,10 @@
 #define ND_NEIGHBOUR_SOLICITATION 135
 #define ND_NEIGHBOUR_ADVERTISEMENT 136
 #define ND_REDIRECT 137
+#define ICMPV6_NI_QUERY 139
+#define ICMPV6_NI_REPLY 140
+#define ICMPV6_EXT_ECHO_REQUEST 160
+#define ICMPV6_EXT_ECHO_REPLY 161
 #define ARPHRD_ETHER 1
 #define ARPOP_REQUEST 1
 #define ARPOP_REPLY 2
@@ -49,7 +57,11 @@ struct packet {
 	struct addr dst;
 	union {
 		struct {
-			__be16 src_port; /* ICMP echo: both are the identifier */
+			/*
+			 * ICMP queries: who asks has the identifier, who answers the question's type << 8 | code. So each
+			 * question is a flow of its own, and two sides that ask each other under one identifier are two.
+			 */
+			__be16 src_port;
 			__be16 dst_port;
 		};
 		__u32 ports; /* both at once, as they lie in the packet */
@@ -67,8 +79,15 @@ struct packet {
 	__u8 icmp_code;
 	__u16 l4;        /* offset of the transport header in the frame */
 	__u16 headers;   /* bytes of IP and transport header */
-	__u16 pad;
+	__u8 is_question; /* ICMP query that is answered by one with is_answer, which has the same identifier */
+	__u8 is_answer;
 } __attribute__((aligned(8)));
+
+/* ICMP of the packet's own family, as far as later fragments tell. */
+INLINE bool is_icmp_protocol(const struct packet *p)
+{
+	return p->protocol == (p->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
 
 /* What reading gives when the fast reader leaves a packet to the slow one; never seen outside. */
 #define READ_SLOWLY 255

@@ -184,20 +184,37 @@ INLINE bool ask_ends(struct __sk_buff *skb, const struct packet *p, const struct
 	return true;
 }
 
-/* Judges the packet's flow, in the direction in which it began: 0 or METRIC_DROP_POLICY, counted and told. */
-static __noinline int judge_flow(struct __sk_buff *skb, const struct packet *p, struct flow *flow, __u32 hook)
+/* A connection of the other side's, while the flow with its addresses and ports is alive: no reply, and asks for itself. */
+INLINE bool is_counter_syn(const struct packet *p, const struct flow *flow)
 {
-	struct ct_entry *e = flow->entry;
-	struct question q = { .family = p->family, .hook = hook };
-	const struct addr *from = flow->is_related ? &flow->quoted_dst : &p->src;
+	return flow->is_reply && (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/*
+ * Judges the packet's flow, in the direction in which it began: 0 or METRIC_DROP_POLICY, counted and told. `flow` without its
+ * entry, which what is verified once has to be given as such.
+ */
+VERIFIED_ONCE int judge_flow(struct __sk_buff *skb, const struct packet *p, struct flow *flow, struct ct_entry *e, __u32 hook)
+{
+	struct question q = { .hook = hook };
+	const struct addr *from;
 	/* Before any look-up: what older tables say must not pass for what newer ones say. */
 	__u32 generation = policy_generation();
+	bool is_reply;
 
-	q.origin = flow->is_reply ? &p->dst : from;
-	q.target = flow->is_reply ? from : &p->dst;
+	if (!p || !flow)
+		return METRIC_DROP_POLICY;
+	is_reply = flow->is_reply;
+	if (is_counter_syn(p, flow)) {
+		e = NULL;
+		is_reply = false;
+	}
+	from = flow->is_related ? &flow->quoted_dst : &p->src;
+	q.origin = is_reply ? &p->dst : from;
+	q.target = is_reply ? from : &p->dst;
+	q.family = p->family;
 	q.protocol = flow->is_related ? flow->quoted_protocol : p->protocol;
-	q.port = e ? e->asked : port_of(p);
-	__builtin_memset(&flow->said, 0, sizeof(flow->said));
+	q.port = e ? e->asked : is_reply ? p->src_port : port_of(p);
 	if (e && e->judged)
 		count(skb, METRIC_POLICY_REJUDGED);
 	if (!ask_ends(skb, p, &q, &flow->said))
@@ -210,15 +227,25 @@ static __noinline int judge_flow(struct __sk_buff *skb, const struct packet *p, 
 
 /*
  * Whether the packet may pass, since its flow was judged under the present policy or is judged now: 0 or
- * METRIC_DROP_POLICY. A flow without an entry yet gets what `flow->said` holds when its entry is made.
+ * METRIC_DROP_POLICY. A flow without an entry yet gets what `flow->said` holds when its entry is made. Without one a packet
+ * may be known to be a reply all the same: by its translation.
  */
 INLINE int check_policy(struct __sk_buff *skb, const struct packet *p, struct flow *flow, __u32 hook)
 {
 	__u32 generation = policy_generation();
+	struct ct_entry *e = flow->entry;
+	int failed;
 
-	if (likely(flow->entry && generation && flow->entry->judged == generation))
+	if (likely(e && generation && e->judged == generation) && likely(!is_counter_syn(p, flow)))
 		return 0;
-	return judge_flow(skb, p, flow, hook);
+	__builtin_memset(&flow->said, 0, sizeof(flow->said));
+	if (!flow->is_related)
+		__builtin_memset(&flow->quoted_dst, 0, sizeof(flow->quoted_dst));
+	failed = judge_flow(skb, p, flow, e, hook);
+	/* The verifier takes it for lost. */
+	asm volatile("" : "+r"(e));
+	flow->entry = e;
+	return failed;
 }
 
 #endif

@@ -12,8 +12,30 @@
 /* Extension headers that are looked through; RFC 8200 section 4.1 names seven kinds, of which one is IPsec's. */
 #define MAX_EXTENSION_HEADERS 6
 
-INLINE void note_icmp(struct packet *p, __u8 type, __u8 code, __be16 id)
+/*
+ * The type of the question that an answer answers, and of a question its own; 0: neither (RFC 792, 950, 8335; RFC 4443,
+ * 4620). All of them have an identifier, or what serves as one, in the same place.
+ */
+INLINE __u8 question_of(__u8 family, __u8 type)
 {
+	if (family == 4) {
+		if (type == ICMP_ECHO || type == ICMP_ECHOREPLY)
+			return ICMP_ECHO;
+		if (type >= ICMP_TIMESTAMP && type <= ICMP_ADDRESSREPLY)
+			return type - !(type & 1);
+		return type == ICMP_EXT_ECHO || type == ICMP_EXT_ECHOREPLY ? ICMP_EXT_ECHO : 0;
+	}
+	if (type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY)
+		return ICMPV6_ECHO_REQUEST;
+	if (type == ICMPV6_NI_QUERY || type == ICMPV6_NI_REPLY)
+		return ICMPV6_NI_QUERY;
+	return type == ICMPV6_EXT_ECHO_REQUEST || type == ICMPV6_EXT_ECHO_REPLY ? ICMPV6_EXT_ECHO_REQUEST : 0;
+}
+
+static __noinline void note_icmp(struct packet *p, __u8 type, __u8 code, __be16 id)
+{
+	__u8 question = question_of(p->family, type);
+
 	p->is_icmp = 1;
 	p->icmp_type = type;
 	p->icmp_code = code;
@@ -25,9 +47,15 @@ INLINE void note_icmp(struct packet *p, __u8 type, __u8 code, __be16 id)
 		p->is_echo = type == ICMPV6_ECHO_REQUEST || type == ICMPV6_ECHO_REPLY;
 		p->is_error = type < 128;
 	}
-	if (p->is_echo) {
-		p->src_port = id;
+	p->is_question = question && question == type;
+	p->is_answer = question && question != type;
+	if (p->is_answer) {
+		/* The code is the question's where answers have none of their own. */
+		p->src_port = bpf_htons(question << 8 | (p->is_echo || (p->family == 4 && type < ICMP_EXT_ECHO) ? code : 0));
 		p->dst_port = id;
+	} else if (!p->is_error) {
+		p->src_port = p->is_question ? id : 0;
+		p->dst_port = bpf_htons(type << 8 | code);
 	}
 }
 

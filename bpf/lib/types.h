@@ -52,6 +52,7 @@ enum metric {
 	METRIC_POLICY_STAGED = 25,     /* verdict that staged policies would turn around */
 	METRIC_POLICY_HITS_FULL = 26,  /* verdict whose rule found no room in `policy_hits` */
 	METRIC_REJECTED = 27,          /* denied packet that was answered (also counted as DROP_POLICY) */
+	METRIC_REJECT_LIMITED = 28,    /* denied packet that was not, since enough were in this tick (same) */
 
 	METRIC_DROP_FIRST = 32,
 	METRIC_DROP_NOT_CONFIGURED = 32,     /* the map `config` is not filled yet */
@@ -284,7 +285,11 @@ enum ct_flag {
 struct ct_key {
 	struct addr low; /* the side that sorts lower, see ct_make_key */
 	struct addr high;
-	__be16 low_port; /* ICMP echo: both are the identifier. Protocols without ports: 0 */
+	/*
+	 * ICMP queries: the identifier at who asks, the question's type << 8 | code at who answers (other messages: 0 and their
+	 * own type and code). Protocols without ports: 0.
+	 */
+	__be16 low_port;
 	__be16 high_port;
 	__u8 protocol;
 	__u8 pad[3];
@@ -339,10 +344,14 @@ struct nat_key {
 	__u16 pad;
 };
 
+enum nat_flag {
+	NAT_VIA_STACK = 1, /* the stack has put the destination there: what policy said of another one is not enough */
+};
+
 struct nat_entry {
 	struct addr addr;
 	__be16 port;
-	__u16 pad;
+	__u16 flags; /* enum nat_flag */
 	__u32 created; /* tick */
 };
 
@@ -367,6 +376,14 @@ struct metric_value {
 	__u64 bytes;
 };
 
+/* PERCPU_ARRAY scratch [1]: where answers to denied packets are built, and how many were. */
+struct scratch {
+	__u32 tick;
+	__u32 answers; /* in that tick */
+	__u8 pad[2];       /* so that an IP header in the frame is aligned */
+	__u8 own_frame[1606]; /* 1294 are used; the verifier wants room for three times 512 behind the headers */
+};
+
 /* RINGBUF events: each drop, and each verdict that is logged or that staged policies would turn around. */
 struct event {
 	__u64 time_ns; /* CLOCK_MONOTONIC */
@@ -374,8 +391,8 @@ struct event {
 	__u32 ifindex; /* device the packet came in by */
 	struct addr src; /* zero where the packet was not parsed that far */
 	struct addr dst;
-	__be16 src_port; /* ICMP: type and code, as type << 8 | code */
-	__be16 dst_port;
+	__be16 src_port; /* ICMP: type << 8 | code */
+	__be16 dst_port; /* ICMP: the identifier; 0: none */
 	__u8 protocol;
 	__u8 hook; /* enum hook */
 	__u8 tcp_flags;
@@ -401,6 +418,7 @@ _Static_assert(sizeof(struct ct_entry) == 96, "ct_entry");
 _Static_assert(sizeof(struct nat_key) == 40, "nat_key");
 _Static_assert(sizeof(struct nat_entry) == 24, "nat_entry");
 _Static_assert(sizeof(struct frag_key) == 40, "frag_key");
+_Static_assert(sizeof(struct scratch) == 1616, "scratch");
 _Static_assert(sizeof(struct event) == 80, "event");
 
 #endif

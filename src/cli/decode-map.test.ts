@@ -7,6 +7,7 @@ import {
   encodeCtKey,
   encodeNatEntry,
   encodeNatKey,
+  encodeScratch,
   NatDirection,
 } from "../net/gen/bpf-maps.ts";
 import { decodeRow } from "./decode-map.ts";
@@ -35,12 +36,15 @@ test("a tracked flow is shown with sockets, flags and what both sides have said"
     protocol: "TCP",
     low: "10.244.1.5:40000",
     high: "[2001:db8::1]:443",
-    origin: "pod",
-    reply: "world",
+    origin: 4,
+    reply: 3,
     "origin seen": "SA",
     "reply seen": "R",
     flags: "origin_high,via_stack",
     tunnel: "-",
+    "egress rule": 0,
+    "ingress rule": 0,
+    judged: 7,
     "last seen": 5,
     revision: 9,
   });
@@ -48,7 +52,7 @@ test("a tracked flow is shown with sockets, flags and what both sides have said"
 
 test("a translated flow is shown with what it becomes", () => {
   const key = encodeNatKey({ src: POD, srcPort: 1, dst: OUT, dstPort: 53, protocol: 17, direction: NatDirection.out });
-  const value = encodeNatEntry({ addr: addr("192.0.2.1").bytes, port: 20_000, created: 3 });
+  const value = encodeNatEntry({ addr: addr("192.0.2.1").bytes, port: 20_000, created: 3, flags: 0 });
   assert.deepEqual(decodeRow("nat", { key, value }), {
     direction: "out",
     protocol: "UDP",
@@ -71,6 +75,16 @@ test("per-CPU counters are summed", () => {
     packets: 8,
     bytes: 400,
   });
+});
+
+test("answers are those of the last tick in which there were any", () => {
+  const cpus = [
+    [4, 9],
+    [5, 2],
+    [5, 1],
+  ].map(([tick = 0, answers = 0]) => encodeScratch({ tick, answers }));
+  const row = decodeRow("scratch", { key: new Uint8Array(4), value: Buffer.concat(cpus) });
+  assert.deepEqual(row, { tick: 5, answers: 3 });
 });
 
 test("every map with entries is decoded, of any bytes; an unknown map is shown as bytes", () => {

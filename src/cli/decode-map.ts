@@ -2,6 +2,7 @@
 
 import { hex } from "../net/bytes-key.ts";
 import {
+  BPF_MAPS,
   CONFIG_FLAG_NAMES,
   CT_FLAG_NAMES,
   decodeConfig,
@@ -28,6 +29,7 @@ import {
   decodePolicyPeerKey,
   decodePolicySetKey,
   decodePolicyVerdict,
+  decodeScratch,
   ENDPOINT_FLAG_NAMES,
   GENERATION_OF_NAMES,
   IPCACHE_FLAG_NAMES,
@@ -153,6 +155,15 @@ function decodeConfigRow({ value }: MapRow): DecodedRow {
   };
 }
 
+/** How many denied packets were answered in the last tick in which any were. */
+function decodeAnswers({ value }: MapRow): DecodedRow {
+  const perCpu = Array.from({ length: value.length / BPF_MAPS.scratch.valueBytes }, (_, cpu) =>
+    decodeScratch(value.subarray(cpu * BPF_MAPS.scratch.valueBytes, (cpu + 1) * BPF_MAPS.scratch.valueBytes)),
+  );
+  const tick = Math.max(...perCpu.map((s) => s.tick));
+  return { tick, answers: perCpu.reduce((sum, s) => sum + (s.tick === tick ? s.answers : 0), 0) };
+}
+
 const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
   config: decodeConfigRow,
   generation: ({ key, value }) => ({
@@ -176,6 +187,7 @@ const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
   ct_tcp: decodeCt,
   ct_other: decodeCt,
   nat: decodeNat,
+  scratch: decodeAnswers,
   metrics: decodeMetric,
   endpoints({ key, value }) {
     const v = decodeEndpoint(value);

@@ -54,7 +54,7 @@ const toPod: Case[] = bothFamilies.flatMap((f): Case[] => [
     metrics: ["forward_local", "ct_created"],
     check: (_, __, plane) => {
       const [flow] = plane.flows("ct_other");
-      assert.deepEqual([flow?.key.lowPort, flow?.key.highPort], [77, 77]);
+      assert.deepEqual([flow?.key.lowPort, flow?.key.highPort], [77, f === "v4" ? 0x0800 : 0x8000]);
     },
   },
   {

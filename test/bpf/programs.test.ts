@@ -84,6 +84,7 @@ describe("programs", { skip: whyNot() }, () => {
       run(small, {
         name: "",
         program: "to_wire",
+        before: (on) => on.run("from_pod", frame(podA.v4, outside.v4, udp(1, 2))),
         frame: frame(podA.v4, outside.v4, udp(1, 2)),
         verdict: "drop",
         metrics: ["drop_nat_full"],

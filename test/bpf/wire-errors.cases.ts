@@ -33,7 +33,7 @@ function errorCases(
       frame: frame(router, node[f], icmpError(family, ipPacket(node[f], outside[f], sent), keep), MACS),
       verdict: "peer",
       to: podA.ifindex,
-      metrics: ["forward_local", "nat_in"],
+      metrics: ["forward_local", "nat_in", "icmp_related"],
       check: (d, ran) => {
         assert.deepEqual([d.src, d.dst], [router, podA[f]]);
         const inner = quoted(ran.frame, isWhole);

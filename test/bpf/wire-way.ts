@@ -12,9 +12,14 @@ export const MACS = { srcMac: "02:00:00:00:00:01", dstMac: "02:00:00:00:00:02" }
 export const PORT = 20_000;
 export const onePort = (plane: Plane) => plane.putConfig({ natPortMin: PORT, natPortMax: PORT });
 
+/** The pod's packet passes from_pod, which judges it and begins its flow. */
+export function sent(plane: Plane, f: Word, t: Transport, o = {}) {
+  return plane.run("from_pod", frame(podA[f], outside[f], t, o));
+}
+
 /** The pod's packet passes from_pod and then to_wire, as in life; the answer is what left. */
 export function out(plane: Plane, f: Word, t: Transport, o = {}) {
   onePort(plane);
-  plane.run("from_pod", frame(podA[f], outside[f], t, o));
+  sent(plane, f, t, o);
   return plane.run("to_wire", frame(podA[f], outside[f], t, { ...MACS, ...o }));
 }

@@ -23,7 +23,7 @@ import {
 import { NODE, type Plane, text } from "./plane.ts";
 
 import { WIRE_ERROR_CASES } from "./wire-errors.cases.ts";
-import { bothFamilies, familyOf, MACS, onePort, out, PORT, type Word } from "./wire-way.ts";
+import { bothFamilies, familyOf, MACS, onePort, out, PORT, sent, type Word } from "./wire-way.ts";
 
 const { podA, podC, outside, node, remoteNode } = NODE;
 
@@ -151,7 +151,10 @@ const translations: Case[] = bothFamilies.flatMap((f): Case[] => {
     {
       name: `${f}: two flows of one port to two places may share the node's port`,
       program: "to_wire",
-      before: (plane) => out(plane, f, udp(4000, 53)),
+      before: (plane) => {
+        out(plane, f, udp(4000, 53));
+        sent(plane, f, udp(4000, 54));
+      },
       frame: frame(podA[f], outside[f], udp(4000, 54), MACS),
       verdict: "next",
       metrics: ["nat_out", "nat_created"],
@@ -160,7 +163,10 @@ const translations: Case[] = bothFamilies.flatMap((f): Case[] => {
     {
       name: `${f}: a port that is taken is not given twice`,
       program: "to_wire",
-      before: (plane) => out(plane, f, udp(4000, 53)),
+      before: (plane) => {
+        out(plane, f, udp(4000, 53));
+        sent(plane, f, udp(4001, 53));
+      },
       frame: frame(podA[f], outside[f], udp(4001, 53), MACS),
       verdict: "drop",
       metrics: ["nat_collision", "drop_nat_no_port"],
@@ -171,6 +177,7 @@ const translations: Case[] = bothFamilies.flatMap((f): Case[] => {
       before: (plane) => {
         out(plane, f, sctp(4000, 80));
         plane.putEndpoint(NODE.podB[f], { ...NODE.podB, ifindex: 1 });
+        plane.run("from_pod", frame(NODE.podB[f], outside[f], sctp(4000, 80), { srcMac: NODE.podB.mac }));
       },
       frame: frame(NODE.podB[f], outside[f], sctp(4000, 80), MACS),
       verdict: "drop",
@@ -179,6 +186,7 @@ const translations: Case[] = bothFamilies.flatMap((f): Case[] => {
     {
       name: `${f}: a protocol that cannot be masqueraded`,
       program: "to_wire",
+      before: (plane) => sent(plane, f, raw(PROTO.ospf, payload(20))),
       frame: frame(podA[f], outside[f], raw(PROTO.ospf, payload(20)), MACS),
       verdict: "drop",
       metrics: ["drop_nat_protocol"],
@@ -186,6 +194,7 @@ const translations: Case[] = bothFamilies.flatMap((f): Case[] => {
     {
       name: `${f}: a pod's packet to the tunnel's port would become this node's own tunnel packet`,
       program: "to_wire",
+      before: (plane) => sent(plane, f, udp(4000, 8472)),
       frame: frame(podA[f], outside[f], udp(4000, 8472), MACS),
       verdict: "drop",
       metrics: ["drop_tunnel_spoofed"],
@@ -257,13 +266,19 @@ const passing: Case[] = bothFamilies
       `${f}: a pod's packet to an excluded network`,
       "to_wire",
       frame(podA[f], outside[f], udp(1, 2), MACS),
-      (plane) => plane.putIpcache(f === "v4" ? "198.51.100.0/24" : "2001:db8:51::/64", IpcacheFlag.noMasquerade, 0),
+      (plane) => {
+        plane.putIpcache(f === "v4" ? "198.51.100.0/24" : "2001:db8:51::/64", IpcacheFlag.noMasquerade, 0);
+        sent(plane, f, udp(1, 2));
+      },
     ),
     untouched(
       `${f}: a pod's packet when masquerading is off`,
       "to_wire",
       frame(podA[f], outside[f], udp(1, 2), MACS),
-      (plane) => plane.putConfig({ flags: 0 }),
+      (plane) => {
+        plane.putConfig({ flags: 0 });
+        sent(plane, f, udp(1, 2));
+      },
     ),
     untouched(
       `${f}: a pod's multicast`,
@@ -353,7 +368,10 @@ const fragments: Case[] = bothFamilies.flatMap((f): Case[] => [
   {
     name: `${f}: a first fragment is translated with its ports`,
     program: "to_wire",
-    before: onePort,
+    before: (plane) => {
+      onePort(plane);
+      sent(plane, f, udp(4000, 53, payload(24)), { fragment: first });
+    },
     frame: frame(podA[f], outside[f], udp(4000, 53, payload(24)), { ...MACS, fragment: first }),
     verdict: "next",
     metrics: ["nat_out", "nat_created", "fragment"],
@@ -469,8 +487,9 @@ const leftovers: Case[] = [
       plane.put(
         "nat",
         encodeNatKey({ ...key, protocol: PROTO.udp, direction: NatDirection.in }),
-        encodeNatEntry({ addr: addr(podA.v4).bytes, port: 1, created: 1 }),
+        encodeNatEntry({ addr: addr(podA.v4).bytes, port: 1, created: 1, flags: 0 }),
       );
+      sent(plane, "v4", udp(4000, 53));
     },
     frame: frame(podA.v4, outside.v4, udp(4000, 53), MACS),
     verdict: "drop",

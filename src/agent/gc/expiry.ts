@@ -25,7 +25,11 @@ const NAT_GRACE_SECONDS = 10;
 const FRAGMENT_SECONDS = 60;
 
 const TCP = 6;
-const ICMP: ReadonlySet<number> = new Set([1, 58]);
+/** What conntrack has in the place of a port at who answers an echo: type and code of the request, by protocol. */
+const ECHO_REQUEST: ReadonlyMap<number, number> = new Map([
+  [1, 0x0800],
+  [58, 0x8000],
+]);
 
 /** How tracked flows are looked up. */
 export type FlowLookup = Pick<Kernel, "mapGet">;
@@ -36,8 +40,7 @@ function hasFlow(kernel: FlowLookup, row: MapRow): boolean {
   const isOut = key.direction === NatDirection.out;
   const inside = isOut ? { addr: key.src, port: key.srcPort } : { addr: entry.addr, port: entry.port };
   const outside = isOut ? { addr: key.dst, port: key.dstPort } : { addr: key.src, port: key.srcPort };
-  // Conntrack keeps an echo's identifier on both sides, NAT only on the side that it belongs to.
-  if (ICMP.has(key.protocol)) outside.port = inside.port;
+  outside.port = ECHO_REQUEST.get(key.protocol) ?? outside.port;
   const map = key.protocol === TCP ? "ct_tcp" : "ct_other";
   const { protocol } = key;
   const ordered = (low: typeof inside, high: typeof inside) =>

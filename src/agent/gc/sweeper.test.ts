@@ -65,7 +65,7 @@ const NODE = addr("192.168.77.11").bytes;
 
 function flow(protocol: number, port: number, idleSeconds: number, originSeen: number, replySeen: number): MapRow {
   return {
-    key: encodeCtKey({ low: POD, lowPort: port, high: OUT, highPort: protocol === 1 ? port : 80, protocol }),
+    key: encodeCtKey({ low: POD, lowPort: port, high: OUT, highPort: protocol === 1 ? 0x0800 : 80, protocol }),
     value: encodeCtEntry({
       lastSeen: NOW - ticks(idleSeconds),
       created: 0,
@@ -133,7 +133,7 @@ function nat(protocol: number, port: number, ageSeconds: number): readonly MapRo
   return [
     {
       key: encodeNatKey({ src: POD, dst: OUT, srcPort: port, dstPort: outPort, protocol, direction: NatDirection.out }),
-      value: encodeNatEntry({ addr: NODE, port: 20_000, created }),
+      value: encodeNatEntry({ addr: NODE, port: 20_000, created, flags: 0 }),
     },
     {
       key: encodeNatKey({
@@ -144,7 +144,7 @@ function nat(protocol: number, port: number, ageSeconds: number): readonly MapRo
         protocol,
         direction: NatDirection.in,
       }),
-      value: encodeNatEntry({ addr: POD, port, created }),
+      value: encodeNatEntry({ addr: POD, port, created, flags: 0 }),
     },
   ];
 }

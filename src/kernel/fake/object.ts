@@ -21,15 +21,21 @@ const CPUS = 2;
 /** What the codecs do not say of a map: its type and size. */
 const KINDS: Readonly<Record<string, readonly [FakeMapSpec["type"], number]>> = {
   config: ["array", 1],
-  generation: ["array", 1],
+  generation: ["array", 2],
   endpoints: ["hash", 4096],
   ipcache: ["lpm_trie", 131072],
+  identities: ["lpm_trie", 524288],
+  policy_classes: ["hash", 32768],
+  policy_peers: ["hash", 1048576],
+  policy_sets: ["lpm_trie", 524288],
+  policy_hits: ["percpu_hash", 65536],
   nodes: ["hash", 16384],
   ct_tcp: ["hash", 262144],
   ct_other: ["hash", 131072],
   nat: ["hash", 262144],
   frags: ["lru_hash", 8192],
   metrics: ["percpu_array", 64],
+  scratch: ["percpu_array", 1],
   events: ["ringbuf", 1 << 20],
 };
 
@@ -38,7 +44,7 @@ function specOf(name: BpfMapName): FakeMapSpec {
   if (kind === undefined) throw new Error(`The fake does not know of which type map "${name}" is`);
   const [type, maxEntries] = kind;
   const { keyBytes, valueBytes } = BPF_MAPS[name];
-  return { type, keyBytes, valueBytes: type === "percpu_array" ? CPUS * valueBytes : valueBytes, maxEntries };
+  return { type, keyBytes, valueBytes: type.startsWith("percpu_") ? CPUS * valueBytes : valueBytes, maxEntries };
 }
 
 /** Twill's data plane, as bpf/gen/twill.o has it; the behaviour suite holds one against the other. */

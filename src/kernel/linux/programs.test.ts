@@ -6,7 +6,7 @@ import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
-import { BPF_MAPS } from "../../net/gen/bpf-maps.ts";
+import { BPF_MAPS, type BpfMapName } from "../../net/gen/bpf-maps.ts";
 import { mac } from "../../net/mac.ts";
 import { createFakeKernel } from "../fake/fake-kernel.ts";
 import { TWILL_OBJECT } from "../fake/object.ts";
@@ -47,9 +47,10 @@ describe("the real object", { skip }, () => {
     assert.equal(bench.kernel.loadPrograms(object, options).isSame, false);
     const fake = createFakeKernel();
     fake.loadPrograms(object, options);
-    const isPerCpu = (m: { readonly type: string }) => m.type === "percpu_array";
+    const isPerCpu = (m: { readonly type: string }) => m.type.startsWith("percpu_");
+    const partBytes = (name: string) => BPF_MAPS[name as BpfMapName].valueBytes;
     const comparable = (kernel: Kernel) =>
-      kernel.maps().map((m) => (isPerCpu(m) ? { ...m, valueBytes: m.valueBytes % BPF_MAPS.metrics.valueBytes } : m));
+      kernel.maps().map((m) => (isPerCpu(m) ? { ...m, valueBytes: m.valueBytes % partBytes(m.name) } : m));
     assert.deepEqual(comparable(bench.kernel), comparable(fake));
     const { tag } = bench.kernel.loadPrograms(object, options);
     assert.deepEqual(readdirSync(join(bench.pinDirectory, "programs", tag)).sort(), [...TWILL_OBJECT.programs].sort());

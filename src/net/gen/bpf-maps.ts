@@ -19,6 +19,7 @@ export const BPF_MAPS = {
   ct_other: { keyBytes: 40, valueBytes: 96 },
   frags: { keyBytes: 40, valueBytes: 8 },
   metrics: { keyBytes: 4, valueBytes: 16 },
+  scratch: { keyBytes: 4, valueBytes: 1616 },
   events: { keyBytes: 0, valueBytes: 0 },
 } as const;
 export type BpfMapName = keyof typeof BPF_MAPS;
@@ -53,6 +54,7 @@ export const Metric = {
   policyStaged: 25,
   policyHitsFull: 26,
   rejected: 27,
+  rejectLimited: 28,
   dropFirst: 32,
   dropNotConfigured: 32,
   dropNotIp: 33,
@@ -116,6 +118,7 @@ export const METRIC_NAMES: ReadonlyMap<number, string> = new Map([
   [25, "policy_staged"],
   [26, "policy_hits_full"],
   [27, "rejected"],
+  [28, "reject_limited"],
   [32, "drop_not_configured"],
   [33, "drop_not_ip"],
   [34, "drop_vlan"],
@@ -299,6 +302,17 @@ export const HIT_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [1073741824, "staged_hit"],
 ]);
 
+/** `enum nat_flag`. */
+export const NatFlag = {
+  viaStack: 1,
+} as const;
+export type NatFlag = (typeof NatFlag)[keyof typeof NatFlag];
+
+/** Names of `enum nat_flag` by value, as metrics and the command line print them. */
+export const NAT_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
+  [1, "via_stack"],
+]);
+
 /** `struct nat_key`. */
 export interface NatKey {
   /** 16 bytes, network order. */
@@ -352,6 +366,7 @@ export interface NatEntry {
   readonly addr: Uint8Array;
   /** Network order in the map, an ordinary number here. */
   readonly port: number;
+  readonly flags: number;
   readonly created: number;
 }
 
@@ -364,6 +379,7 @@ export function encodeNatEntry(v: NatEntry): Uint8Array {
   const view = new DataView(out.buffer);
   out.set(exactly(v.addr, 16, "nat_entry.addr"), 0);
   view.setUint16(16, uint(v.port, 2, "nat_entry.port"), false);
+  view.setUint16(18, uint(v.flags, 2, "nat_entry.flags"), true);
   view.setUint32(20, uint(v.created, 4, "nat_entry.created"), true);
   return out;
 }
@@ -373,6 +389,7 @@ export function decodeNatEntryAt(view: DataView, offset: number): NatEntry {
   return {
     addr: bytesAt(view, offset, 16),
     port: view.getUint16(offset + 16, false),
+    flags: view.getUint16(offset + 18, true),
     created: view.getUint32(offset + 20, true),
   };
 }
@@ -1182,6 +1199,37 @@ export function decodeFragEntryAt(view: DataView, offset: number): FragEntry {
 /** @throws RangeError for any other length */
 export function decodeFragEntry(b: Uint8Array): FragEntry {
   return decodeFragEntryAt(viewOf(b, FRAG_ENTRY_BYTES, "frag_entry"), 0);
+}
+
+/** `struct scratch`. */
+export interface Scratch {
+  readonly tick: number;
+  readonly answers: number;
+}
+
+/** Size of `struct scratch`. */
+export const SCRATCH_BYTES = 1616;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeScratch(v: Scratch): Uint8Array {
+  const out = new Uint8Array(SCRATCH_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.tick, 4, "scratch.tick"), true);
+  view.setUint32(4, uint(v.answers, 4, "scratch.answers"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeScratchAt(view: DataView, offset: number): Scratch {
+  return {
+    tick: view.getUint32(offset, true),
+    answers: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeScratch(b: Uint8Array): Scratch {
+  return decodeScratchAt(viewOf(b, SCRATCH_BYTES, "scratch"), 0);
 }
 
 /** `struct event`. */
