@@ -225,6 +225,14 @@ VERIFIED_ONCE int judge_flow(struct __sk_buff *skb, const struct packet *p, stru
 	return 0;
 }
 
+/* Whether the flow was judged under the present policy, and so was allowed. */
+INLINE bool is_judged(const struct ct_entry *e)
+{
+	__u32 generation = policy_generation();
+
+	return generation && e->judged == generation;
+}
+
 /*
  * Whether the packet may pass, since its flow was judged under the present policy or is judged now: 0 or
  * METRIC_DROP_POLICY. A flow without an entry yet gets what `flow->said` holds when its entry is made. Without one a packet
@@ -232,11 +240,10 @@ VERIFIED_ONCE int judge_flow(struct __sk_buff *skb, const struct packet *p, stru
  */
 INLINE int check_policy(struct __sk_buff *skb, const struct packet *p, struct flow *flow, __u32 hook)
 {
-	__u32 generation = policy_generation();
 	struct ct_entry *e = flow->entry;
 	int failed;
 
-	if (likely(e && generation && e->judged == generation) && likely(!is_counter_syn(p, flow)))
+	if (likely(e && is_judged(e)) && likely(!is_counter_syn(p, flow)))
 		return 0;
 	__builtin_memset(&flow->said, 0, sizeof(flow->said));
 	if (!flow->is_related)

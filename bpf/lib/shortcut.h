@@ -206,8 +206,8 @@ static __noinline int shortcut_in(struct __sk_buff *skb, const struct config *c)
 	 * forwards it would trip over them. The device's work is for forty segments at once anyway.
 	 */
 	if (skb->gso_size || p.hop_limit <= 1 || (e->flags & (CT_TUNNEL | CT_STACK)) != CT_TUNNEL ||
-	    (e->flags & CT_VIA_STACK && flow.is_reply) || e->revision != c->revision || e->judged != policy_generation() || !addr_equal(&e->tunnel, &from) ||
-	    !is_drained(e, flow.now) || !find_side(e, !flow.is_high, &p.dst, &pod) ||
+	    (e->flags & CT_VIA_STACK && flow.is_reply) || e->revision != c->revision || !is_judged(e) ||
+	    !addr_equal(&e->tunnel, &from) || !is_drained(e, flow.now) || !find_side(e, !flow.is_high, &p.dst, &pod) ||
 	    pod.flags & ENDPOINT_SHAPE_UPLOAD)
 		return leave_to_device(e, flow.now);
 	if (bpf_skb_adjust_room(skb, -ENCAPSULATION_BYTES, BPF_ADJ_ROOM_MAC,

@@ -18,6 +18,8 @@ import {
   decodeEvent,
   decodeNatEntry,
   decodeNatKey,
+  decodePolicyHitKey,
+  decodePolicySetKey,
   type Endpoint,
   EVENT_BYTES,
   encodeConfig,
@@ -37,7 +39,7 @@ import {
 } from "../../src/net/gen/bpf-maps.ts";
 import { mac, macBytes } from "../../src/net/mac.ts";
 import { mappedLength, prefix } from "../../src/net/prefix.ts";
-import { classMapRow, identityMapRow, POLICY_MAPS, setMapRows } from "../../src/plan/policy-rows.ts";
+import { classMapKey, classMapRow, identityMapRow, POLICY_MAPS, setMapRows } from "../../src/plan/policy-rows.ts";
 import type { MapRow } from "../../src/plan/rows.ts";
 
 const OBJECT = new URL("../../bpf/gen/twill-test.o", import.meta.url);
@@ -132,6 +134,8 @@ export class Plane {
   readonly #programs: ReadonlyMap<string, number>;
   readonly #maps = new Map<string, MapHandle>();
   readonly #ring: RingHandle;
+  /** As last announced. */
+  policyGeneration = 0;
   #generation = 0;
 
   /** @param maxEntries sizes by map, instead of the object's */
@@ -225,12 +229,15 @@ export class Plane {
     this.put("generation", new Uint8Array(4), encodeGeneration({ value: ++this.#generation }));
   }
 
-  putEndpoint(address: string, e: { readonly ifindex: number; readonly mac: string; readonly flags: number }): void {
+  putEndpoint(
+    address: string,
+    e: { readonly ifindex: number; readonly mac: string; readonly flags: number },
+    classes: Pick<Endpoint, "ingressClass" | "egressClass"> = { ingressClass: OPEN_CLASS, egressClass: OPEN_CLASS },
+  ): void {
     const value: Endpoint = {
       ifindex: e.ifindex,
       flags: e.flags,
-      ingressClass: OPEN_CLASS,
-      egressClass: OPEN_CLASS,
+      ...classes,
       mac: macBytes(mac(e.mac)),
       hostMac: macBytes(mac("ee:ee:ee:ee:ee:ee")),
     };
@@ -247,7 +254,7 @@ export class Plane {
   /** Fills all tables with {@link NODE}, and nothing else. */
   setUp(): void {
     this.forgetFlows();
-    for (const map of ["endpoints", "ipcache", "nodes", ...Object.values(POLICY_MAPS)]) this.#empty(map);
+    for (const map of ["endpoints", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS)]) this.#empty(map);
     this.putConfig();
     for (const pod of [NODE.podA, NODE.podB, NODE.podC, NODE.podD])
       for (const a of [pod.v4, pod.v6]) this.putEndpoint(a, pod);
@@ -278,6 +285,18 @@ export class Plane {
     this.announcePolicy();
   }
 
+  hasClass(number: number): boolean {
+    return this.#addon.mapGet(this.#map(POLICY_MAPS.classes), classMapKey(number)) !== undefined;
+  }
+
+  /** Removes the rows of sets, from the first to the last. */
+  dropSets(first: number, last: number): void {
+    for (const { key } of this.#rows(POLICY_MAPS.sets)) {
+      const { set } = decodePolicySetKey(key);
+      if (set >= first && set <= last) this.remove(POLICY_MAPS.sets, key);
+    }
+  }
+
   putRows(map: string, rows: readonly MapRow[]): void {
     for (const { key, value } of rows) this.put(map, key, value);
   }
@@ -285,7 +304,19 @@ export class Plane {
   /** What every writer of policy does after it. */
   announcePolicy(): void {
     const key = new Uint8Array(new Uint32Array([GenerationOf.policy]).buffer);
-    this.put("generation", key, encodeGeneration({ value: ++this.#generation }));
+    this.policyGeneration = ++this.#generation;
+    this.put("generation", key, encodeGeneration({ value: this.policyGeneration }));
+  }
+
+  /** How often each rule decided, over all CPUs. */
+  hits(): Map<number, number> {
+    const sum = (value: Uint8Array) => {
+      const view = new DataView(value.buffer, value.byteOffset);
+      let packets = 0;
+      for (let at = 0; at < value.length; at += METRIC_VALUE_BYTES) packets += Number(view.getBigUint64(at, true));
+      return packets;
+    };
+    return new Map(this.#rows("policy_hits").map((r) => [decodePolicyHitKey(r.key).rule, sum(r.value)]));
   }
 
   #context(o: RunOptions): Uint8Array {

@@ -10,6 +10,9 @@ import { FROM_POD_CASES } from "./from-pod.cases.ts";
 import { FROM_POD_PARTS_CASES } from "./from-pod-parts.cases.ts";
 import { GENERATION_CASES } from "./generation.cases.ts";
 import { enterEmptyNetns, makeUnderlay, NODE, Plane, whyNot } from "./plane.ts";
+import { POLICY_CASES } from "./policy.cases.ts";
+import { POLICY_PARTS_CASES } from "./policy-parts.cases.ts";
+import { POLICY_WAYS_CASES } from "./policy-ways.cases.ts";
 import { REFUSAL_CASES } from "./refusals.cases.ts";
 import { SHORTCUT_CASES } from "./shortcut.cases.ts";
 import { TCP_STATE_CASES } from "./tcp-state.cases.ts";
@@ -25,12 +28,14 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "to_wire and from_wire": TO_WIRE_CASES,
   "past the tunnel's device": SHORTCUT_CASES,
   "what a flow remembers of its pods": GENERATION_CASES,
+  "policy's tables": POLICY_CASES,
+  "policy on every way": POLICY_WAYS_CASES,
+  "policy and what belongs to a flow": POLICY_PARTS_CASES,
 };
 
 /** What no packet can bring about here. */
 const UNREACHABLE: Readonly<Record<string, string>> = {
   drop_rewrite: "the kernel refuses to change a packet only when it is out of memory",
-  drop_policy: "there is no policy yet",
 };
 
 const { podA, podB, outside } = NODE;
