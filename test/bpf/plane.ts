@@ -191,7 +191,17 @@ export class Plane {
 
   /** Forgets flows, translations and fragments; nodes, pods and configuration stay. */
   forgetFlows(): void {
-    for (const map of ["ct_tcp", "ct_other", "nat", "frags"]) this.#empty(map);
+    this.forget("ct_tcp", "ct_other", "nat", "frags");
+  }
+
+  forget(...maps: readonly string[]): void {
+    for (const map of maps) this.#empty(map);
+  }
+
+  /** Lets denied packets be answered as if none had been in this tick. */
+  forgetAnswers(): void {
+    const [row] = this.#rows("scratch");
+    if (row !== undefined) this.put("scratch", row.key, new Uint8Array(row.value.length));
   }
 
   #empty(map: string): void {

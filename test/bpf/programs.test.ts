@@ -9,11 +9,14 @@ import { FROM_HOST_CASES, FROM_TUNNEL_CASES } from "./from-node.cases.ts";
 import { FROM_POD_CASES } from "./from-pod.cases.ts";
 import { FROM_POD_PARTS_CASES } from "./from-pod-parts.cases.ts";
 import { GENERATION_CASES } from "./generation.cases.ts";
-import { enterEmptyNetns, makeUnderlay, NODE, Plane, whyNot } from "./plane.ts";
+import { enterEmptyNetns, makeUnderlay, NODE, Plane, tickNow, waitForTick, whyNot } from "./plane.ts";
 import { POLICY_CASES } from "./policy.cases.ts";
 import { POLICY_PARTS_CASES } from "./policy-parts.cases.ts";
+import { allowed, always, denied, rule } from "./policy-way.ts";
 import { POLICY_WAYS_CASES } from "./policy-ways.cases.ts";
+import { POLICY_WIRE_CASES } from "./policy-wire.cases.ts";
 import { REFUSAL_CASES } from "./refusals.cases.ts";
+import { REFUSED, REJECT_CASES, refuseAll } from "./reject.cases.ts";
 import { SHORTCUT_CASES } from "./shortcut.cases.ts";
 import { TCP_STATE_CASES } from "./tcp-state.cases.ts";
 import { TO_WIRE_CASES } from "./wire.cases.ts";
@@ -31,6 +34,8 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "policy's tables": POLICY_CASES,
   "policy on every way": POLICY_WAYS_CASES,
   "policy and what belongs to a flow": POLICY_PARTS_CASES,
+  "policy past the wire": POLICY_WIRE_CASES,
+  "what is denied is answered": REJECT_CASES,
 };
 
 /** What no packet can bring about here. */
@@ -49,7 +54,7 @@ describe("programs", { skip: whyNot() }, () => {
     enterEmptyNetns();
     makeUnderlay();
     plane = new Plane();
-    small = new Plane({ ct_tcp: 1, ct_other: 1, nat: 1, events: 4096 });
+    small = new Plane({ ct_tcp: 1, ct_other: 1, nat: 1, policy_hits: 1, events: 4096 });
   });
   after(() => {
     plane.close();
@@ -97,6 +102,21 @@ describe("programs", { skip: whyNot() }, () => {
       assert.deepEqual(small.translations(), []);
     });
 
+    it("a verdict whose rule has no room to be counted stands, and is counted as such", () => {
+      run(small, {
+        name: "",
+        program: "from_pod",
+        before: (on) => {
+          rule(on, "podA", "egress", { rows: [always(allowed(1))] });
+          rule(on, "podB", "ingress", { rows: [always(denied(2))] });
+        },
+        frame: frame(podA.v4, podB.v4, udp(1, 2)),
+        verdict: "drop",
+        metrics: ["policy_hits_full", "drop_policy"],
+      });
+      assert.deepEqual([...small.hits()], [[1, 1]]);
+    });
+
     it("an event that has no room is counted as lost, exactly", () => {
       small.setUp();
       small.events();
@@ -108,6 +128,28 @@ describe("programs", { skip: whyNot() }, () => {
       assert.ok(lost() > before, "4096 bytes do not hold 200 events");
       assert.equal(BigInt(small.events().length) + lost() - before, BigInt(runs));
     });
+  });
+
+  it("so many answers in a tick and no more, and all in the next", () => {
+    for (;;) {
+      waitForTick();
+      const tick = tickNow();
+      plane.setUp();
+      refuseAll(plane);
+      const isAnswered = () => plane.runQuick("from_pod", REFUSED).verdict === "redirect";
+      let answered = 0;
+      while (isAnswered()) answered++;
+      const { metrics } = plane.run("from_pod", REFUSED);
+      plane.events();
+      if (tickNow() !== tick) continue;
+      assert.equal(answered, 256);
+      assert.deepEqual(metrics, ["reject_limited", "drop_policy"]);
+      for (const metric of metrics) seen.add(metric);
+      while (tickNow() === tick);
+      waitForTick();
+      assert.ok(isAnswered());
+      return;
+    }
   });
 
   it("every metric and every reason was brought about by some case", () => {
