@@ -13,6 +13,7 @@
 #include <linux/udp.h>
 
 #define PROTOCOL_SCTP 132
+#define PROTOCOL_UDPLITE 136
 
 /* <linux/icmp.h> and <linux/if_arp.h> drag the C library in. */
 #define ICMP_ECHOREPLY 0

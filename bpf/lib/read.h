@@ -76,6 +76,7 @@ INLINE int read_transport(struct __sk_buff *skb, struct packet *p, __u32 availab
 		header = is_inner ? 8 : 12;
 		break;
 	case IPPROTO_UDP:
+	case PROTOCOL_UDPLITE:
 		header = sizeof(struct udphdr);
 		break;
 	case IPPROTO_ICMP:

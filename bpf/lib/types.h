@@ -204,7 +204,7 @@ struct policy_set_key {
 	__u32 set;
 	__u8 protocol;
 	__u8 pad;
-	__be16 port; /* destination port; ICMP of the family: type << 8 | code; others 0 */
+	__be16 port; /* destination port of TCP, UDP, UDP-Lite, SCTP; ICMP of the family: type << 8 | code; others 0 */
 };
 
 enum policy_flag {

@@ -261,10 +261,15 @@ export class Plane {
     this.put("ipcache", key, encodeIpcacheEntry({ flags, tunnel: tunnelBytes, nodeId }));
   }
 
+  /** Empties all tables. */
+  clear(): void {
+    this.forgetFlows();
+    this.forget("endpoints", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS));
+  }
+
   /** Fills all tables with {@link NODE}, and nothing else. */
   setUp(): void {
-    this.forgetFlows();
-    for (const map of ["endpoints", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS)]) this.#empty(map);
+    this.clear();
     this.putConfig();
     for (const pod of [NODE.podA, NODE.podB, NODE.podC, NODE.podD])
       for (const a of [pod.v4, pod.v6]) this.putEndpoint(a, pod);
@@ -277,12 +282,17 @@ export class Plane {
     for (const a of [NODE.router.v6, NODE.node.v6]) this.putIpcache(`${a}/128`, noMasquerade | localNode, 1);
     this.putIpcache(`${NODE.remoteNode.v4}/32`, noMasquerade | remoteNode, 2, NODE.remoteNode.v4);
     this.putIpcache(`${NODE.remoteNode.v6}/128`, noMasquerade | remoteNode, 2, NODE.remoteNode.v4);
+    this.putNodes();
+    this.#openAll();
+  }
+
+  /** Nodes 2 and 3. */
+  putNodes(): void {
     for (const [id, tunnel] of [
       [2, NODE.remoteNode.v4],
       [3, NODE.farNode],
     ] as const)
       this.put("nodes", encodeNodeKey({ tunnel: addr(tunnel).bytes }), encodeNode({ nodeId: id, flags: 0 }));
-    this.#openAll();
   }
 
   /** No policy: one class whose only set allows everything. */

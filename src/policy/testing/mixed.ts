@@ -1,0 +1,116 @@
+/** A random cluster with policies of all dialects: compiled for each node, and ready to be read literally. */
+
+import { formatIssues, type Issue } from "../../base/issue.ts";
+import type { Result } from "../../base/result.ts";
+import { createInterner, type Interner } from "../../model/intern.ts";
+import { parseCalicoTier, parseGlobalNetworkSet, parseNetworkSet } from "../../model/policy/calico-objects.ts";
+import { parseCalicoNetworkPolicy, parseGlobalNetworkPolicy } from "../../model/policy/calico-policy.ts";
+import {
+  parseCiliumCidrGroup,
+  parseCiliumClusterwideNetworkPolicy,
+  parseCiliumNetworkPolicy,
+} from "../../model/policy/cilium-policy.ts";
+import { type Addr, addr } from "../../net/addr.ts";
+import { translateCalicoPolicy, translateCalicoTier } from "../dialects/calico.ts";
+import { calicoViews } from "../dialects/calico-labels.ts";
+import { translateCiliumPolicy } from "../dialects/cilium.ts";
+import { CILIUM_VIEWS } from "../dialects/cilium-labels.ts";
+import { translateClusterNetworkPolicy } from "../dialects/cluster-network-policy.ts";
+import { translateNetworkPolicy } from "../dialects/kubernetes.ts";
+import type { LabelViews } from "../facts.ts";
+import { ciliumSays } from "../literal/cilium.ts";
+import { decide } from "../literal/decide.ts";
+import type { Flow } from "../literal/flow.ts";
+import { dialects } from "../literal/tiers.ts";
+import type { Direction } from "../rule.ts";
+import type { Traffic } from "./agree.ts";
+import { type CompiledNode, compileNode } from "./compiled.ts";
+import { generateCluster } from "./generate.ts";
+import { generateDialects } from "./generate-dialects.ts";
+import { parseCluster } from "./parse.ts";
+
+const OUTSIDE = [
+  "203.0.113.7",
+  "8.8.8.8",
+  "2001:db8::7",
+  "10.244.1.200",
+  "192.168.77.11",
+  "192.168.77.12",
+  "fd00:77::12",
+];
+/** What rules of the generators speak of, and what they do not. */
+export const MIXED_TRAFFIC: readonly Traffic[] = [
+  [6, 80],
+  [6, 53],
+  [6, 8081],
+  [17, 53],
+  [132, 80],
+  [136, 80],
+  [1, 0x0800],
+  [1, 0],
+  [58, 0x8000],
+  [47, 0],
+];
+
+const interner = createInterner();
+
+function all<T>(values: readonly object[], parse: (v: unknown, i: Interner) => Result<T, readonly Issue[]>): T[] {
+  return values.map((value) => {
+    const result = parse(value, interner);
+    if (!result.ok) throw new Error(`Refused ${JSON.stringify(value)}: ${formatIssues(result.error)}`);
+    return result.value;
+  });
+}
+
+const calico = calicoViews([], () => new Map());
+const views: LabelViews = {
+  pod: (p, n) => new Map([...(calico.pod?.(p, n) ?? []), ...(CILIUM_VIEWS.pod?.(p, n) ?? [])]),
+  node: (n, l) => new Map([...(calico.node?.(n, l) ?? []), ...(CILIUM_VIEWS.node?.(n, l) ?? [])]),
+};
+
+/** See the file's comment. */
+export interface MixedCluster {
+  readonly nodes: readonly CompiledNode[];
+  /** Addresses of pods, of nodes, and others. */
+  readonly ends: readonly Addr[];
+  /** What the specifications say of a flow. */
+  read(flow: Flow): Readonly<Record<Direction, boolean>>;
+}
+
+/** The cluster of a seed. */
+export function mixedCluster(seed: number): MixedCluster {
+  const cluster = parseCluster(generateCluster(seed));
+  const raw = generateDialects(seed);
+  const networkSets = [...all(raw.networkSets, parseNetworkSet), ...all(raw.globalNetworkSets, parseGlobalNetworkSet)];
+  const calicoPolicies = [
+    ...all(raw.calico, parseCalicoNetworkPolicy),
+    ...all(raw.globalCalico, parseGlobalNetworkPolicy),
+  ];
+  const tiers = all(raw.tiers, parseCalicoTier);
+  const ciliumPolicies = [
+    ...all(raw.cilium, parseCiliumNetworkPolicy),
+    ...all(raw.clusterwideCilium, parseCiliumClusterwideNetworkPolicy),
+  ];
+  const cidrGroups = all(raw.cidrGroups, parseCiliumCidrGroup);
+  const backends = () => [];
+  const namespaceLabels = (name: string) => cluster.namespaces.find((n) => n.name === name)?.labels ?? new Map();
+  const policies = [
+    ...cluster.networkPolicies.map(translateNetworkPolicy),
+    ...cluster.clusterPolicies.map(translateClusterNetworkPolicy),
+    ...calicoPolicies.flatMap((p) => translateCalicoPolicy(p, { networkSets, namespaceLabels, backends })),
+    ...ciliumPolicies.flatMap((p) => translateCiliumPolicy(p, { cidrGroups, services: [], backends })),
+  ];
+  const nodes = cluster.nodes.map((n) =>
+    compileNode(cluster, n.name, { policies, tiers: tiers.map(translateCalicoTier), views }),
+  );
+  const others = dialects({
+    cluster,
+    tiers,
+    policies: calicoPolicies,
+    calico: { networkSets, serviceAccountLabels: () => new Map(), backends },
+    cilium: (flow, pod, d) =>
+      ciliumSays(cluster, { policies: ciliumPolicies, cidrGroups, services: [], backends }, flow, pod, d),
+  });
+  const ends = [...cluster.pods.flatMap((p) => p.podIps), ...OUTSIDE.map(addr)];
+  return { nodes, ends, read: (flow) => decide(cluster, flow, others) };
+}
