@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
+import { TABLE_NAMES } from "../cluster/tables.ts";
 import { mountBpffs } from "../kernel/linux/bpffs.ts";
 import { watchDevices } from "../kernel/linux/device-watch.ts";
 import { CallStats } from "./call-stats.ts";
@@ -26,15 +27,13 @@ import { Loop } from "./loop.ts";
 import { newMac } from "./new-mac.ts";
 import { type AgentParts, NodeAgent } from "./node-agent.ts";
 import { openNodeKernel, openNodeLedger } from "./open-node.ts";
+import { podIsKnown } from "./policy/pod-is-known.ts";
 import { objectFile } from "./program-object.ts";
 import { messageOf } from "./reconcile/failures.ts";
 import { controlRoutes, healthRoutes, metricsRoutes, type RouteSources } from "./routes.ts";
 import { collectStatus } from "./status/collect.ts";
 import { endpointStatus } from "./status/ledger-status.ts";
 import { createWhenReady } from "./when-ready.ts";
-
-/** A thousand agents that follow all pods would be the API's greatest load: only what is used is asked for. */
-const NEEDED_TABLES = ["nodes"] as const;
 
 const USER_AGENT = `twill/${VERSION}`;
 
@@ -117,7 +116,10 @@ function makeCniDoor(parts: AgentParts, agent: NodeAgent, calls: CallStats): Cni
   const context = agent.context();
   return new CniDoor({
     path: join(config.paths.run, RUN_FILES.cni),
-    handle: (request) => handleCall(() => context, request),
+    handle: async (request) => {
+      await podIsKnown(request, parts.source, config);
+      return handleCall(() => context, request);
+    },
     onCall: ({ command, containerId, ifname, code, msg, details }, durationMs) => {
       calls.note(command, code, durationMs);
       const fields = { command, containerId, ifname, durationMs: Math.round(durationMs * 100) / 100 };
@@ -160,7 +162,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   stack.defer(flush);
   const source = await openClusterSource(sourceChoice(config), {
     userAgent: USER_AGENT,
-    tables: NEEDED_TABLES,
+    tables: TABLE_NAMES,
     onFailure: (error, subject) => log.warn({ subject, failure: messageOf(error) }, "cannot follow the cluster"),
   });
   const object = readFileSync(objectFile());
@@ -198,7 +200,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   // Its failure ends the agent below; here only its end is waited for.
   stack.defer(() => following.then(() => undefined).catch(() => undefined));
   stack.defer(() => ending.abort());
-  stack.defer(source.onChange(() => agent.hasNews() && loop.request()));
+  stack.defer(source.onChange(() => (agent.hasNews() || !agent.applyPolicy()) && loop.request()));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());

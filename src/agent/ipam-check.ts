@@ -6,7 +6,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import { addrFromBytes } from "../net/addr.ts";
 import { bytesEqual, bytesKey } from "../net/bytes-key.ts";
 import { decodeEndpointKey } from "../net/gen/bpf-maps.ts";
-import { ENDPOINTS_MAP, planEndpoint } from "../plan/endpoint.ts";
+import { ENDPOINTS_MAP, planEndpoint, presentClasses } from "../plan/endpoint.ts";
 import { isPodLink } from "../plan/names.ts";
 import type { MapRow } from "../plan/rows.ts";
 import type { NodeContext } from "./cni/node-context.ts";
@@ -40,7 +40,8 @@ function nameOf(e: Endpoint): string {
 }
 
 function checkRows(e: Endpoint, present: ReadonlyMap<string, MapRow>): Finding[] {
-  return (planEndpoint(e)?.rows ?? []).flatMap((row): Finding[] => {
+  const classes = presentClasses(e, (key) => present.get(bytesKey(key))?.value);
+  return (planEndpoint(e, classes)?.rows ?? []).flatMap((row): Finding[] => {
     const now = present.get(bytesKey(row.key));
     const subject = addrFromBytes(decodeEndpointKey(row.key).addr).text;
     if (now === undefined)
@@ -105,7 +106,8 @@ export function checkIpam({ kernel, ledger }: CheckParts): Finding[] {
 export function fixIpam(ctx: NodeContext): Finding[] {
   return ctx.ledger.exclusive(() => {
     sweep(ctx);
-    const rows = ctx.ledger.endpoints().flatMap((e) => planEndpoint(e)?.rows ?? []);
+    const classesOf = (e: Endpoint) => presentClasses(e, (key) => ctx.kernel.mapGet(ENDPOINTS_MAP, key));
+    const rows = ctx.ledger.endpoints().flatMap((e) => planEndpoint(e, classesOf(e))?.rows ?? []);
     if (rows.length > 0) putEndpointRows(ctx.kernel, rows);
     return checkIpam(ctx);
   });

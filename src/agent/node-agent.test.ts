@@ -56,7 +56,7 @@ class Host implements Disposable {
   /** What a newly started process has. */
   agent(change: Partial<AgentParts> = {}): NodeAgent {
     const agent = new NodeAgent({
-      config: unwrap(parseConfig("", { set: new Map(), defaultNodeName: "node-1" })),
+      config: unwrap(parseConfig("cluster: dir:/etc/twill/objects", { set: new Map(), defaultNodeName: "node-1" })),
       kernel: createFakeKernel({ machine: this.machine }),
       ledger: this.#ledger,
       source: this.source,
@@ -230,7 +230,12 @@ test("a row that fails is tried again with growing pauses, and keeps no other fr
 test("a full ipcache is an issue and keeps no pod of this node from starting", () => {
   using host = new Host();
   host.source.setNodes(SELF, OTHER);
-  const config = unwrap(parseConfig("maps: {ipcache: 16}", { set: new Map(), defaultNodeName: "node-1" }));
+  const config = unwrap(
+    parseConfig("{cluster: dir:/etc/twill/objects, maps: {ipcache: 16}}", {
+      set: new Map(),
+      defaultNodeName: "node-1",
+    }),
+  );
   const agent = host.agent({ config });
   const many = Array.from({ length: 20 }, (_, i) =>
     testNode(`x-${i}`, [`192.168.78.${i + 1}`], [`10.244.${i + 10}.0/24`]),

@@ -4,6 +4,7 @@
  */
 
 import type { Issue } from "../base/issue.ts";
+import { err, ok, type Result } from "../base/result.ts";
 import type { ClusterSource } from "../cluster/source.ts";
 import { makePool, type Pool } from "../ipam/pool.ts";
 import type { Kernel } from "../kernel/kernel.ts";
@@ -14,9 +15,10 @@ import { decodeNode, decodeNodeKey } from "../net/gen/bpf-maps.ts";
 import type { Mac } from "../net/mac.ts";
 import { type ClusterInput, type ClusterRows, rememberingClusterRows } from "../plan/cluster-rows.ts";
 import { describeMapRow } from "../plan/describe.ts";
-import { planEndpoint } from "../plan/endpoint.ts";
+import { CLOSED_CLASSES, ENDPOINTS_MAP, planEndpoint, presentClasses } from "../plan/endpoint.ts";
 import { isPodLink, MIN_MTU_BYTES } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
+import type { EndpointClasses } from "../policy/table.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { ClusterView, type Look } from "./cluster-view.ts";
@@ -24,6 +26,7 @@ import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { type Sweep, sweep } from "./cni/sweep.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
+import { PolicyEngine, type PolicyState } from "./policy/policy-engine.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
 import { messageOf } from "./reconcile/failures.ts";
@@ -90,6 +93,8 @@ export class NodeAgent {
   #look: Look;
   #nextFullMs = 0;
   #lost: Endpoint[] = [];
+  #policy: PolicyEngine | undefined;
+  #policyProblem: string | undefined;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -156,6 +161,7 @@ export class NodeAgent {
         message: `Those of an earlier agent go on, since its own cannot be used: ${issue}`,
       });
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
+    if (this.#policyProblem !== undefined) issues.push({ path: "policy", message: this.#policyProblem });
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
     for (const e of this.#lost)
       issues.push({
@@ -173,6 +179,7 @@ export class NodeAgent {
       ledger,
       nowMs,
       newMac,
+      policy: { admit: (e) => this.#admit(e) },
       settings: () => this.settings(),
       problems: () => this.notReady().map((reason) => ({ reason, isFeltByPods: this.#report !== undefined })),
     };
@@ -243,6 +250,7 @@ export class NodeAgent {
     this.#look = this.#cluster.look();
     const { view } = this.#look;
     if (view === undefined) return;
+    this.#updatePolicy(isFull);
     const endpoints = this.#presentEndpoints();
     const report = this.#reconciler.run({
       nowMs,
@@ -263,6 +271,58 @@ export class NodeAgent {
     this.counts.drifted += report.drifted;
   }
 
+  /**
+   * Applies what the cluster's policies have become, and nothing else: for every change of an object that the node itself
+   * does not follow from. @returns whether it could
+   */
+  applyPolicy(): boolean {
+    if (this.#policy === undefined) return true;
+    this.#parts.ledger.exclusive(() => this.#updatePolicy(false));
+    return this.#policyProblem === undefined;
+  }
+
+  /** Classes of pods in a cluster without policy; undefined where there is policy, or nobody knows. */
+  openClasses(): EndpointClasses | undefined {
+    return this.#policy?.openClasses();
+  }
+
+  get policy(): PolicyState | undefined {
+    return this.#policy?.state();
+  }
+
+  /** Brings the kernel's policy up to date. Before the cluster is known, what an earlier agent wrote stays in force. */
+  #updatePolicy(isFull: boolean): void {
+    const { kernel, source, ledger, config } = this.#parts;
+    if (!source.isSynced() || this.#programs.tag === undefined) return;
+    try {
+      const isFirst = this.#policy === undefined;
+      this.#policy ??= new PolicyEngine(kernel, { node: config.nodeName, hasPods: config.cluster.kind === "kube" });
+      this.#policy.update(source.snapshot().tables, ledger.endpoints());
+      if (isFull && !isFirst) this.counts.drifted += this.#policy.mend();
+      this.#policyProblem = undefined;
+    } catch (cause) {
+      this.#policyProblem = messageOf(cause);
+      this.#parts.log.error({ error: cause }, "cannot apply policy");
+    }
+  }
+
+  #admit(e: Endpoint): Result<EndpointClasses, string> {
+    this.#updatePolicy(false);
+    if (this.#policyProblem !== undefined) return err(`policy cannot be applied: ${this.#policyProblem}`);
+    const classes = this.#policy?.classesOf(e.id);
+    if (classes === undefined) return err(`${this.#parts.source.description} has not said yet what policies there are`);
+    if (!isClosed(classes)) return ok(classes);
+    return err(
+      `${this.#parts.source.description} shows no ${describePod(e)}, so that nobody knows which policies select it`,
+    );
+  }
+
+  /** What policy says of an attachment; while it is not known, what stands in the kernel. */
+  #classesOf(e: Endpoint): EndpointClasses {
+    const { kernel } = this.#parts;
+    return this.#policy?.classesOf(e.id) ?? presentClasses(e, (key) => kernel.mapGet(ENDPOINTS_MAP, key));
+  }
+
   /** Whether an attachment is unfinished or has lost its device, or a pod's device is nobody's. */
   #needsSweep(): boolean {
     const endpoints = this.#parts.ledger.endpoints();
@@ -276,7 +336,7 @@ export class NodeAgent {
     this.#lost = [];
     const present: EndpointRows[] = [];
     for (const e of this.#parts.ledger.endpoints()) {
-      const rows = planEndpoint(e);
+      const rows = planEndpoint(e, this.#classesOf(e));
       if (rows === undefined) continue;
       if (this.#links.index(e.hostIfname) === e.hostIfindex) present.push(rows);
       else this.#lost.push(e);
@@ -313,6 +373,10 @@ export class NodeAgent {
       },
     };
   }
+}
+
+function isClosed({ ingress, egress }: EndpointClasses): boolean {
+  return ingress === CLOSED_CLASSES.ingress && egress === CLOSED_CLASSES.egress;
 }
 
 function describePod(e: Endpoint): string {

@@ -6,7 +6,7 @@ import { createInterner } from "../model/intern.ts";
 import { createStore, type Store } from "../store/store.ts";
 import type { RowChange } from "../store/table.ts";
 import type { ClusterRows, ClusterTable, ObjectProblem, SourceHealth, TableHealth } from "./source.ts";
-import { type AnyRow, isSameRow, TABLE_KINDS, type TableKind } from "./tables.ts";
+import { type AnyRow, isSameRow, TABLE_KINDS, TABLE_NAMES, type TableKind } from "./tables.ts";
 
 /** Problems shown; all are counted. */
 const MAX_PROBLEMS_SHOWN = 100;
@@ -109,7 +109,7 @@ export function createSourceState(
   nowMs: () => number = Date.now,
   kinds: readonly TableKind[] = TABLE_KINDS,
 ): SourceState {
-  const store = createStore<ClusterRows>(["nodes", "pods", "namespaces"]);
+  const store = createStore<ClusterRows>(TABLE_NAMES);
   const interner = createInterner();
   const problems = createProblems();
   const listeners = new Set<() => void>();

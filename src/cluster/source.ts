@@ -9,13 +9,39 @@ import type { Issue } from "../base/issue.ts";
 import type { Namespace } from "../model/namespace.ts";
 import type { Node } from "../model/node.ts";
 import type { Pod } from "../model/pod.ts";
+import type {
+  CalicoHostEndpoint,
+  CalicoNetworkSet,
+  CalicoTier,
+  StagedKubernetesNetworkPolicy,
+} from "../model/policy/calico-objects.ts";
+import type { CalicoPolicy } from "../model/policy/calico-policy.ts";
+import type { CiliumCidrGroup, CiliumPolicy } from "../model/policy/cilium-policy.ts";
+import type { ClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
+import type { NetworkPolicy } from "../model/policy/network-policy.ts";
 import type { Change, Snapshot } from "../store/store.ts";
 
-/** The tables of the cluster. Keys: a node's and a namespace's name, `namespace/name` of a pod. */
+/** The tables of the cluster. Keys: an object's name, or `namespace/name` where it stands in one. */
 export interface ClusterRows {
   readonly nodes: Node;
   readonly pods: Pod;
   readonly namespaces: Namespace;
+  readonly networkPolicies: NetworkPolicy;
+  readonly clusterNetworkPolicies: ClusterNetworkPolicy;
+  readonly adminNetworkPolicies: ClusterNetworkPolicy;
+  readonly baselineAdminNetworkPolicies: ClusterNetworkPolicy;
+  readonly calicoTiers: CalicoTier;
+  readonly networkSets: CalicoNetworkSet;
+  readonly globalNetworkSets: CalicoNetworkSet;
+  readonly hostEndpoints: CalicoHostEndpoint;
+  readonly calicoNetworkPolicies: CalicoPolicy;
+  readonly globalNetworkPolicies: CalicoPolicy;
+  readonly stagedNetworkPolicies: CalicoPolicy;
+  readonly stagedGlobalNetworkPolicies: CalicoPolicy;
+  readonly stagedKubernetesNetworkPolicies: StagedKubernetesNetworkPolicy;
+  readonly ciliumNetworkPolicies: CiliumPolicy;
+  readonly ciliumClusterwideNetworkPolicies: CiliumPolicy;
+  readonly ciliumCidrGroups: CiliumCidrGroup;
 }
 
 /** Names of the tables. */

@@ -7,45 +7,192 @@ import type { Interner } from "../model/intern.ts";
 import { parseNamespace } from "../model/namespace.ts";
 import { parseNode } from "../model/node.ts";
 import { parsePod, podKey } from "../model/pod.ts";
+import { parseAdminNetworkPolicy, parseBaselineAdminNetworkPolicy } from "../model/policy/admin-network-policy.ts";
+import {
+  parseCalicoTier,
+  parseGlobalNetworkSet,
+  parseHostEndpoint,
+  parseNetworkSet,
+  parseStagedKubernetesNetworkPolicy,
+} from "../model/policy/calico-objects.ts";
+import {
+  parseCalicoNetworkPolicy,
+  parseGlobalNetworkPolicy,
+  parseStagedGlobalNetworkPolicy,
+  parseStagedNetworkPolicy,
+} from "../model/policy/calico-policy.ts";
+import {
+  parseCiliumCidrGroup,
+  parseCiliumClusterwideNetworkPolicy,
+  parseCiliumNetworkPolicy,
+} from "../model/policy/cilium-policy.ts";
+import { parseClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
+import { parseNetworkPolicy } from "../model/policy/network-policy.ts";
 import type { ClusterRows, ClusterTable } from "./source.ts";
 
 /** One row of any table. */
 export type AnyRow = ClusterRows[ClusterTable];
 
+/** Where objects of one kind are served. */
+export interface Collection {
+  readonly apiVersion: string;
+  /** Path over all namespaces. */
+  readonly path: string;
+}
+
 /** How one table is filled. */
 export interface TableKind {
   readonly table: ClusterTable;
-  readonly apiVersion: string;
   readonly kind: string;
-  /** Path of the collection over all namespaces. */
-  readonly path: string;
+  /** In the order in which they are tried. */
+  readonly collections: readonly [Collection, ...Collection[]];
+  readonly isNamespaced: boolean;
+  /** A cluster may not have it: then the table is empty. */
+  readonly isOptional: boolean;
   parse(value: unknown, interner: Interner): Result<AnyRow, readonly Issue[]>;
   keyOf(row: AnyRow): string;
 }
 
+type Parse<T extends ClusterTable> = (value: unknown, interner: Interner) => Result<ClusterRows[T], readonly Issue[]>;
+
+interface Served {
+  readonly kind: string;
+  readonly plural: string;
+  readonly apiVersions: readonly [string, ...string[]];
+  readonly isNamespaced: boolean;
+}
+
+function collection(apiVersion: string, plural: string): Collection {
+  const root = apiVersion.includes("/") ? "apis" : "api";
+  return { apiVersion, path: `/${root}/${apiVersion}/${plural}` };
+}
+
 function kindOf<T extends ClusterTable>(
   table: T,
-  kind: string,
-  parse: (value: unknown, interner: Interner) => Result<ClusterRows[T], readonly Issue[]>,
+  served: Served,
+  parse: Parse<T>,
   keyOf: (row: ClusterRows[T]) => string,
 ): TableKind {
-  // The table's name says which rows it has; the casts stay in here.
-  return { table, apiVersion: "v1", kind, path: `/api/v1/${table}`, parse, keyOf: keyOf as (row: AnyRow) => string };
+  const [first, ...others] = served.apiVersions;
+  return {
+    table,
+    kind: served.kind,
+    collections: [collection(first, served.plural), ...others.map((v) => collection(v, served.plural))],
+    isNamespaced: served.isNamespaced,
+    isOptional: first !== "v1",
+    parse,
+    // The table's name says which rows it has; the casts stay in here.
+    keyOf: keyOf as (row: AnyRow) => string,
+  };
+}
+
+function core<T extends ClusterTable>(
+  table: T,
+  kind: string,
+  isNamespaced: boolean,
+  parse: Parse<T>,
+  keyOf: (row: ClusterRows[T]) => string,
+): TableKind {
+  return kindOf(table, { kind, plural: table, apiVersions: ["v1"], isNamespaced }, parse, keyOf);
+}
+
+type Named = { readonly name: string };
+type InNamespace = Named & { readonly namespace: string };
+
+const byName = (row: Named) => row.name;
+const byNamespace = (row: InNamespace) => podKey(row.namespace, row.name);
+
+const ADMIN = ["policy.networking.k8s.io/v1alpha1"] as const;
+const CALICO = ["projectcalico.org/v3", "crd.projectcalico.org/v1"] as const;
+const CILIUM = ["cilium.io/v2", "cilium.io/v2alpha1"] as const;
+
+function ofCluster<T extends ClusterTable>(
+  table: T,
+  kind: string,
+  apiVersions: Served["apiVersions"],
+  parse: Parse<T> & ((value: unknown, interner: Interner) => Result<ClusterRows[T] & Named, readonly Issue[]>),
+): TableKind {
+  const plural = `${kind.toLowerCase().replace(/y$/, "ie")}s`;
+  return kindOf<T>(
+    table,
+    { kind, plural, apiVersions, isNamespaced: false },
+    parse,
+    byName as (row: ClusterRows[T]) => string,
+  );
+}
+
+function ofNamespaces<T extends ClusterTable>(
+  table: T,
+  kind: string,
+  apiVersions: Served["apiVersions"],
+  parse: Parse<T> & ((value: unknown, interner: Interner) => Result<ClusterRows[T] & InNamespace, readonly Issue[]>),
+): TableKind {
+  const plural = `${kind.toLowerCase().replace(/y$/, "ie")}s`;
+  return kindOf<T>(
+    table,
+    { kind, plural, apiVersions, isNamespaced: true },
+    parse,
+    byNamespace as (row: ClusterRows[T]) => string,
+  );
 }
 
 /** Every table, in the order in which they should be filled. */
 export const TABLE_KINDS: readonly TableKind[] = [
-  kindOf("namespaces", "Namespace", parseNamespace, (n) => n.name),
-  kindOf("nodes", "Node", parseNode, (n) => n.name),
-  kindOf("pods", "Pod", parsePod, (p) => podKey(p.namespace, p.name)),
+  core("namespaces", "Namespace", false, parseNamespace, byName),
+  core("nodes", "Node", false, parseNode, byName),
+  core("pods", "Pod", true, parsePod, byNamespace),
+  ofNamespaces("networkPolicies", "NetworkPolicy", ["networking.k8s.io/v1"], parseNetworkPolicy),
+  ofCluster(
+    "clusterNetworkPolicies",
+    "ClusterNetworkPolicy",
+    ["policy.networking.k8s.io/v1alpha2"],
+    parseClusterNetworkPolicy,
+  ),
+  ofCluster("adminNetworkPolicies", "AdminNetworkPolicy", ADMIN, parseAdminNetworkPolicy),
+  ofCluster("baselineAdminNetworkPolicies", "BaselineAdminNetworkPolicy", ADMIN, parseBaselineAdminNetworkPolicy),
+  ofCluster("calicoTiers", "Tier", CALICO, parseCalicoTier),
+  ofNamespaces("networkSets", "NetworkSet", CALICO, parseNetworkSet),
+  ofCluster("globalNetworkSets", "GlobalNetworkSet", CALICO, parseGlobalNetworkSet),
+  ofCluster("hostEndpoints", "HostEndpoint", CALICO, parseHostEndpoint),
+  ofNamespaces("calicoNetworkPolicies", "NetworkPolicy", CALICO, parseCalicoNetworkPolicy),
+  ofCluster("globalNetworkPolicies", "GlobalNetworkPolicy", CALICO, parseGlobalNetworkPolicy),
+  ofNamespaces("stagedNetworkPolicies", "StagedNetworkPolicy", CALICO, parseStagedNetworkPolicy),
+  ofCluster("stagedGlobalNetworkPolicies", "StagedGlobalNetworkPolicy", CALICO, parseStagedGlobalNetworkPolicy),
+  kindOf(
+    "stagedKubernetesNetworkPolicies",
+    {
+      kind: "StagedKubernetesNetworkPolicy",
+      plural: "stagedkubernetesnetworkpolicies",
+      apiVersions: CALICO,
+      isNamespaced: true,
+    },
+    parseStagedKubernetesNetworkPolicy,
+    (row) => byNamespace(row.policy),
+  ),
+  ofNamespaces("ciliumNetworkPolicies", "CiliumNetworkPolicy", ["cilium.io/v2"], parseCiliumNetworkPolicy),
+  ofCluster(
+    "ciliumClusterwideNetworkPolicies",
+    "CiliumClusterwideNetworkPolicy",
+    ["cilium.io/v2"],
+    parseCiliumClusterwideNetworkPolicy,
+  ),
+  ofCluster("ciliumCidrGroups", "CiliumCIDRGroup", CILIUM, parseCiliumCidrGroup),
 ];
+
+/** Names of all tables. */
+export const TABLE_NAMES: readonly ClusterTable[] = TABLE_KINDS.map((k) => k.table);
+
+/** The kind of objects that say they are such. */
+export function findTableKind(apiVersion: string, kind: string): TableKind | undefined {
+  return TABLE_KINDS.find((k) => k.kind === kind && k.collections.some((c) => c.apiVersion === apiVersion));
+}
 
 /** Key of an object that could not be read, as far as its name can be made out. */
 export function keyOfRaw(kind: TableKind, value: unknown): string {
   const metadata = (value as { metadata?: { name?: unknown; namespace?: unknown } } | null)?.metadata;
   const name = typeof metadata?.name === "string" ? metadata.name : "";
   const namespace = typeof metadata?.namespace === "string" ? metadata.namespace : "default";
-  return kind.table === "pods" ? podKey(namespace, name) : name;
+  return kind.isNamespaced ? podKey(namespace, name) : name;
 }
 
 /**

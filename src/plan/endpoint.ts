@@ -1,9 +1,9 @@
 /** One attached pod's part of the node's tables. */
 
 import type { Endpoint } from "../model/endpoint.ts";
-import { EndpointFlag, encodeEndpoint, encodeEndpointKey } from "../net/gen/bpf-maps.ts";
+import { decodeEndpoint, EndpointFlag, encodeEndpoint, encodeEndpointKey } from "../net/gen/bpf-maps.ts";
 import { macBytes } from "../net/mac.ts";
-import type { EndpointClasses } from "../policy/table.ts";
+import { CLOSED, type EndpointClasses } from "../policy/table.ts";
 import { GATEWAY_MAC } from "./names.ts";
 import type { EndpointRows } from "./node-plan.ts";
 import type { AttachRow, MapRow } from "./rows.ts";
@@ -11,6 +11,9 @@ import { endpointSysctls } from "./sysctls.ts";
 
 /** Name of the map that opens a pod's link, address by address. */
 export const ENDPOINTS_MAP = "endpoints";
+
+/** Neither direction is open: what is not known yet. */
+export const CLOSED_CLASSES: EndpointClasses = { ingress: CLOSED, egress: CLOSED };
 
 /** Keys of the pod's entries in {@link ENDPOINTS_MAP}. */
 export function endpointKeys(e: Pick<Endpoint, "addrs">): readonly Uint8Array[] {
@@ -32,6 +35,24 @@ export function endpointMapRows(e: Endpoint, hostIfindex: number, classes: Endpo
     hostMac: macBytes(GATEWAY_MAC),
   });
   return endpointKeys(e).map((key) => ({ key, value }));
+}
+
+/** The classes that an entry of {@link ENDPOINTS_MAP} names. */
+export function classesIn(value: Uint8Array): EndpointClasses {
+  const { ingressClass, egressClass } = decodeEndpoint(value);
+  return { ingress: ingressClass, egress: egressClass };
+}
+
+/**
+ * The classes that an attachment's entries name now: for who mends entries without knowing policy. None is there: closed.
+ * @param valueAt of {@link ENDPOINTS_MAP}
+ */
+export function presentClasses(
+  e: Pick<Endpoint, "addrs">,
+  valueAt: (key: Uint8Array) => Uint8Array | undefined,
+): EndpointClasses {
+  const [value] = endpointKeys(e).flatMap((key) => valueAt(key) ?? []);
+  return value === undefined ? CLOSED_CLASSES : classesIn(value);
 }
 
 /**

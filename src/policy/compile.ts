@@ -3,7 +3,7 @@
 import type { Family } from "../net/addr.ts";
 import { addAtoms, classOf, type Endpoint, infoText, namesIn, type PolicyClass, stepInfo } from "./classes.ts";
 import type { Identity, Partition } from "./identity.ts";
-import { createNumbers } from "./numbers.ts";
+import { createNumbers, type Numbers } from "./numbers.ts";
 import type { OrderedTier, Step } from "./order.ts";
 import { evaluatePeer, peerText } from "./peer.ts";
 import type { Atom, PeerExpr } from "./rule.ts";
@@ -24,14 +24,23 @@ export interface CompileLimits {
 /** Fits the maps' sizes as they are by default. */
 export const DEFAULT_LIMITS: CompileLimits = { setRowsPerClass: 16_384, setRows: 262_144, peerRows: 524_288 };
 
+/** The lowest numbers that are given: above those that stand in the kernel already. */
+export interface FirstNumbers {
+  readonly class: number;
+  readonly set: number;
+  readonly rule: number;
+}
+
+const FROM_ONE: FirstNumbers = { class: 1, set: 1, rule: 1 };
+
 /** Compiles again and again; numbers stay what they were as long as what they stand for is there. */
 export interface Compiler {
   /** For a cold start, and for who only asks: the state as it should be. */
   compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables;
   /**
    * The states to go through from the last one, so that no flow sees an answer that is neither old nor new: the old rules
-   * on a partition that knows the atoms of both, the new rules on it, the new rules on their own. Between two of them
-   * either the partition or the rules differ. Take the partition's rows after each, before the next is asked for.
+   * on a partition that knows the atoms of both, the new rules on it, the new rules on their own; those that would change
+   * nothing are left out. Between two of them either the partition or the rules differ. Take the partition's rows after each, before the next is asked for.
    */
   steps(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): Generator<PolicyTables>;
 }
@@ -84,6 +93,17 @@ interface ClassAnswers {
   readonly rows: number;
 }
 
+function hasSameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
+  if (a.size !== b.size) return false;
+  for (const key of a.keys()) if (!b.has(key)) return false;
+  return true;
+}
+
+/** Whether rules ask the same of addresses: then the partition stays as it is, whatever they answer. */
+function isSameQuestions(a: Wanted, b: Wanted): boolean {
+  return hasSameKeys(a.atoms, b.atoms) && a.names.size === b.names.size && a.names.isSubsetOf(b.names);
+}
+
 const rowText = (r: SetRow) => `${r.prefixLength} ${r.protocol} ${r.port} ${verdictText(r.verdict)}`;
 
 /** Whether a peer expression means an identity: asked once for both. */
@@ -122,12 +142,15 @@ class TableCompiler implements Compiler {
   #identities: readonly Identity[] = [];
   #current: Wanted | undefined;
   readonly #memory = new Map<string, ClassMemory>();
-  readonly #classNumbers = createNumbers(1);
-  readonly #setNumbers = createNumbers(1);
-  readonly #ruleNumbers = createNumbers(1);
+  readonly #classNumbers: Numbers;
+  readonly #setNumbers: Numbers;
+  readonly #ruleNumbers: Numbers;
 
-  constructor(limits: CompileLimits) {
+  constructor(limits: CompileLimits, first: FirstNumbers) {
     this.#limits = limits;
+    this.#classNumbers = createNumbers(first.class);
+    this.#setNumbers = createNumbers(first.set);
+    this.#ruleNumbers = createNumbers(first.rule);
   }
 
   compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables {
@@ -145,12 +168,13 @@ class TableCompiler implements Compiler {
     const wanted = this.#want(ordered, endpoints);
     const old = this.#current;
     this.#current = wanted;
-    if (old !== undefined) {
-      partition.use(new Map([...old.atoms, ...wanted.atoms]), old.names.union(wanted.names));
+    const hasSameQuestions = old !== undefined && isSameQuestions(old, wanted);
+    if (old !== undefined && !(hasSameQuestions && hasSameKeys(old.classes, wanted.classes))) {
+      if (!hasSameQuestions) partition.use(new Map([...old.atoms, ...wanted.atoms]), old.names.union(wanted.names));
       yield this.#tables(old, partition);
-      yield this.#tables(wanted, partition);
+      if (!hasSameQuestions) yield this.#tables(wanted, partition);
     }
-    partition.use(wanted.atoms, wanted.names);
+    if (!hasSameQuestions) partition.use(wanted.atoms, wanted.names);
     yield this.#tables(wanted, partition);
   }
 
@@ -301,6 +325,6 @@ function newDraft(): Draft {
 }
 
 /** A compiler that has given no numbers yet. */
-export function createCompiler(limits: CompileLimits = DEFAULT_LIMITS): Compiler {
-  return new TableCompiler(limits);
+export function createCompiler(limits: CompileLimits = DEFAULT_LIMITS, first: FirstNumbers = FROM_ONE): Compiler {
+  return new TableCompiler(limits, first);
 }

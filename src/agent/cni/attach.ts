@@ -13,6 +13,7 @@ import { familyBits } from "../../net/addr.ts";
 import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows } from "../../plan/endpoint.ts";
 import { GATEWAY_MAC } from "../../plan/names.ts";
 import { endpointSysctls } from "../../plan/sysctls.ts";
+import type { EndpointClasses } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { cniErrorOf, cniErrorOfIpam } from "./failure.ts";
 import { defaultRoute, gatewayOf } from "./gateway.ts";
@@ -115,16 +116,21 @@ function createLink(ctx: NodeContext, e: Endpoint): PodLink {
 }
 
 /** The steps in the order that keeps the link closed until all of it is there. */
-function build(ctx: NodeContext, e: Endpoint): void {
+function build(ctx: NodeContext, e: Endpoint, classes: EndpointClasses): void {
   const link = createLink(ctx, e);
   ctx.kernel.putAttachment(endpointAttachment(e));
-  putEndpointRows(ctx.kernel, endpointMapRows(e, link.hostIfindex));
+  putEndpointRows(ctx.kernel, endpointMapRows(e, link.hostIfindex, classes));
   for (const { name, value } of endpointSysctls(e)) ctx.kernel.setSysctl(name, value);
   ctx.kernel.openPodLink(e.hostIfname);
   ctx.ledger.commit(e.id, link.hostIfindex);
 }
 
+/** What policy says of the pod is not known: it stays closed. */
+class NotAdmitted extends Error {}
+
 function buildFailure(request: CniRequest, error: unknown): CniError {
+  if (error instanceof NotAdmitted)
+    return cniError(CNI_CODE.tryAgainLater, `Cannot ${subject(request)} yet: ${error.message}`);
   if (error instanceof KernelError && error.code === "EEXIST")
     return interfaceExists(request, `an interface "${request.ifname}" exists in "${request.netns}"`);
   if (error instanceof KernelError && error.code === "E2BIG") {
@@ -166,7 +172,9 @@ function attachLocked(ctx: NodeContext, request: CniRequest): Attached {
   );
   if (!begun.ok) return err(cniErrorOfIpam(begun.error));
   try {
-    build(ctx, begun.value);
+    const classes = ctx.policy.admit(begun.value);
+    if (!classes.ok) throw new NotAdmitted(classes.error);
+    build(ctx, begun.value, classes.value);
   } catch (error) {
     const failure = buildFailure(request, error);
     const left = runAll([

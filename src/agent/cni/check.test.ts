@@ -47,7 +47,7 @@ const DAMAGES: readonly [name: string, damage: (n: FakeNode) => void, want: RegE
     "entry changed",
     (n) =>
       createFakeKernel({ machine: n.machine }).putMapRows("endpoints", [
-        { key: addr("fd00:10:244:1::2").bytes, value: new Uint8Array(24) },
+        { key: addr("fd00:10:244:1::2").bytes, value: new Uint8Array(32) },
       ]),
     /^map "endpoints" has another entry for "fd00:10:244:1::2"$/,
   ],

@@ -61,7 +61,7 @@ function assertAgreement(n: FakeNode): void {
     links.filter((l) => !l.isUp),
     [],
   );
-  const rows = endpoints.flatMap((e) => planEndpoint(e)?.rows ?? []);
+  const rows = endpoints.flatMap((e) => planEndpoint(e, { ingress: 1, egress: 1 })?.rows ?? []);
   const text = (r: { key: Uint8Array; value: Uint8Array }) => `${r.key} ${r.value}`;
   assert.deepEqual(kernel.mapRows("endpoints").map(text).sort(), rows.map(text).sort());
   const leased = n.ledger.leases().flatMap((l) => (l.endpoint === undefined ? [] : [`${l.endpoint} ${l.addr.text}`]));

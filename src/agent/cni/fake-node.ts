@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ok, type Result } from "../../base/result.ts";
 import { makePool, type Pool } from "../../ipam/pool.ts";
 import { createFakeKernel } from "../../kernel/fake/fake-kernel.ts";
 import { FakeMachine } from "../../kernel/fake/machine.ts";
@@ -11,6 +12,7 @@ import type { Ledger } from "../../ledger/ledger.ts";
 import { openLedger } from "../../ledger/open.ts";
 import { type Mac, mac } from "../../net/mac.ts";
 import { prefix } from "../../net/prefix.ts";
+import type { EndpointClasses } from "../../policy/table.ts";
 import { handleCall } from "./handler.ts";
 import type { NodeContext, NodeProblem } from "./node-context.ts";
 
@@ -33,6 +35,8 @@ export class FakeNode implements Disposable {
   readonly directory: string = mkdtempSync(join(tmpdir(), "twill-node-"));
   pools: readonly Pool[] = TEST_POOLS;
   problems: readonly NodeProblem[] = [];
+  /** What policy says of every pod. */
+  classes: Result<EndpointClasses, string> = ok({ ingress: 1, egress: 1 });
   bootId = "boot-1";
   clockMs = 1_000_000;
   #ledger: Ledger | undefined;
@@ -73,6 +77,7 @@ export class FakeNode implements Disposable {
       ledger: this.ledger,
       settings: () => ({ pools: this.pools, mtuBytes: 1450 }),
       problems: () => this.problems,
+      policy: { admit: () => this.classes },
       nowMs: () => this.clockMs,
       newMac: () => this.#newMac(),
     };

@@ -2,13 +2,22 @@
 
 import { readFileSync, writeSync } from "node:fs";
 import { formatIssues } from "../../base/issue.ts";
+import { err, ok, type Result } from "../../base/result.ts";
 import { CNI_CODE, cniError, formatError } from "../../cni/error.ts";
 import { NEWEST_VERSION } from "../../cni/version.ts";
+import type { EndpointClasses } from "../../policy/table.ts";
 import { newMac } from "../new-mac.ts";
 import { openNodeKernel, openNodeLedger } from "../open-node.ts";
 import { handleCall } from "./handler.ts";
 import type { NodeContext } from "./node-context.ts";
 import { type OfflineSettings, parseOfflineSettings } from "./offline-settings.ts";
+
+/** Rules cannot be applied here; where the agent knew of none there is nothing to apply. */
+function admitOffline({ openClasses }: OfflineSettings): Result<EndpointClasses, string> {
+  return openClasses === undefined
+    ? err("the agent is away, and only it can apply the cluster's policies")
+    : ok(openClasses);
+}
 
 function openContext(stack: DisposableStack, settings: OfflineSettings): NodeContext {
   const ledger = stack.use(openNodeLedger(settings.runDirectory, settings.coolDownMs));
@@ -19,6 +28,7 @@ function openContext(stack: DisposableStack, settings: OfflineSettings): NodeCon
     settings: () => settings,
     // The last agent left the data plane complete, or this process would know no pools.
     problems: () => [],
+    policy: { admit: () => admitOffline(settings) },
     nowMs: Date.now,
     newMac,
     isRepeated: process.env["TWILL_RETRY"] === "1",

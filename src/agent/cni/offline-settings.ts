@@ -7,10 +7,11 @@ import { type Reader, readObject } from "../../model/read.ts";
 import { parseAddr } from "../../net/addr.ts";
 import { parsePrefix } from "../../net/prefix.ts";
 import { type AddrRange, rangeOf } from "../../net/range.ts";
+import type { EndpointClasses } from "../../policy/table.ts";
 import type { NodeSettings } from "./node-context.ts";
 
 /** Layout of the file. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** See the file's comment. */
 export interface OfflineSettings extends NodeSettings {
@@ -18,6 +19,8 @@ export interface OfflineSettings extends NodeSettings {
   readonly runDirectory: string;
   readonly pinDirectory: string;
   readonly coolDownMs: number;
+  /** Of pods in a cluster without any policy; undefined: there is policy, which only an agent can apply. */
+  readonly openClasses: EndpointClasses | undefined;
 }
 
 /** As text, the same for the same settings. */
@@ -27,8 +30,8 @@ export function formatOfflineSettings(s: OfflineSettings): string {
     prefix: p.prefix.text,
     reserved: p.reserved.map((r) => ({ first: r.first.text, last: r.last.text })),
   }));
-  const { runDirectory, pinDirectory, coolDownMs, mtuBytes } = s;
-  return `${JSON.stringify({ version: VERSION, runDirectory, pinDirectory, coolDownMs, mtuBytes, pools }, undefined, 2)}\n`;
+  const { runDirectory, pinDirectory, coolDownMs, mtuBytes, openClasses } = s;
+  return `${JSON.stringify({ version: VERSION, runDirectory, pinDirectory, coolDownMs, mtuBytes, openClasses, pools }, undefined, 2)}\n`;
 }
 
 function readRange(r: Reader): readonly AddrRange[] {
@@ -49,6 +52,13 @@ function readPool(r: Reader): readonly Pool[] {
   return [makePool(name, prefix.value, r.objects("reserved").flatMap(readRange))];
 }
 
+function readClasses(r: Reader): EndpointClasses | undefined {
+  const of = r.object("openClasses");
+  const number = (key: string) => of?.integer(key, 1, 0xffff_ffff);
+  const [ingress, egress] = [number("ingress"), number("egress")];
+  return ingress === undefined || egress === undefined ? undefined : { ingress, egress };
+}
+
 /** Reads what {@link formatOfflineSettings} wrote; anything else is refused with all issues. */
 export function parseOfflineSettings(text: string): Result<OfflineSettings, readonly Issue[]> {
   const issues: Issue[] = [];
@@ -61,6 +71,7 @@ export function parseOfflineSettings(text: string): Result<OfflineSettings, read
       pinDirectory: r.requiredString("pinDirectory"),
       coolDownMs: r.integer("coolDownMs", 0, Number.MAX_SAFE_INTEGER) ?? 0,
       mtuBytes: r.integer("mtuBytes", 576, 65535) ?? 1280,
+      openClasses: readClasses(r),
       pools: r.objects("pools").flatMap(readPool),
     };
     return issues.length > 0 ? err(issues) : ok(settings);

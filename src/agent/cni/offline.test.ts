@@ -20,6 +20,7 @@ const SETTINGS = {
   pinDirectory: join(directory, "no-pins"),
   coolDownMs: 30_000,
   mtuBytes: 1450,
+  openClasses: { ingress: 7, egress: 8 },
   pools: [
     makePool("10.244.1.0/24", prefix("10.244.1.0/24"), [rangeOf(addr("10.244.1.9"), addr("10.244.1.20"))]),
     makePool("fd00:10:244:1::/64", prefix("fd00:10:244:1::/64")),
@@ -58,7 +59,7 @@ test("files are written once, for root only", () => {
 });
 
 test("other files are refused, whatever they hold", () => {
-  for (const text of ["", "{", "[]", "{}", formatOfflineSettings(SETTINGS).replace('"version": 1', '"version": 2')])
+  for (const text of ["", "{", "[]", "{}", formatOfflineSettings(SETTINGS).replace('"version": 2', '"version": 3')])
     assert.equal(parseOfflineSettings(text).ok, false, text);
   const swapped = formatOfflineSettings(SETTINGS).replace('"first": "10.244.1.9"', '"first": "10.244.1.99"');
   assert.equal(parseOfflineSettings(swapped).ok, false);

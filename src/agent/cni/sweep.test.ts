@@ -54,7 +54,7 @@ test("links and entries that nobody remembers go, other devices stay", () => {
   n.machine.addDevice(n.machine.node, { name: "twl00000000dead", mac: "02:00:00:00:00:01" as never, mtuBytes: 1500 });
   n.machine.addDevice(n.machine.node, { name: "twl-of-others", mac: "02:00:00:00:00:02" as never, mtuBytes: 1500 });
   const kernel = createFakeKernel({ machine: n.machine });
-  kernel.putMapRows("endpoints", [{ key: addr("10.244.1.99").bytes, value: new Uint8Array(24) }]);
+  kernel.putMapRows("endpoints", [{ key: addr("10.244.1.99").bytes, value: new Uint8Array(32) }]);
   const done = sweep(n.context());
   assert.deepEqual([done.strayLinks, done.strayEntries], [["twl00000000dead"], 1]);
   assert.ok(deviceOf(n.machine.node, "twl-of-others") !== undefined);

@@ -31,6 +31,10 @@ export interface AgentConfig {
   /** Nodes without pod CIDRs are given some. */
   readonly givesNodeCidrs: boolean;
   readonly ipam: { readonly coolDownMs: number; readonly reserved: readonly AddrRange[] };
+  readonly policy: {
+    /** For how long an ADD waits for its pod's object. */
+    readonly startTimeoutMs: number;
+  };
   /** Entries by map where they are not the object's own figures. */
   readonly mapSizes: ReadonlyMap<string, number>;
   readonly cni: { readonly isInstalled: boolean; readonly networkName: string };
@@ -126,6 +130,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
     },
     clusterPools: pools,
     givesNodeCidrs: c.allocateNodeCIDRs,
+    policy: { startTimeoutMs: c.policy.startTimeoutSeconds * 1000 },
     ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },
     mapSizes: new Map(sizes),
     cni: { isInstalled: c.cni.install, networkName: c.cni.networkName },

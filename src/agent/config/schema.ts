@@ -69,12 +69,28 @@ function mapSize(text: string) {
 const maps = z.strictObject({
   endpoints: mapSize("Addresses of pods on this node"),
   ipcache: mapSize("Prefixes whose place is known"),
+  identities: mapSize("Addresses and prefixes that policy tells apart, twice"),
+  policy_classes: mapSize("Different lists of rules, twice"),
+  policy_peers: mapSize("Answers of lists of rules to peers, twice"),
+  policy_sets: mapSize("Answers by protocol and port, twice"),
+  policy_hits: mapSize("Rules whose decisions are counted"),
   nodes: mapSize("Addresses of nodes"),
   ct_tcp: mapSize("Tracked TCP connections"),
   ct_other: mapSize("Tracked flows of other protocols"),
   nat: mapSize("Masqueraded flows, two entries each"),
   frags: mapSize("Datagrams whose fragments are on their way"),
   events: mapSize("Bytes of the ring of events, a power of two"),
+});
+
+const policy = z.strictObject({
+  startTimeoutSeconds: z
+    .int()
+    .min(1)
+    .max(120)
+    .default(10)
+    .describe(
+      "How long a pod's start waits until the pod is known, and with it which policies select it; then it is refused, and the runtime tries again",
+    ),
 });
 
 const paths = z.strictObject({
@@ -143,6 +159,7 @@ export const configSchema = z.strictObject({
     ),
   masquerade: masquerade.prefault({}),
   ipam: ipam.prefault({}),
+  policy: policy.prefault({}),
   maps: maps.prefault({}),
   cni: cni.prefault({}),
   paths: paths.prefault({}),

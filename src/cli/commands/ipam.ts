@@ -6,6 +6,7 @@ import type { AgentPaths } from "../../agent/config/config.ts";
 import { RUN_FILES } from "../../agent/config/default-paths.ts";
 import type { Finding } from "../../agent/ipam-check.ts";
 import type { AgentStatus, PoolStatus } from "../../agent/status/status.ts";
+import { err } from "../../base/result.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { AgentAwayError, ask } from "../client.ts";
 import { type Io, printJson, UsageError } from "../io.ts";
@@ -113,7 +114,9 @@ async function check(io: Io, options: CheckOptions): Promise<void> {
   let left = before;
   if (options.fix && before.length > 0) {
     const settings = () => ({ pools: [], mtuBytes: 0 });
-    left = fixIpam({ kernel, ledger, settings, problems: () => [], nowMs: io.nowMs, newMac });
+    // Nothing is attached here.
+    const policy = { admit: () => err("this only mends") };
+    left = fixIpam({ kernel, ledger, settings, policy, problems: () => [], nowMs: io.nowMs, newMac });
   }
   if (left.length > 0) io.setExitCode(1);
   if (options.json) return printJson(io, { findings: before, left });

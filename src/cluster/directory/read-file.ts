@@ -3,7 +3,7 @@
 import { parseAllDocuments } from "yaml";
 import type { Issue } from "../../base/issue.ts";
 import type { Interner } from "../../model/intern.ts";
-import { type AnyRow, keyOfRaw, TABLE_KINDS, type TableKind } from "../tables.ts";
+import { type AnyRow, findTableKind, keyOfRaw, type TableKind } from "../tables.ts";
 
 /** Documents of one file, and items of one `List`, that are read. */
 const MAX_DOCUMENTS = 100_000;
@@ -61,7 +61,7 @@ export function readFileContent(text: string, interner: Interner): FileContent {
         take(typeof item === "object" && item !== null ? { ...own, ...item } : item, `${place}[${i}]`);
       return;
     }
-    const table = TABLE_KINDS.find((k) => k.apiVersion === apiVersion && k.kind === kind);
+    const table = findTableKind(apiVersion, kind);
     if (table === undefined) return;
     const parsed = table.parse(value, interner);
     const key = parsed.ok ? table.keyOf(parsed.value) : keyOfRaw(table, value);

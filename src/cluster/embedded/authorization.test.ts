@@ -9,6 +9,17 @@ import type { NewObject } from "./types.ts";
 
 /** Exactly what an agent needs of the API. */
 const AGENT_RULES = [
+  {
+    apiGroups: [
+      "networking.k8s.io",
+      "policy.networking.k8s.io",
+      "projectcalico.org",
+      "crd.projectcalico.org",
+      "cilium.io",
+    ],
+    resources: ["*"],
+    verbs: ["list", "watch"],
+  },
   { apiGroups: [""], resources: ["nodes", "pods", "namespaces"], verbs: ["list", "watch"] },
   { apiGroups: [""], resources: ["nodes"], verbs: ["get", "patch"] },
   { apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },

@@ -18,7 +18,7 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024;
 const REQUEST_TIMEOUT_MS = 60_000;
 /** Dead peers are noticed by the kernel's probes after this pause (and about ten more seconds). */
 const TCP_KEEPALIVE_MS = 15_000;
-const MAX_SOCKETS = 16;
+const MAX_SOCKETS = 64;
 
 /** One request. */
 export interface ApiRequest {

@@ -261,7 +261,7 @@ test("while nothing answers it says so, and waiting for it can be given up", asy
   const { source, failures, stop } = start(t, proxy.port);
   await eventually("failures", () => failures.length > 2);
   assert.equal(source.isSynced(), false);
-  assert.match(source.health().lastError?.message ?? "", /Cannot GET \/api\/v1\//);
+  assert.match(source.health().lastError?.message ?? "", /Cannot GET \/apis?\//);
   await assert.rejects(source.whenSynced(AbortSignal.timeout(10)));
   proxy.open();
   await source.whenSynced(deadline());

@@ -3,9 +3,9 @@
 import type { ClusterSource, ClusterTable } from "../source.ts";
 import { createSourceState } from "../source-state.ts";
 import { TABLE_KINDS, type TableKind } from "../tables.ts";
+import { followCollections } from "./collections.ts";
 import { createConnection } from "./connection.ts";
 import type { ConnectionConfig } from "./credentials.ts";
-import { runListWatch } from "./list-watch.ts";
 import { conditionsPatch, type StoredCondition } from "./node-conditions.ts";
 import { createTableSink } from "./table-sink.ts";
 
@@ -21,6 +21,8 @@ export interface KubeSourceOptions {
   readonly pageSize?: number;
   /** Default: 200 ms doubled to 30 s. */
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
+  /** Default 30,000: see {@link followCollections}. */
+  readonly absentRetryMs?: number;
   /** Default 300: watches end after 5 to 10 minutes and are resumed. */
   readonly watchSeconds?: number;
   /** Told of every failure, for the log. */
@@ -40,16 +42,19 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
   const onFailure = (error: unknown, kind: TableKind) => options.onFailure?.(error, kind.kind);
 
   function follow(kind: TableKind, signal: AbortSignal): Promise<void> {
+    const sink = createTableSink(kind, state, onFailure);
     const how = {
       connection,
-      path: kind.path,
+      paths: kind.collections.map((c) => c.path),
+      isOptional: kind.isOptional,
+      absentRetryMs: options.absentRetryMs ?? 30_000,
       initialList: options.initialList ?? ("stream" as const),
       pageSize: options.pageSize ?? 250,
       backoff: options.backoff ?? { firstMs: 200, maxMs: 30_000 },
       watchSeconds: options.watchSeconds ?? 300,
       random: options.random ?? Math.random,
     };
-    return runListWatch(how, createTableSink(kind, state, onFailure), signal);
+    return followCollections(how, sink, signal);
   }
 
   return {

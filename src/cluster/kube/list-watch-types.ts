@@ -29,6 +29,8 @@ export interface ListWatchOptions {
   readonly connection: Connection;
   /** Path of the collection, as `/api/v1/pods`. */
   readonly path: string;
+  /** A server that answers 404 has no such collection: following ends. */
+  readonly mayBeAbsent: boolean;
   /**
    * `stream`: the list comes as the beginning of the watch (`sendInitialEvents`, Kubernetes 1.32 and newer), from the
    * server's cache and one object at a time; a server that refuses is asked for pages. `pages`: always pages.

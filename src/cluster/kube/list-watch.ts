@@ -50,7 +50,10 @@ async function listPages(o: ListWatchOptions, sink: ListWatchSink, signal: Abort
   }
 }
 
-/** Follows a collection until the signal; failures go to the sink and are retried. */
+/**
+ * Follows a collection until the signal, or until it turns out that there is none where that may be; failures go to the
+ * sink and are retried.
+ */
 export async function runListWatch(o: ListWatchOptions, sink: ListWatchSink, signal: AbortSignal): Promise<void> {
   const at: Position = { revision: "" };
   let isStreaming = o.initialList === "stream";
@@ -64,6 +67,7 @@ export async function runListWatch(o: ListWatchOptions, sink: ListWatchSink, sig
       failures = performance.now() - began < SHORT_WATCH_MS ? failures + 1 : 0;
     } catch (error) {
       if (signal.aborted) break;
+      if (o.mayBeAbsent && error instanceof ClusterError && error.httpStatus === 404) return;
       if (isStreaming && at.revision === "" && cannotStream(error)) {
         isStreaming = false;
         continue;

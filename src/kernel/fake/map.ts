@@ -5,7 +5,7 @@ import { KernelError } from "../kernel.ts";
 
 /** How a map is made. */
 export interface FakeMapSpec {
-  readonly type: "hash" | "lru_hash" | "array" | "percpu_array" | "lpm_trie" | "ringbuf";
+  readonly type: "hash" | "lru_hash" | "percpu_hash" | "array" | "percpu_array" | "lpm_trie" | "ringbuf";
   readonly keyBytes: number;
   readonly valueBytes: number;
   readonly maxEntries: number;

@@ -1,0 +1,83 @@
+/** The attachments of this node as policy sees them: addresses from the ledger, everything else from the Pod object. */
+
+import type { Endpoint } from "../../model/endpoint.ts";
+import type { Namespace } from "../../model/namespace.ts";
+import { type Pod, podKey } from "../../model/pod.ts";
+import { type LabelViews, namespaceLabels, podFacts } from "../../policy/facts.ts";
+import type { AddressFacts, Entity } from "../../policy/rule.ts";
+
+/** What is known of one attachment. */
+export interface LocalEndpoint {
+  readonly id: number;
+  readonly facts: readonly AddressFacts[];
+}
+
+/** Where Pod objects are looked up. */
+export interface PodTables {
+  readonly pods: { get(key: string): Pod | undefined };
+  readonly namespaces: { get(key: string): Namespace | undefined };
+}
+
+const POD: ReadonlySet<Entity> = new Set<Entity>(["pod"]);
+const NOTHING: Pick<AddressFacts, "labels" | "namedPorts" | "services"> = {
+  labels: new Map(),
+  namedPorts: [],
+  services: new Set(),
+};
+
+/** The object of an attachment's pod. undefined: there is none; of another pod of the same name it is not. */
+export function podOf(e: Pick<Endpoint, "podNamespace" | "podName" | "podUid">, tables: PodTables): Pod | undefined {
+  if (e.podNamespace === undefined || e.podName === undefined) return undefined;
+  const pod = tables.pods.get(podKey(e.podNamespace, e.podName));
+  const isOther = e.podUid !== undefined && pod !== undefined && pod.uid !== "" && pod.uid !== e.podUid;
+  return isOther ? undefined : pod;
+}
+
+/** Whether an attachment belongs to a pod of the cluster. Others, as podman's containers, have no labels. */
+export function isOfPod(e: Pick<Endpoint, "podNamespace" | "podName">): boolean {
+  return e.podNamespace !== undefined && e.podName !== undefined;
+}
+
+interface Known {
+  readonly pod: Pod | undefined;
+  readonly namespace: Namespace | undefined;
+  readonly views: LabelViews;
+  readonly addrs: string;
+  readonly local: LocalEndpoint;
+}
+
+/** Remembers what it made: the same object for as long as an attachment, its pod and its namespace say the same. */
+export class LocalEndpoints {
+  readonly #hasPods: boolean;
+  #known = new Map<number, Known>();
+
+  /** @param hasPods false: an attachment whose pod has no object has no labels, instead of not being known */
+  constructor(hasPods: boolean) {
+    this.#hasPods = hasPods;
+  }
+
+  /** @returns undefined for those whose Pod object is not there */
+  update(endpoints: readonly Endpoint[], tables: PodTables, views: LabelViews): (LocalEndpoint | undefined)[] {
+    const before = this.#known;
+    this.#known = new Map();
+    return endpoints.map((e) => {
+      const pod = podOf(e, tables);
+      if (pod === undefined && this.#hasPods && isOfPod(e)) return undefined;
+      const namespace = pod === undefined ? undefined : tables.namespaces.get(pod.namespace);
+      const addrs = e.addrs.map((a) => a.text).join(" ");
+      const old = before.get(e.id);
+      const isSame = old?.pod === pod && old?.namespace === namespace && old?.views === views && old.addrs === addrs;
+      const known =
+        isSame && old !== undefined ? old : { pod, namespace, views, addrs, local: make(e, pod, namespace, views) };
+      this.#known.set(e.id, known);
+      return known.local;
+    });
+  }
+}
+
+function make(e: Endpoint, pod: Pod | undefined, namespace: Namespace | undefined, views: LabelViews): LocalEndpoint {
+  if (pod === undefined) return { id: e.id, facts: e.addrs.map((addr) => ({ addr, entities: POD, ...NOTHING })) };
+  // The API shows addresses and phase only after the attachment is made.
+  const attached: Pod = { ...pod, podIps: e.addrs, isHostNetwork: false, phase: "Running" };
+  return { id: e.id, facts: podFacts(attached, namespaceLabels(pod.namespace, namespace), views) };
+}

@@ -1,0 +1,39 @@
+/** Waiting for a pod's object: a runtime may be quicker than the watch that tells of the pod which it starts. */
+
+import type { ClusterSource } from "../../cluster/source.ts";
+import { parseCall } from "../../cni/parse.ts";
+import type { ShimRequest } from "../cni/shim-frame.ts";
+import type { AgentConfig } from "../config/config.ts";
+import { isOfPod, podOf } from "./local-endpoints.ts";
+
+/** The pod that an ADD is for; undefined: it is no ADD, or for no pod of the cluster. */
+function podOfCall(request: ShimRequest) {
+  if (request.env["CNI_COMMAND"] !== "ADD") return undefined;
+  const call = parseCall(request.env, request.stdin);
+  if (!call.ok || call.value.kind !== "add") return undefined;
+  const { namespace, name, uid } = call.value.request.pod;
+  const pod = { podNamespace: namespace, podName: name, podUid: uid };
+  return isOfPod(pod) ? pod : undefined;
+}
+
+/**
+ * Resolves when the pod of an ADD is known, or the time that policy gives it to appear is over: then the attachment is
+ * refused, and the runtime tries again.
+ */
+export async function podIsKnown(
+  request: ShimRequest,
+  source: Pick<ClusterSource, "snapshot" | "onChange">,
+  config: Pick<AgentConfig, "cluster" | "policy">,
+): Promise<void> {
+  const pod = config.cluster.kind === "kube" ? podOfCall(request) : undefined;
+  if (pod === undefined || podOf(pod, source.snapshot().tables) !== undefined) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(late);
+      stop();
+      resolve();
+    };
+    const late = setTimeout(done, config.policy.startTimeoutMs);
+    const stop = source.onChange(() => podOf(pod, source.snapshot().tables) !== undefined && done());
+  });
+}

@@ -1,0 +1,192 @@
+/**
+ * Keeps the kernel's policy as the cluster, the attachments and the rules want it: objects → facts and rules → classes →
+ * writes, in the order in which each flow sees the old answer or the new one. Only what has changed is computed and written.
+ */
+
+import type { Kernel } from "../../kernel/kernel.ts";
+import type { Endpoint } from "../../model/endpoint.ts";
+import { addr } from "../../net/addr.ts";
+import { CLOSED_CLASSES, endpointMapRows } from "../../plan/endpoint.ts";
+import { changeTables, EMPTY_TABLES } from "../../policy/change.ts";
+import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
+import { type Compiler, createCompiler } from "../../policy/compile.ts";
+import { FactTable } from "../../policy/fact-table.ts";
+import { worldFacts } from "../../policy/facts.ts";
+import { createRuleReader, type PolicyObjects, type PolicyRules } from "../../policy/from-objects.ts";
+import { createPartition } from "../../policy/identity.ts";
+import { type OrderedTier, orderPolicies } from "../../policy/order.ts";
+import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
+import { putEndpointRows } from "../endpoint-map.ts";
+import { ClusterFacts, type FactObjects, LOCAL_RANK } from "./cluster-facts.ts";
+import { IdentityRows } from "./identity-rows.ts";
+import { LocalEndpoints, type PodTables } from "./local-endpoints.ts";
+import { freeNumbers, PolicyMaps } from "./policy-maps.ts";
+
+/** The tables of the cluster that policy follows from. */
+export type PolicyTablesOfCluster = PolicyObjects & FactObjects & PodTables;
+
+/** An endpoint of which nothing is known, so that there are classes for it before it comes. */
+const UNKNOWN: PolicyEndpoint = { key: "unknown", of: "pods", facts: worldFacts(addr("0.0.0.0")) };
+
+/** What the engine can tell. */
+export interface PolicyState {
+  readonly tables: PolicyTables;
+  readonly bank: number;
+  /** Policies in force, those that are staged included. */
+  readonly policies: number;
+  /** Ids of attachments whose Pod object is not known: they are closed. */
+  readonly unknown: readonly number[];
+  readonly changes: number;
+  /** Of the last change that wrote something, milliseconds. */
+  readonly lastChangeMs: number;
+}
+
+/** See the file's comment. */
+export class PolicyEngine {
+  readonly #kernel: Kernel;
+  readonly #partition = createPartition();
+  readonly #facts = new FactTable((addr, facts) =>
+    facts === undefined ? this.#partition.delete(addr) : this.#partition.set(facts),
+  );
+  readonly #clusterFacts: ClusterFacts;
+  readonly #locals: LocalEndpoints;
+  readonly #identities = new IdentityRows();
+  readonly #rules = createRuleReader();
+  readonly #maps: PolicyMaps;
+  readonly #compiler: Compiler;
+  #tables: PolicyTables = EMPTY_TABLES;
+  #lastRules: PolicyRules | undefined;
+  #ordered: readonly OrderedTier[] = [];
+  #endpoints = new Map<string, Endpoint>();
+  #localOwners = new Set<string>();
+  #unknown: readonly number[] = [];
+  /** The maps may hold what nobody wrote down here: at the start, and after a write that failed. */
+  #isDoubtful = true;
+  #changes = 0;
+  #lastChangeMs = 0;
+
+  /**
+   * Reads which numbers are free.
+   * @param local `hasPods`: each pod of this node has an object, and what has none is not known yet
+   * @throws KernelError when the programs are not loaded
+   */
+  constructor(kernel: Kernel, local: { readonly node: string; readonly hasPods: boolean }) {
+    const { bank, first } = freeNumbers(kernel);
+    this.#kernel = kernel;
+    this.#maps = new PolicyMaps(kernel, bank);
+    this.#locals = new LocalEndpoints(local.hasPods);
+    this.#compiler = createCompiler(undefined, first);
+    this.#clusterFacts = new ClusterFacts(this.#facts, local.node);
+  }
+
+  /**
+   * Brings the kernel up to date. What a failure left is put right by the next call.
+   * @param endpoints attachments of this node, those that are being made included
+   * @throws KernelError
+   */
+  update(cluster: PolicyTablesOfCluster, endpoints: readonly Endpoint[]): void {
+    const start = performance.now();
+    const rules = this.#rules.read(cluster);
+    if (!isSamePolicy(rules, this.#lastRules)) this.#ordered = orderPolicies(rules.policies, rules.tiers);
+    if (rules.overlays !== this.#lastRules?.overlays) this.#partition.overlay(rules.overlays);
+    this.#lastRules = rules;
+    this.#clusterFacts.update(cluster, rules.views);
+    const judged = [UNKNOWN, ...this.#takeLocals(endpoints, cluster, rules)];
+    const writes = this.#compile(judged);
+    if (writes === 0) return;
+    this.#changes++;
+    this.#lastChangeMs = performance.now() - start;
+  }
+
+  /** Compares the maps with what should be there. @returns rows that were not as they should be */
+  mend(): number {
+    const found = this.#maps.mend(this.#tables, this.#identities.rows());
+    if (found > 0) this.#maps.announce();
+    this.#isDoubtful = false;
+    return found;
+  }
+
+  /** The classes of an attachment. Closed: its pod is not known. */
+  classesOf(id: number): EndpointClasses {
+    return this.#tables.endpoints.get(String(id)) ?? CLOSED_CLASSES;
+  }
+
+  /** Classes of what no policy selects, in a cluster that has none; undefined where it has. */
+  openClasses(): EndpointClasses | undefined {
+    if (this.#lastRules === undefined || this.#lastRules.policies.length > 0) return undefined;
+    return this.#tables.endpoints.get(UNKNOWN.key);
+  }
+
+  state(): PolicyState {
+    return {
+      tables: this.#tables,
+      bank: this.#maps.bank,
+      policies: this.#lastRules?.policies.length ?? 0,
+      unknown: this.#unknown,
+      changes: this.#changes,
+      lastChangeMs: this.#lastChangeMs,
+    };
+  }
+
+  #takeLocals(endpoints: readonly Endpoint[], cluster: PodTables, rules: PolicyRules): PolicyEndpoint[] {
+    const judged: PolicyEndpoint[] = [];
+    const owners = new Set<string>();
+    const unknown: number[] = [];
+    this.#endpoints = new Map(endpoints.map((e) => [String(e.id), e]));
+    for (const [i, local] of this.#locals.update(endpoints, cluster, rules.views).entries()) {
+      const facts = local?.facts[0];
+      if (local === undefined || facts === undefined) {
+        unknown.push(endpoints[i]?.id ?? 0);
+        continue;
+      }
+      const owner = `endpoint ${local.id}`;
+      owners.add(owner);
+      this.#facts.put(owner, local.facts, LOCAL_RANK);
+      judged.push({ key: String(local.id), of: "pods", facts });
+    }
+    for (const owner of this.#localOwners) if (!owners.has(owner)) this.#facts.delete(owner);
+    this.#localOwners = owners;
+    this.#unknown = unknown;
+    return judged;
+  }
+
+  /** @returns how many writes there were */
+  #compile(judged: readonly PolicyEndpoint[]): number {
+    let writes = 0;
+    const wasDoubtful = this.#isDoubtful;
+    // Whatever is not finished below is in doubt.
+    this.#isDoubtful = true;
+    try {
+      for (const tables of this.#compiler.steps(this.#ordered, judged, this.#partition)) {
+        const { before, after } = changeTables(this.#tables, tables);
+        const { put, removed } = this.#identities.take(this.#partition);
+        this.#tables = tables;
+        writes += before.length + put.length + removed.length + after.length;
+        this.#maps.write(before, (w) => this.#putClasses(w.key, w.classes));
+        this.#maps.writeIdentities(put, removed);
+        this.#maps.write(after, (w) => this.#putClasses(w.key, w.classes));
+      }
+      if (wasDoubtful) writes += this.mend();
+      this.#isDoubtful = false;
+    } finally {
+      if (writes > 0) this.#maps.announce();
+    }
+    return writes;
+  }
+
+  /** An attachment that is being made writes its entries itself; one that is gone has none. */
+  #putClasses(key: string, classes: EndpointClasses | undefined): void {
+    const e = this.#endpoints.get(key);
+    if (e?.state !== "ready" || e.hostIfindex === undefined || classes === undefined) return;
+    putEndpointRows(this.#kernel, endpointMapRows(e, e.hostIfindex, classes));
+  }
+}
+
+function isSamePolicy(a: PolicyRules, b: PolicyRules | undefined): boolean {
+  return (
+    b !== undefined &&
+    a.tiers === b.tiers &&
+    a.policies.length === b.policies.length &&
+    a.policies.every((p, i) => p === b.policies[i])
+  );
+}
