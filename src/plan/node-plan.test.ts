@@ -100,7 +100,7 @@ test("the same input gives the same rows, and the revision follows what flows ar
     { settings: { ...SETTINGS, tunnel: { port: 8472, vni: 2, hasShortcut: true } } },
   ])
     assert.notEqual(revision(change), before);
-  const endpoints = [{ link: "twl000000000001", rows: [{ key: new Uint8Array(16), value: new Uint8Array(24) }] }];
+  const endpoints = [{ link: "twl000000000001", rows: [{ key: new Uint8Array(16), value: new Uint8Array(32) }] }];
   assert.equal(revision({ endpoints }), before, "endpoints come and go without making every flow look up anew");
 });
 

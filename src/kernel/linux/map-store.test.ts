@@ -48,7 +48,7 @@ function prefix(n: number): MapRow {
   const key = new Uint8Array(20);
   new DataView(key.buffer).setUint32(0, 24, true);
   key.set([10, n >> 8, n & 0xff], 4);
-  return { key, value: new Uint8Array(32) };
+  return { key, value: new Uint8Array(24) };
 }
 
 function keys(rows: readonly MapRow[]): string[] {

@@ -25,12 +25,12 @@ function text(list: readonly MapRow[]): string[] {
   return list.map((r) => `${Buffer.from(r.key).toString("hex")}=${Buffer.from(r.value).toString("hex")}`).sort();
 }
 
-/** A row of the ipcache: prefix of 16 bytes with a length in front, value of 32 bytes that begins with `value`. */
+/** A row of the ipcache: prefix of 16 bytes with a length in front, value of 24 bytes that begins with `value`. */
 function route(length: number, firstBytes: readonly number[], value: number): MapRow {
   const key = new Uint8Array(20);
   new DataView(key.buffer).setUint32(0, length, true);
   key.set(firstBytes, 4);
-  return { key, value: Uint8Array.from({ length: 32 }, (_, i) => (i === 0 ? value : 0)) };
+  return { key, value: Uint8Array.from({ length: 24 }, (_, i) => (i === 0 ? value : 0)) };
 }
 
 /** Tests of single entries and errors. */
