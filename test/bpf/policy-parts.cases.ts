@@ -149,6 +149,9 @@ const errors: Case[] = bothFamilies.flatMap((f): Case[] => {
         onlyTakes(plane, PROTO.udp, 80);
         begin(plane);
         rule(plane, "podA", "ingress", { rows: [always(denied(1))] });
+        // About whom the flow is with, not about who sends the error.
+        const rows = [onPort(PROTO.udp, 80, allowed(4))];
+        rule(plane, "podA", "egress", { rows: [], peers: { podB: rows, remote: rows, outside: rows } });
       },
       verdict: "peer",
       metrics: ["forward_local", "icmp_related", "policy_rejudged"],
