@@ -138,7 +138,7 @@ describe("maps that change while they are read", { skip }, () => {
 });
 
 describe("changes of the endpoints", { skip }, () => {
-  const endpoint = (n: number): MapRow => ({ key: node(n).key, value: new Uint8Array(24).fill(1) });
+  const endpoint = (n: number): MapRow => ({ key: node(n).key, value: new Uint8Array(32).fill(1) });
 
   it("are announced to the flows that remember them, and nothing else is", () => {
     using bench = openLinux("tcx");
