@@ -163,6 +163,13 @@ export class Plane {
     return map;
   }
 
+  /** Descriptor of a program, to attach it. */
+  program(name: Program): number {
+    const fd = this.#programs.get(name);
+    if (fd === undefined) throw new Error(`The object has no program "${name}"`);
+    return fd;
+  }
+
   put(map: string, key: Uint8Array, value: Uint8Array): void {
     this.#addon.mapPut(this.#map(map), key, value);
   }
@@ -368,8 +375,7 @@ export class Plane {
 
   /** Runs without looking at counters: verdict and frame only. */
   runQuick(program: Program, data: Uint8Array, o: RunOptions = {}): Omit<Ran, "metrics"> {
-    const fd = this.#programs.get(program) ?? -1;
-    const r = this.#addon.testRun(undefined, fd, data, this.#context(o), 1);
+    const r = this.#addon.testRun(undefined, this.program(program), data, this.#context(o), 1);
     const cb = (i: number) => r.ctx.readUInt32LE(CTX.cb + 4 * i);
     const isRedirect = r.retval === 7;
     const verdict = isRedirect ? (cb(0) === 2 ? "peer" : "redirect") : VERDICTS.get(r.retval >>> 0);

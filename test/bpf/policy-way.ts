@@ -128,14 +128,20 @@ export function openBoth(plane: Plane): void {
   for (const pod of ["podA", "podB"] as const) giveClasses(plane, pod);
 }
 
+/** Pod A with its rules on another link than TEST_RUN's. */
+export function putPodA(plane: Plane, ifindex: number): void {
+  giveClasses(plane, "podA", ifindex);
+  plane.announceEndpoints();
+}
+
 /** Lets the pod ask those classes of its own that exist. */
-function giveClasses(plane: Plane, pod: PodName): void {
+function giveClasses(plane: Plane, pod: PodName, ifindex = 1): void {
   const { ingress, egress } = CLASSES[pod];
   const classes = {
     ingressClass: plane.hasClass(ingress) ? ingress : OPEN_CLASS,
     egressClass: plane.hasClass(egress) ? egress : OPEN_CLASS,
   };
-  for (const f of bothFamilies) plane.putEndpoint(NODE[pod][f], { ...NODE[pod], ifindex: 1 }, classes);
+  for (const f of bothFamilies) plane.putEndpoint(NODE[pod][f], { ...NODE[pod], ifindex }, classes);
 }
 
 /** A packet and the program that it comes by. */

@@ -23,6 +23,7 @@ import {
 import { NODE, type Plane, text } from "./plane.ts";
 
 import { WIRE_ERROR_CASES } from "./wire-errors.cases.ts";
+import { ownEchoCases } from "./wire-own-echo.cases.ts";
 import { bothFamilies, familyOf, MACS, onePort, out, PORT, sent, type Word } from "./wire-way.ts";
 
 const { podA, podC, outside, node, remoteNode } = NODE;
@@ -47,60 +48,6 @@ function translates(f: Word, name: string, t: Transport, port: number): Case {
       assert.deepEqual([text(back.key.src), text(back.key.dst), text(back.entry.addr)], [outside[f], node[f], podA[f]]);
     },
   };
-}
-
-/** The node's own ping while a pod's masqueraded one has the same identifier: each gets its own answer. */
-function ownEcho(f: Word): Case[] {
-  const family = familyOf(f);
-  const own = (id: number) => frame(node[f], outside[f], echo(family, id), MACS);
-  return [
-    {
-      name: `${f}: an echo of the node's own keeps its identifier, which is taken from then on`,
-      program: "to_wire",
-      frame: own(PORT),
-      verdict: "next",
-      metrics: ["nat_out", "ct_created", "nat_created"],
-      check: (d, _, plane) => {
-        assert.deepEqual([d.src, d.srcPort], [node[f], PORT]);
-        onePort(plane);
-        plane.run("from_pod", frame(podA[f], outside[f], echo(family, 4000)));
-        const late = plane.run("to_wire", frame(podA[f], outside[f], echo(family, 4000), MACS));
-        assert.equal(late.verdict, "drop");
-        assert.ok(late.metrics.includes("drop_nat_no_port"));
-      },
-    },
-    {
-      name: `${f}: an echo of the node's own whose identifier a pod's has gets another one`,
-      program: "to_wire",
-      before: (plane) => {
-        out(plane, f, echo(family, 4000));
-        plane.putConfig();
-      },
-      frame: own(PORT),
-      verdict: "next",
-      metrics: ["nat_out", "ct_created", "nat_created", "nat_collision"],
-      check: (d) => {
-        assert.equal(d.src, node[f]);
-        assert.notEqual(d.srcPort, PORT);
-      },
-    },
-    {
-      name: `${f}: the answer to an echo of the node's own goes to the node`,
-      program: "from_wire",
-      before: (plane) => plane.run("to_wire", own(PORT)),
-      frame: frame(outside[f], node[f], echo(family, PORT, true), MACS),
-      verdict: "next",
-      metrics: ["nat_in"],
-      check: (d) => assert.deepEqual([d.dst, d.dstPort], [node[f], PORT]),
-    },
-    {
-      name: `${f}: an echo of the node's own to another node is nobody else's`,
-      program: "to_wire",
-      frame: frame(node[f], remoteNode[f], echo(family, PORT), MACS),
-      verdict: "next",
-      metrics: [],
-    },
-  ];
 }
 
 function returns(f: Word, name: string, asked: Transport, answer: Transport, port: number): Case {
@@ -134,7 +81,7 @@ const translations: Case[] = bothFamilies.flatMap((f): Case[] => {
     returns(f, "UDP", udp(4000, 53), udp(53, PORT), 4000),
     returns(f, "UDP without a checksum", udp(4000, 53), udp(53, PORT, payload(8), false), 4000),
     returns(f, "an echo", echo(family, 4000), echo(family, PORT, true), 4000),
-    ...ownEcho(f),
+    ...ownEchoCases(f),
     returns(f, "SCTP", sctp(4000, 80), sctp(80, 4000), 4000),
     {
       name: `${f}: a flow keeps its port`,
