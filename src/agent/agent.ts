@@ -15,6 +15,7 @@ import { CallStats } from "./call-stats.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { CniDoor } from "./cni/door.ts";
 import { handleCall } from "./cni/handler.ts";
+import { readOpenClasses } from "./cni/offline-files.ts";
 import { announceNetwork } from "./condition.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { RUN_FILES } from "./config/default-paths.ts";
@@ -147,6 +148,7 @@ function makeParts(stack: AsyncDisposableStack, config: AgentConfig, log: Log, s
     source,
     memory: new ClusterMemory(join(config.paths.run, RUN_FILES.nodes)),
     log,
+    openClassesBefore: readOpenClasses(config.paths.run),
     nowMs: Date.now,
     newMac,
   };
@@ -200,7 +202,9 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   // Its failure ends the agent below; here only its end is waited for.
   stack.defer(() => following.then(() => undefined).catch(() => undefined));
   stack.defer(() => ending.abort());
-  stack.defer(source.onChange(() => (agent.hasNews() || !agent.applyPolicy()) && loop.request()));
+  stack.defer(
+    source.onChange(() => (agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy()) && loop.request()),
+  );
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());

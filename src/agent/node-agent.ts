@@ -43,6 +43,8 @@ export interface AgentParts {
   readonly source: ClusterSource;
   readonly memory: Pick<ClusterMemory, "load" | "save">;
   readonly log: Log;
+  /** What {@link NodeAgent.openClasses} was when an earlier agent of this boot ended. */
+  readonly openClassesBefore?: EndpointClasses | undefined;
   /** Wall clock, milliseconds. */
   readonly nowMs: () => number;
   /** A random unicast, locally administered address. */
@@ -273,17 +275,23 @@ export class NodeAgent {
 
   /**
    * Applies what the cluster's policies have become, and nothing else: for every change of an object that the node itself
-   * does not follow from. @returns whether it could
+   * does not follow from. @returns false: a run has to follow, since it could not, or since more follows from it
    */
   applyPolicy(): boolean {
-    if (this.#policy === undefined) return true;
+    const wasOpen = this.openClasses() !== undefined;
     this.#parts.ledger.exclusive(() => this.#updatePolicy(false));
-    return this.#policyProblem === undefined;
+    // What is left for the time without an agent follows from it.
+    return this.#policyProblem === undefined && wasOpen === (this.openClasses() !== undefined);
+  }
+
+  /** Whether the cluster is known and its policies are not applied yet. */
+  needsPolicy(): boolean {
+    return this.#policy === undefined && this.#parts.source.isSynced();
   }
 
   /** Classes of pods in a cluster without policy; undefined where there is policy, or nobody knows. */
   openClasses(): EndpointClasses | undefined {
-    return this.#policy?.openClasses();
+    return this.#policy === undefined ? this.#parts.openClassesBefore : this.#policy.openClasses();
   }
 
   get policy(): PolicyState | undefined {
@@ -309,7 +317,8 @@ export class NodeAgent {
   #admit(e: Endpoint): Result<EndpointClasses, string> {
     this.#updatePolicy(false);
     if (this.#policyProblem !== undefined) return err(`policy cannot be applied: ${this.#policyProblem}`);
-    const classes = this.#policy?.classesOf(e.id);
+    // Until the cluster has answered, what the last agent knew of it goes on.
+    const classes = this.#policy === undefined ? this.openClasses() : this.#policy.classesOf(e.id);
     if (classes === undefined) return err(`${this.#parts.source.description} has not said yet what policies there are`);
     if (!isClosed(classes)) return ok(classes);
     return err(

@@ -124,7 +124,7 @@ describe("with an agent", () => {
 
   it("bpf list and dump decode the maps", async () => {
     assert.match((await cli("bpf", "list")).out, /ipcache +lpm_trie +\d+ +131072 +<1%/);
-    assert.match((await cli("bpf", "dump", "ipcache")).out, /10\.244\.1\.0\/24 +pod +no_masquerade,pod_cidr +- +0/);
+    assert.match((await cli("bpf", "dump", "ipcache")).out, /10\.244\.1\.0\/24 +no_masquerade,pod_cidr +- +0/);
     assert.match((await cli("bpf", "dump", "config")).out, /192\.168\.78\.1 +fd00:78::1 +10\.244\.1\.1/);
     const wrong = await cli("bpf", "dump", "ipcach");
     assert.equal(wrong.code, 2);

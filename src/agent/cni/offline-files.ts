@@ -1,9 +1,9 @@
 /** What the agent leaves for the time when it is away: how to start the offline program, and what it must know. */
 
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatOfflineSettings, type OfflineSettings } from "./offline-settings.ts";
+import { formatOfflineSettings, type OfflineSettings, parseOfflineSettings } from "./offline-settings.ts";
 import { writeWhole } from "./whole-file.ts";
 
 /** Read by native/shim.c: one argument a line. */
@@ -12,6 +12,19 @@ export const OFFLINE_ARGV_FILE = "offline.argv";
 export const OFFLINE_SETTINGS_FILE = "offline.json";
 /** Below the run directory: where Node keeps the offline program compiled, unless the agent has such a place itself. */
 const CACHE_DIRECTORY = "compile-cache";
+
+/** What an earlier agent of this boot left of {@link OfflineSettings.openClasses}. */
+export function readOpenClasses(runDirectory: string): OfflineSettings["openClasses"] {
+  let text: string;
+  try {
+    text = readFileSync(join(runDirectory, OFFLINE_SETTINGS_FILE), "utf8");
+  } catch {
+    // The first agent of this boot.
+    return undefined;
+  }
+  const settings = parseOfflineSettings(text);
+  return settings.ok ? settings.value.openClasses : undefined;
+}
 
 /** Command line of the offline program as this process would start it. */
 export function offlineArgv(runDirectory: string): readonly string[] {

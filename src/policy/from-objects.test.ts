@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createInterner } from "../model/intern.ts";
+import { parseNetworkSet } from "../model/policy/calico-objects.ts";
+import { parseCalicoNetworkPolicy } from "../model/policy/calico-policy.ts";
+import { parseNetworkPolicy } from "../model/policy/network-policy.ts";
+import { createRuleReader, type ObjectTable, type PolicyObjects } from "./from-objects.ts";
+
+const interner = createInterner();
+
+function table<Row>(...rows: readonly Row[]): ObjectTable<Row> {
+  return { get: () => undefined, size: rows.length, [Symbol.iterator]: () => rows.values() };
+}
+
+const none = table<never>();
+
+function objects(some: Partial<PolicyObjects>): PolicyObjects {
+  return {
+    namespaces: none,
+    networkPolicies: none,
+    clusterNetworkPolicies: none,
+    adminNetworkPolicies: none,
+    baselineAdminNetworkPolicies: none,
+    calicoTiers: none,
+    networkSets: none,
+    globalNetworkSets: none,
+    hostEndpoints: none,
+    calicoNetworkPolicies: none,
+    globalNetworkPolicies: none,
+    stagedNetworkPolicies: none,
+    stagedGlobalNetworkPolicies: none,
+    stagedKubernetesNetworkPolicies: none,
+    ciliumNetworkPolicies: none,
+    ciliumClusterwideNetworkPolicies: none,
+    ciliumCidrGroups: none,
+    ...some,
+  };
+}
+
+function networkPolicy(name: string) {
+  const parsed = parseNetworkPolicy({ metadata: { namespace: "x", name }, spec: { podSelector: {} } }, interner);
+  assert.ok(parsed.ok);
+  return parsed.value;
+}
+
+test("what has not changed is the same object as before", () => {
+  const reader = createRuleReader();
+  const [a, b] = [networkPolicy("a"), networkPolicy("b")];
+  const first = reader.read(objects({ networkPolicies: table(a) }));
+  const second = reader.read(objects({ networkPolicies: table(a, b) }));
+  assert.deepEqual(
+    second.policies.map((p) => p.ref.name),
+    ["a", "b"],
+  );
+  assert.equal(second.policies[0], first.policies[0]);
+  assert.equal(second.views, first.views);
+});
+
+test("networks of Calico's sets have their labels where there is a policy of Calico's, and only there", () => {
+  const set = parseNetworkSet(
+    { metadata: { namespace: "x", name: "s", labels: { a: "b" } }, spec: { nets: ["192.0.2.0/24"] } },
+    interner,
+  );
+  const policy = parseCalicoNetworkPolicy({ metadata: { namespace: "x", name: "p" }, spec: { order: 1 } }, interner);
+  assert.ok(set.ok && policy.ok);
+  const reader = createRuleReader();
+  const networkSets = table(set.value);
+  assert.deepEqual(reader.read(objects({ networkSets })).overlays, []);
+  const rules = reader.read(objects({ networkSets, calicoNetworkPolicies: table(policy.value) }));
+  assert.deepEqual(
+    rules.overlays.map((o) => [o.prefix.text, o.labels.get("calico")?.[0]?.get("a")]),
+    [["192.0.2.0/24", "b"]],
+  );
+  assert.ok(rules.tiers.some((t) => t.name === "default" || t.end === "pass"));
+});
