@@ -279,7 +279,7 @@ export class NodeAgent {
    */
   applyPolicy(): boolean {
     const wasOpen = this.openClasses() !== undefined;
-    this.#parts.ledger.exclusive(() => this.#updatePolicy(false));
+    this.#updatePolicy(false);
     // What is left for the time without an agent follows from it.
     return this.#policyProblem === undefined && wasOpen === (this.openClasses() !== undefined);
   }
@@ -294,6 +294,15 @@ export class NodeAgent {
     return this.#policy === undefined ? this.#parts.openClassesBefore : this.#policy.openClasses();
   }
 
+  /** Removes an earlier agent's policy: to be called when what is left for the time without an agent names this one's. */
+  dropPredecessor(): void {
+    try {
+      this.#parts.ledger.exclusive(() => this.#policy?.dropPredecessor());
+    } catch (cause) {
+      this.#parts.log.error({ error: cause }, "cannot remove an earlier agent's policy");
+    }
+  }
+
   get policy(): PolicyState | undefined {
     return this.#policy?.state();
   }
@@ -303,10 +312,13 @@ export class NodeAgent {
     const { kernel, source, ledger, config } = this.#parts;
     if (!source.isSynced() || this.#programs.tag === undefined) return;
     try {
-      const isFirst = this.#policy === undefined;
-      this.#policy ??= new PolicyEngine(kernel, { node: config.nodeName, hasPods: config.cluster.kind === "kube" });
-      this.#policy.update(source.snapshot().tables, ledger.endpoints());
-      if (isFull && !isFirst) this.counts.drifted += this.#policy.mend();
+      const policy =
+        this.#policy ?? new PolicyEngine(kernel, { node: config.nodeName, hasPods: config.cluster.kind === "kube" });
+      ledger.exclusive(() => {
+        policy.update(source.snapshot().tables, ledger.endpoints());
+        if (isFull && this.#policy !== undefined) this.counts.drifted += policy.mend();
+      });
+      this.#policy = policy;
       this.#policyProblem = undefined;
     } catch (cause) {
       this.#policyProblem = messageOf(cause);
@@ -315,7 +327,8 @@ export class NodeAgent {
   }
 
   #admit(e: Endpoint): Result<EndpointClasses, string> {
-    this.#updatePolicy(false);
+    // Policy begins with a run, after which everything names its classes.
+    if (this.#policy !== undefined) this.#updatePolicy(false);
     if (this.#policyProblem !== undefined) return err(`policy cannot be applied: ${this.#policyProblem}`);
     // Until the cluster has answered, what the last agent knew of it goes on.
     const classes = this.#policy === undefined ? this.openClasses() : this.#policy.classesOf(e.id);

@@ -39,6 +39,7 @@ export function createWhenReady(
     if (!isReady) return;
     // The configuration last: who finds it finds everything else in place.
     leaveOfflineFiles(parts, agent);
+    agent.dropPredecessor();
     installation.keep();
     if (hasAnnounced) return;
     hasAnnounced = true;

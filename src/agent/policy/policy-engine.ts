@@ -60,8 +60,10 @@ export class PolicyEngine {
   #endpoints = new Map<string, Endpoint>();
   #localOwners = new Set<string>();
   #unknown: readonly number[] = [];
-  /** The maps may hold what nobody wrote down here: at the start, and after a write that failed. */
-  #isDoubtful = true;
+  /** A write has failed: what stands in the maps is not known. */
+  #isDoubtful = false;
+  /** An earlier agent's bank still stands there. */
+  #hasPredecessor = true;
   #changes = 0;
   #lastChangeMs = 0;
 
@@ -98,12 +100,19 @@ export class PolicyEngine {
     this.#lastChangeMs = performance.now() - start;
   }
 
-  /** Compares the maps with what should be there. @returns rows that were not as they should be */
+  /** Compares the maps with what should be there. @returns rows that were not as this agent left them */
   mend(): number {
     const found = this.#maps.mend(this.#tables, this.#identities.rows());
     if (found > 0) this.#maps.announce();
+    const isOwn = !this.#hasPredecessor;
     this.#isDoubtful = false;
-    return found;
+    this.#hasPredecessor = false;
+    return isOwn ? found : 0;
+  }
+
+  /** Removes what an earlier agent left, once nothing names its classes any more: no endpoint, and no file. */
+  dropPredecessor(): void {
+    if (this.#hasPredecessor) this.mend();
   }
 
   /** The classes of an attachment. Closed: its pod is not known. */
@@ -166,7 +175,7 @@ export class PolicyEngine {
         this.#maps.writeIdentities(put, removed);
         this.#maps.write(after, (w) => this.#putClasses(w.key, w.classes));
       }
-      if (wasDoubtful) writes += this.mend();
+      if (wasDoubtful) this.mend();
       this.#isDoubtful = false;
     } finally {
       if (writes > 0) this.#maps.announce();
