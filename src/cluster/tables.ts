@@ -106,16 +106,19 @@ const ADMIN = ["policy.networking.k8s.io/v1alpha1"] as const;
 const CALICO = ["projectcalico.org/v3", "crd.projectcalico.org/v1"] as const;
 const CILIUM = ["cilium.io/v2", "cilium.io/v2alpha1"] as const;
 
+function pluralOf(kind: string): string {
+  return `${kind.toLowerCase().replace(/y$/, "ie")}s`;
+}
+
 function ofCluster<T extends ClusterTable>(
   table: T,
   kind: string,
   apiVersions: Served["apiVersions"],
   parse: Parse<T> & ((value: unknown, interner: Interner) => Result<ClusterRows[T] & Named, readonly Issue[]>),
 ): TableKind {
-  const plural = `${kind.toLowerCase().replace(/y$/, "ie")}s`;
   return kindOf<T>(
     table,
-    { kind, plural, apiVersions, isNamespaced: false },
+    { kind, plural: pluralOf(kind), apiVersions, isNamespaced: false },
     parse,
     byName as (row: ClusterRows[T]) => string,
   );
@@ -127,10 +130,9 @@ function ofNamespaces<T extends ClusterTable>(
   apiVersions: Served["apiVersions"],
   parse: Parse<T> & ((value: unknown, interner: Interner) => Result<ClusterRows[T] & InNamespace, readonly Issue[]>),
 ): TableKind {
-  const plural = `${kind.toLowerCase().replace(/y$/, "ie")}s`;
   return kindOf<T>(
     table,
-    { kind, plural, apiVersions, isNamespaced: true },
+    { kind, plural: pluralOf(kind), apiVersions, isNamespaced: true },
     parse,
     byNamespace as (row: ClusterRows[T]) => string,
   );

@@ -38,7 +38,7 @@ export function endpointMapRows(e: Endpoint, hostIfindex: number, classes: Endpo
 }
 
 /** The classes that an entry of {@link ENDPOINTS_MAP} names. */
-export function classesIn(value: Uint8Array): EndpointClasses {
+function classesIn(value: Uint8Array): EndpointClasses {
   const { ingressClass, egressClass } = decodeEndpoint(value);
   return { ingress: ingressClass, egress: egressClass };
 }

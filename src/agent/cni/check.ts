@@ -6,7 +6,7 @@ import type { CniRequest } from "../../cni/request.ts";
 import type { PodLink } from "../../kernel/kernel.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
 import { familyBits } from "../../net/addr.ts";
-import { classesIn, ENDPOINTS_MAP, endpointAttachment, endpointKeys, endpointMapRows } from "../../plan/endpoint.ts";
+import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows, presentClasses } from "../../plan/endpoint.ts";
 import { isGone } from "./failure.ts";
 import { gatewayOf } from "./gateway.ts";
 import type { NodeContext } from "./node-context.ts";
@@ -61,13 +61,12 @@ function nodeDifferences(ctx: NodeContext, e: Endpoint): string[] {
     .attachments()
     .some((a) => a.link === wanted.link && a.direction === wanted.direction && a.program === wanted.program);
   if (!isAttached) out.push(`program "${wanted.program}" is not attached to "${e.hostIfname}"`);
-  for (const [i, key] of endpointKeys(e).entries()) {
-    const found = ctx.kernel.mapGet(ENDPOINTS_MAP, key);
-    // What policy says of the pod is the agent's to know.
-    const wanted = found && endpointMapRows(e, e.hostIfindex ?? 0, classesIn(found))[i]?.value;
+  // What policy says of the pod is the agent's to know.
+  const classes = presentClasses(e, (key) => ctx.kernel.mapGet(ENDPOINTS_MAP, key));
+  for (const [i, row] of endpointMapRows(e, e.hostIfindex ?? 0, classes).entries()) {
+    const found = ctx.kernel.mapGet(ENDPOINTS_MAP, row.key);
     if (found === undefined) out.push(`map "${ENDPOINTS_MAP}" lacks "${e.addrs[i]?.text}"`);
-    else if (wanted === undefined || !equal(found, wanted))
-      out.push(`map "${ENDPOINTS_MAP}" has another entry for "${e.addrs[i]?.text}"`);
+    else if (!equal(found, row.value)) out.push(`map "${ENDPOINTS_MAP}" has another entry for "${e.addrs[i]?.text}"`);
   }
   return out;
 }

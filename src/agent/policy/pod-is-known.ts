@@ -1,7 +1,7 @@
 /** Waiting for a pod's object: a runtime may be quicker than the watch that tells of the pod which it starts. */
 
 import type { ClusterSource } from "../../cluster/source.ts";
-import { parseCall } from "../../cni/parse.ts";
+import { readArgs } from "../../cni/args.ts";
 import type { ShimRequest } from "../cni/shim-frame.ts";
 import type { AgentConfig } from "../config/config.ts";
 import { isOfPod, podOf } from "./local-endpoints.ts";
@@ -9,9 +9,9 @@ import { isOfPod, podOf } from "./local-endpoints.ts";
 /** The pod that an ADD is for; undefined: it is no ADD, or for no pod of the cluster. */
 function podOfCall(request: ShimRequest) {
   if (request.env["CNI_COMMAND"] !== "ADD") return undefined;
-  const call = parseCall(request.env, request.stdin);
-  if (!call.ok || call.value.kind !== "add") return undefined;
-  const { namespace, name, uid } = call.value.request.pod;
+  const args = readArgs(request.env["CNI_ARGS"] ?? "");
+  if (!args.ok) return undefined;
+  const { namespace, name, uid } = args.value.pod;
   const pod = { podNamespace: namespace, podName: name, podUid: uid };
   return isOfPod(pod) ? pod : undefined;
 }

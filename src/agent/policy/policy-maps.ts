@@ -41,17 +41,15 @@ export interface FreeNumbers {
 
 /** What stands in the maps is left alone; numbers above it are free. */
 export function freeNumbers(kernel: MapKernel): FreeNumbers {
-  const highest = (map: string, numberOf: (row: MapRow) => number) => {
-    let found = 0;
-    for (const row of kernel.mapRows(map)) found = Math.max(found, numberOf(row));
-    return found;
-  };
+  const above = (rows: readonly MapRow[], numberOf: (row: MapRow) => number) =>
+    rows.reduce((highest, row) => Math.max(highest, numberOf(row)), 0) + 1;
+  const sets = kernel.mapRows(POLICY_MAPS.sets);
   return {
-    bank: highest(POLICY_MAPS.identities, (r) => decodeIdentityKey(r.key).bank) + 1,
+    bank: above(kernel.mapRows(POLICY_MAPS.identities), (r) => decodeIdentityKey(r.key).bank),
     first: {
-      class: highest(POLICY_MAPS.classes, (r) => decodePolicyClassKey(r.key).number) + 1,
-      set: highest(POLICY_MAPS.sets, (r) => decodePolicySetKey(r.key).set) + 1,
-      rule: highest(POLICY_MAPS.sets, (r) => highestRule(r.value)) + 1,
+      class: above(kernel.mapRows(POLICY_MAPS.classes), (r) => decodePolicyClassKey(r.key).number),
+      set: above(sets, (r) => decodePolicySetKey(r.key).set),
+      rule: above(sets, (r) => highestRule(r.value)),
     },
   };
 }
