@@ -95,6 +95,22 @@ export interface MapPage {
   readonly next: Uint8Array | undefined;
 }
 
+/** A ring buffer that programs write to. One reader at a time: what it takes is gone for all others. */
+export interface Ring extends Disposable {
+  /**
+   * Takes what waits, oldest first: whole records as src/flow/records.ts reads them, and at most so many bytes. Empty when
+   * nothing waits, or the next record alone is longer.
+   */
+  drain(maxBytes: number): Uint8Array;
+  /** Bytes that wait, headers included. */
+  pendingBytes(): number;
+  /**
+   * Calls once as soon as something waits, never from within this call. Disposed: not any more.
+   * @param listener must not throw
+   */
+  whenReadable(listener: () => void): Disposable;
+}
+
 /** The kernel of one node. */
 export interface Kernel extends Disposable {
   // Devices, addresses, routes, settings of the node's own namespace.
@@ -134,6 +150,12 @@ export interface Kernel extends Disposable {
   mapGet(map: string, key: Uint8Array): Uint8Array | undefined;
   putMapRows(map: string, rows: readonly MapRow[]): void;
   deleteMapKeys(map: string, keys: readonly Uint8Array[]): void;
+  /**
+   * Opens a map that is a ring, as it is pinned now: a later {@link loadPrograms} that makes it anew, with another size,
+   * leaves this one without a writer.
+   * @throws KernelError ENOENT when there is no such map, EINVAL when it is none of that kind
+   */
+  openRing(map: string): Ring;
 
   // Pods.
   /** @throws KernelError EEXIST when the name exists in the pod, ENOENT when the namespace is gone */

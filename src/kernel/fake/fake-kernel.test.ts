@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { it } from "node:test";
 import { addr } from "../../net/addr.ts";
+import { encodeEvent, Hook, Metric } from "../../net/gen/bpf-maps.ts";
 import { mac } from "../../net/mac.ts";
 import { prefix } from "../../net/prefix.ts";
 import { KernelError } from "../kernel.ts";
@@ -12,6 +13,23 @@ import { FakeMachine } from "./machine.ts";
 import { printNode, printPod } from "./print.ts";
 
 const PINS = "/sys/fs/bpf/twill";
+
+/** As the programs do of packets that come before the node is configured. */
+function tellOfDrops(machine: FakeMachine, packets: number): void {
+  const maps = machine.pins.get(PINS)?.maps;
+  const nobody = { src: new Uint8Array(16), dst: new Uint8Array(16), srcPort: 0, dstPort: 0, protocol: 0, family: 0 };
+  const noPolicy = { direction: 0, isAllowed: 0, rule: 0, srcIdentity: 0, dstIdentity: 0, bank: 0 };
+  const frame = { ifindex: 1, hook: Hook.fromPod, tcpFlags: 0, bytes: 60, etherType: 0x0800 };
+  const event = { ...nobody, ...noPolicy, ...frame, timeNs: 1n, reason: Metric.dropNotConfigured };
+  const key = new Uint8Array(Uint32Array.of(Metric.eventLost).buffer);
+  for (let i = 0; i < packets; i++) {
+    if (maps?.get("events")?.ring?.write(encodeEvent(event)) === true) continue;
+    const value = maps?.get("metrics")?.get(key) ?? new Uint8Array(16);
+    const view = new DataView(value.buffer);
+    view.setBigUint64(0, view.getBigUint64(0, true) + 1n, true);
+    maps?.get("metrics")?.put({ key, value });
+  }
+}
 
 function openFake(): KernelBench {
   const machine = new FakeMachine();
@@ -25,6 +43,8 @@ function openFake(): KernelBench {
     kernel: createFakeKernel({ machine }),
     pinDirectory: PINS,
     objects: [Uint8Array.of(1), Uint8Array.of(2)],
+    realObject: Uint8Array.of(3),
+    runFromPod: (packets) => tellOfDrops(machine, packets),
     reopen: () => createFakeKernel({ machine }),
     addNetns: () => add(),
     aliasNetns: add,

@@ -14,6 +14,7 @@ import {
   type MapPage,
   type PodLink,
   type PodLinkSpec,
+  type Ring,
   type Route,
 } from "../kernel.ts";
 import { deviceOf, type FakeDevice, FakeMachine, type FakeNetns, type FakePins, hasSetting } from "./machine.ts";
@@ -236,6 +237,13 @@ export class FakeKernel implements Kernel {
   deleteMapKeys(map: string, keys: readonly Uint8Array[]): void {
     this.machine.maybeFail("deleteMapKeys");
     for (const key of keys) this.#map(map).delete(key);
+  }
+
+  openRing(map: string): Ring {
+    this.machine.maybeFail("openRing");
+    const { ring } = this.#map(map);
+    if (ring === undefined) throw new KernelError(`open ring "${map}"`, "EINVAL", 22, "the map is no ring buffer");
+    return ring.open();
   }
 
   createPodLink(spec: PodLinkSpec): PodLink {

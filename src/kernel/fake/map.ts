@@ -2,6 +2,7 @@
 
 import type { MapRow } from "../../plan/rows.ts";
 import { KernelError } from "../kernel.ts";
+import { FakeRing } from "./ring.ts";
 
 /** How a map is made. */
 export interface FakeMapSpec {
@@ -15,11 +16,14 @@ export interface FakeMapSpec {
 export class FakeMap {
   readonly name: string;
   readonly spec: FakeMapSpec;
+  /** What a map of type `ringbuf` has instead of rows. */
+  readonly ring: FakeRing | undefined;
   readonly #rows = new Map<string, MapRow>();
 
   constructor(name: string, spec: FakeMapSpec) {
     this.name = name;
     this.spec = spec;
+    this.ring = spec.type === "ringbuf" ? new FakeRing(spec.maxEntries) : undefined;
     if (!this.#isArray) return;
     for (let i = 0; i < spec.maxEntries; i++) {
       const key = new Uint8Array(Uint32Array.of(i).buffer);

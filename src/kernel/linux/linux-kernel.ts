@@ -3,7 +3,7 @@
 import { NETLINK_ROUTE } from "../../net/netlink/constants.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
 import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow } from "../../plan/rows.ts";
-import type { Kernel, Link, LoadOptions, MapInfo, MapPage, PodLink, PodLinkSpec, Route } from "../kernel.ts";
+import type { Kernel, Link, LoadOptions, MapInfo, MapPage, PodLink, PodLinkSpec, Ring, Route } from "../kernel.ts";
 import { type Addon, loadAddon } from "./addon.ts";
 import { type AttachBy, type Attachment, AttachmentStore } from "./attachment-store.ts";
 import {
@@ -23,6 +23,7 @@ import { NetlinkSocket } from "./netlink-socket.ts";
 import { inspectPodLink } from "./pod-inspect.ts";
 import { createPodLink, openPodLink, setLoopbackUp } from "./pod-link.ts";
 import { ProgramStore } from "./program-store.ts";
+import { openRing } from "./ring.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
 /** How a {@link createLinuxKernel} sees the machine. */
@@ -160,6 +161,10 @@ class LinuxKernel implements Kernel {
 
   deleteMapKeys(map: string, keys: readonly Uint8Array[]): void {
     this.#maps.delete(map, keys);
+  }
+
+  openRing(map: string): Ring {
+    return openRing(this.#pinDirectory, map);
   }
 
   createPodLink(spec: PodLinkSpec): PodLink {

@@ -11,7 +11,7 @@ import type { Kernel } from "../kernel.ts";
 import type { KernelBench } from "../suite/bench.ts";
 import { loadAddon } from "./addon.ts";
 import type { AttachBy } from "./attachment-store.ts";
-import { mountBpffs } from "./bpffs.ts";
+import { currentTag, mountBpffs, programDirectory } from "./bpffs.ts";
 import { createLinuxKernel } from "./linux-kernel.ts";
 
 const CLONE_NEWNS = 0x20000;
@@ -21,6 +21,7 @@ const MS_PRIVATE = 0x40000;
 const MS_BIND = 0x1000;
 const MNT_DETACH = 2;
 const OBJECT = new URL("../../../bpf/gen/hollow.o", import.meta.url);
+const REAL_OBJECT = new URL("../../../bpf/gen/twill.o", import.meta.url);
 
 const PREFIX = "twill-kernel-";
 
@@ -94,6 +95,19 @@ export function testObjects(): readonly [Uint8Array, Uint8Array] {
   return [object, Buffer.concat([object, Buffer.from("another version")])];
 }
 
+/** Runs the program that is pinned as the current one; the frame is long enough for an Ethernet header. */
+function runFromPod(pinDirectory: string, packets: number): void {
+  const addon = loadAddon();
+  const tag = currentTag(pinDirectory);
+  const fd = tag === undefined ? undefined : addon.objGet(join(programDirectory(pinDirectory, tag), "from_pod"));
+  if (fd === undefined) throw new Error(`Cannot run from_pod: none is pinned below "${pinDirectory}"`);
+  try {
+    addon.testRun(undefined, fd, new Uint8Array(60), undefined, packets);
+  } finally {
+    addon.close(fd);
+  }
+}
+
 /** A node in a namespace of its own, at the path `node`. */
 export function openLinux(attachBy: AttachBy | "auto"): KernelBench & { readonly node: string } {
   const node = makeNetns();
@@ -110,6 +124,8 @@ export function openLinux(attachBy: AttachBy | "auto"): KernelBench & { readonly
     node,
     pinDirectory,
     objects: testObjects(),
+    realObject: readFileSync(REAL_OBJECT),
+    runFromPod: (packets) => runFromPod(pinDirectory, packets),
     reopen: open,
     addNetns() {
       const path = makeNetns();

@@ -6,6 +6,7 @@ import { deviceTests } from "./devices.ts";
 import { manyRowsTests, mapTests } from "./maps.ts";
 import { podTests } from "./pods.ts";
 import { programTests } from "./programs.ts";
+import { ringTests } from "./rings.ts";
 
 /** Declares the tests of programs alone: for another way of attaching them. */
 export function programBehaviour(name: string, open: () => KernelBench, skip: string | false): void {
@@ -19,6 +20,7 @@ export function kernelBehaviour(name: string, open: () => KernelBench, skip: str
     describe("programs", () => programTests(open));
     describe("maps", () => mapTests(open));
     describe("many rows", () => manyRowsTests(open));
+    describe("rings", () => ringTests(open));
     describe("pods", () => podTests(open));
   });
 }

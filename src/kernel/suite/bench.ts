@@ -8,6 +8,10 @@ export interface KernelBench extends Disposable {
   readonly pinDirectory: string;
   /** Two versions of the data plane: same maps, different programs. */
   readonly objects: readonly [Uint8Array, Uint8Array];
+  /** The data plane itself: its `from_pod` drops each packet, and says so in the ring `events`, until the node is configured. */
+  readonly realObject: Uint8Array;
+  /** Shows so many packets to the loaded `from_pod`. */
+  runFromPod(packets: number): void;
   /** Another kernel on the same machine, as a process that starts later has it. Disposed with the bench. */
   reopen(): Kernel;
   /** A fresh network namespace; the path leads to it until {@link removeNetns}. */
