@@ -33,7 +33,7 @@ export interface SourceState {
   changeAll(changes: ReadonlyMap<ClusterTable, Iterable<RowChange<AnyRow>>>): void;
   problem(subject: string, problem: ObjectProblem): void;
   noProblem(subject: string): void;
-  clearProblems(keep: (subject: string, problem: ObjectProblem) => boolean): void;
+  clearProblems(keep: (problem: ObjectProblem) => boolean): void;
   heard(table: ClusterTable, events: number): void;
   setLive(table: ClusterTable, isLive: boolean): void;
   /** A list is complete. */
@@ -77,8 +77,8 @@ function createProblems() {
       else uncounted++;
     },
     delete: (subject: string): void => void kept.delete(subject),
-    clear(keep: (subject: string, problem: ObjectProblem) => boolean): void {
-      for (const [subject, p] of kept) if (!keep(subject, p)) kept.delete(subject);
+    clear(keep: (problem: ObjectProblem) => boolean): void {
+      for (const [subject, p] of kept) if (!keep(p)) kept.delete(subject);
       uncounted = 0;
     },
     shown: (): readonly ObjectProblem[] => [...kept.values()].slice(0, MAX_PROBLEMS_SHOWN),

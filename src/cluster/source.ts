@@ -56,7 +56,9 @@ export type ClusterChange = Change<ClusterRows>;
 /** An object that could not be read. Its last good version, if any, stays in the table. */
 export interface ObjectProblem {
   readonly table: ClusterTable | undefined;
-  /** Key in the table; for a directory `path#document`. */
+  /** Its key in the table; undefined: it could not be made out. */
+  readonly key: string | undefined;
+  /** Kind and key; for a directory `path#document`. */
   readonly subject: string;
   readonly issues: readonly Issue[];
 }

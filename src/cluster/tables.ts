@@ -189,6 +189,14 @@ export function findTableKind(apiVersion: string, kind: string): TableKind | und
   return TABLE_KINDS.find((k) => k.kind === kind && k.collections.some((c) => c.apiVersion === apiVersion));
 }
 
+const firstOfKind = new Map(TABLE_KINDS.toReversed().map((k) => [k.kind, k]));
+
+/** Which object a row is, for people: `kind key`, and where two groups have the kind, the later's with its group. */
+export function subjectOf(kind: TableKind, key: string): string {
+  const [group = ""] = kind.collections[0].apiVersion.split("/");
+  return `${firstOfKind.get(kind.kind) === kind ? kind.kind : `${kind.kind}.${group}`} ${key}`;
+}
+
 /** Key of an object that could not be read, as far as its name can be made out. */
 export function keyOfRaw(kind: TableKind, value: unknown): string {
   const metadata = (value as { metadata?: { name?: unknown; namespace?: unknown } } | null)?.metadata;

@@ -5,6 +5,7 @@ import { parseNetworkSet } from "../model/policy/calico-objects.ts";
 import { parseCalicoNetworkPolicy } from "../model/policy/calico-policy.ts";
 import { parseNetworkPolicy } from "../model/policy/network-policy.ts";
 import { createRuleReader, type ObjectTable, type PolicyObjects } from "./from-objects.ts";
+import { refKey, refText } from "./order.ts";
 
 const interner = createInterner();
 
@@ -72,4 +73,19 @@ test("networks of Calico's sets have their labels where there is a policy of Cal
     [["192.0.2.0/24", "b"]],
   );
   assert.ok(rules.tiers.some((t) => t.name === "default" || t.end === "pass"));
+});
+
+test("policies of one name of two groups are two to everybody", () => {
+  const calico = parseCalicoNetworkPolicy({ metadata: { namespace: "x", name: "a" }, spec: {} }, interner);
+  assert.ok(calico.ok);
+  const { policies } = createRuleReader().read(
+    objects({ networkPolicies: table(networkPolicy("a")), calicoNetworkPolicies: table(calico.value) }),
+  );
+  assert.deepEqual(
+    policies.map((p) => [refKey(p.ref), refText(p.ref)]),
+    [
+      ["networking.k8s.io/NetworkPolicy/x/a", "NetworkPolicy x/a"],
+      ["projectcalico.org/NetworkPolicy/x/a", "NetworkPolicy.projectcalico.org x/a"],
+    ],
+  );
 });

@@ -4,6 +4,7 @@ import { matchesPeer } from "./peer.ts";
 import {
   type AddressFacts,
   BUILT_IN_TIERS,
+  type Dialect,
   type Direction,
   type Policy,
   type PolicyRef,
@@ -36,9 +37,24 @@ export type Step =
       readonly isStaged: boolean;
     };
 
-/** `kind namespace/name`, as people and tables name a policy. */
+/** API groups of the dialects' kinds. */
+const GROUPS: Readonly<Record<Dialect, string>> = {
+  kubernetes: "networking.k8s.io",
+  "cluster-network-policy": "policy.networking.k8s.io",
+  calico: "projectcalico.org",
+  cilium: "cilium.io",
+};
+
+/** `group/kind/namespace/name`: no two objects have the same. */
+export function refKey(ref: PolicyRef): string {
+  return `${GROUPS[ref.dialect]}/${ref.kind}/${ref.namespace}/${ref.name}`;
+}
+
+/** `kind namespace/name`, as people and tables name a policy; of the two kinds NetworkPolicy, Calico's with its group. */
 export function refText(ref: PolicyRef): string {
-  return `${ref.kind} ${ref.namespace === "" ? ref.name : `${ref.namespace}/${ref.name}`}`;
+  const isTwin = ref.kind === "NetworkPolicy" && ref.dialect !== "kubernetes";
+  const kind = isTwin ? `${ref.kind}.${GROUPS[ref.dialect]}` : ref.kind;
+  return `${kind} ${ref.namespace === "" ? ref.name : `${ref.namespace}/${ref.name}`}`;
 }
 
 function compareText(a: string, b: string): number {

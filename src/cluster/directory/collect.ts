@@ -34,11 +34,12 @@ export function keepGood(path: string, content: FileContent, before: KeptFile): 
       rows.push({ place, table, key, row });
       continue;
     }
-    problems.push({ table, subject: `${path}#${place}`, issues: o.issues });
+    problems.push({ table, key, subject: `${path}#${place}`, issues: o.issues });
     const old = before.rows.find((r) => r.table === table && r.key === key);
     if (old !== undefined) rows.push({ ...old, place });
   }
-  for (const b of content.broken) problems.push({ table: undefined, subject: `${path}#${b.place}`, issues: b.issues });
+  for (const b of content.broken)
+    problems.push({ table: undefined, key: undefined, subject: `${path}#${b.place}`, issues: b.issues });
   if (content.broken.length > 0)
     for (const old of before.rows) if (!rows.some((r) => r.table === old.table && r.key === old.key)) rows.push(old);
   return { rows, problems };
@@ -47,7 +48,7 @@ export function keepGood(path: string, content: FileContent, before: KeptFile): 
 /** A file that could not be read at all: what it gave before stays. */
 export function keepUnread(path: string, message: string, before: KeptFile): KeptFile {
   const issues: readonly Issue[] = [{ path: "", message }];
-  return { rows: before.rows, problems: [{ table: undefined, subject: path, issues }] };
+  return { rows: before.rows, problems: [{ table: undefined, key: undefined, subject: path, issues }] };
 }
 
 /** Wanted rows by table, and every problem; of objects with one name the first in order of paths counts. */
@@ -66,7 +67,7 @@ export function collectRows(files: ReadonlyMap<string, KeptFile>): {
       const known = first.get(`${table} ${key}`);
       if (known !== undefined) {
         const message = `"${key}" stands in "${known}" already: that one is used, this one is not`;
-        problems.push({ table, subject: at, issues: [{ path: "metadata.name", message }] });
+        problems.push({ table, key, subject: at, issues: [{ path: "metadata.name", message }] });
         continue;
       }
       first.set(`${table} ${key}`, at);

@@ -2,7 +2,7 @@
 
 import type { RowChange } from "../../store/table.ts";
 import type { SourceState } from "../source-state.ts";
-import { type AnyRow, keyOfRaw, type TableKind } from "../tables.ts";
+import { type AnyRow, keyOfRaw, subjectOf, type TableKind } from "../tables.ts";
 import type { ListWatchSink } from "./list-watch-types.ts";
 
 /** A sink for one table. JSON is read at once and never kept. */
@@ -15,7 +15,7 @@ export function createTableSink(
   /** Rows of the list that is being read; undefined values are objects that could not be read. */
   let listing = new Map<string, AnyRow | undefined>();
 
-  const subject = (key: string) => `${kind.kind} ${key}`;
+  const subject = (key: string) => subjectOf(kind, key);
 
   function read(object: unknown): { readonly key: string; readonly row: AnyRow | undefined } {
     const parsed = kind.parse(object, state.interner);
@@ -25,7 +25,7 @@ export function createTableSink(
       return { key, row: parsed.value };
     }
     const key = keyOfRaw(kind, object);
-    state.problem(subject(key), { table, subject: subject(key), issues: parsed.error });
+    state.problem(subject(key), { table, key, subject: subject(key), issues: parsed.error });
     return { key, row: undefined };
   }
 
@@ -47,7 +47,7 @@ export function createTableSink(
       for (const [key, row] of listing) if (row !== undefined) changes.push({ key, row });
       const listed = listing;
       listing = new Map();
-      state.clearProblems((s, p) => p.table !== table || listed.has(s.slice(kind.kind.length + 1)));
+      state.clearProblems((p) => p.table !== table || (p.key !== undefined && listed.has(p.key)));
       state.change(table, changes);
       state.setSynced(table);
     },
