@@ -176,6 +176,21 @@ INLINE int leave_to_device(struct ct_entry *e, __u32 now)
 	return NO_SHORTCUT;
 }
 
+/*
+ * What the outer Ethernet header says is IPv4, and it is the one that stays. A pod's link that queues has the kernel read it
+ * again, and so does whoever looks on. 0: done.
+ */
+INLINE int write_type6(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data;
+	struct ethhdr *eth = data;
+
+	if (unlikely(data + ETH_HLEN > (void *)(long)skb->data_end))
+		return -1;
+	eth->h_proto = bpf_htons(ETH_P_IPV6);
+	return 0;
+}
+
 /* Takes the outer headers off a packet of a known flow and hands it to its pod. A verdict, or NO_SHORTCUT. */
 static __noinline int shortcut_in(struct __sk_buff *skb, const struct config *c)
 {
@@ -214,6 +229,8 @@ static __noinline int shortcut_in(struct __sk_buff *skb, const struct config *c)
 				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |
 					(p.family == 6 ? BPF_F_ADJ_ROOM_DECAP_L3_IPV6 : 0)))
 		return leave_to_device(e, flow.now);
+	if (p.family == 6 && write_type6(skb))
+		return drop(skb, &p, METRIC_DROP_REWRITE, HOOK_FROM_WIRE);
 	ct_touch(skb, &p, c, &flow, 0);
 	/* What the network card has verified includes the outer checksum, which is gone. */
 	bpf_csum_level(skb, BPF_CSUM_LEVEL_DEC);

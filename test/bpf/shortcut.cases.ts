@@ -131,6 +131,7 @@ function incoming(f: Word, name: string, t: Transport, asked: Transport): Case {
       assert.deepEqual([d.src, d.dst, d.ttl], [remote[f], podA[f], 63]);
       assert.deepEqual([d.dstMac, d.srcMac], [podA.mac, GATEWAY]);
       assert.equal(ran.frame.length, answerOf(f, t).length);
+      assert.deepEqual(ran.frame.slice(12, 14), answerOf(f, t).slice(12, 14), "EtherType");
       assert.deepEqual(dissectIp(ran.frame.slice(14)).transport, t.bytes.length > 0 ? d.transport : undefined);
       const [flow] = [...plane.flows(), ...plane.flows("ct_other")];
       assert.notEqual(flow?.entry.replySeen, 0);
