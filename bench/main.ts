@@ -1,18 +1,25 @@
 /**
- * `npm run bench -- cni|path [--json] [--rounds N] [--quick]`: Twill beside its peers, in one run, in turns.
+ * `npm run bench -- cni|path|policy [--json] [--rounds N] [--quick]`: Twill beside its peers, in one run, in turns.
  * Progress goes to standard error; standard output is the table, or with `--json` one line.
  */
 
 import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
 import { benchCni } from "./cni.ts";
-import { benchPath } from "./path.ts";
+import { type BenchOptions, benchPath } from "./path.ts";
+import { benchPolicy } from "./policy.ts";
 import { goFirst } from "./priority.ts";
 import { toJson, toText } from "./report.ts";
 import type { RowWithRanges } from "./stats.ts";
 import { NEEDED_PROGRAMS } from "./tools.ts";
 
-const USAGE = "Usage: npm run bench -- cni|path [--json] [--rounds N] [--quick]";
+const USAGE = "Usage: npm run bench -- cni|path|policy [--json] [--rounds N] [--quick]";
+
+const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => Promise<RowWithRanges[]>>> = {
+  cni: benchCni,
+  path: benchPath,
+  policy: benchPolicy,
+};
 
 async function main(argv: readonly string[]): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -21,8 +28,9 @@ async function main(argv: readonly string[]): Promise<number> {
     options: { json: { type: "boolean" }, quick: { type: "boolean" }, rounds: { type: "string" } },
   });
   const rounds = Number(values.rounds ?? (values.quick ? 2 : 5));
-  const [what] = positionals;
-  if (positionals.length !== 1 || (what !== "cni" && what !== "path")) return refuse(USAGE);
+  const [what = ""] = positionals;
+  const benchmark = BENCHMARKS[what];
+  if (positionals.length !== 1 || benchmark === undefined) return refuse(USAGE);
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 1000) {
     return refuse(`Cannot run "${values.rounds}" rounds: a whole number from 1 to 1000 is needed\n${USAGE}`);
   }
@@ -44,7 +52,7 @@ async function main(argv: readonly string[]): Promise<number> {
     signal: ending.signal,
     log: (line: string) => console.error(line),
   };
-  const rows: RowWithRanges[] = await (what === "cni" ? benchCni(options) : benchPath(options));
+  const rows = await benchmark(options);
   console.log(values.json ? toJson(rows) : toText(rows));
   return 0;
 }

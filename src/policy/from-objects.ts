@@ -26,12 +26,9 @@ import { type LabelViews, namespaceLabels } from "./facts.ts";
 import type { Overlay } from "./identity.ts";
 import type { LabelMap } from "./label-expr.ts";
 import type { Policy, Tier } from "./rule.ts";
+import { createTranslation, type ObjectTable } from "./translated.ts";
 
-/** A table of the cluster. The same object as long as no row of it has changed. */
-export interface ObjectTable<Row> extends Iterable<Row> {
-  get(key: string): Row | undefined;
-  readonly size: number;
-}
+export type { ObjectTable } from "./translated.ts";
 
 /** The tables that hold policy. */
 export interface PolicyObjects {
@@ -80,19 +77,9 @@ function remember<A extends readonly unknown[], R>(work: (...args: A) => R): (..
   };
 }
 
-/** A translation of single objects that remembers what it made of each, until the context is another. */
-function perObject<Row extends object, Context>(translate: (row: Row, context: Context) => readonly Policy[]) {
-  let known = new WeakMap<Row, readonly Policy[]>();
-  let current: Context | undefined;
-  return (rows: Iterable<Row>, context: Context): Policy[] => {
-    if (context !== current) known = new WeakMap();
-    current = context;
-    return [...rows].flatMap((row) => {
-      const policies = known.get(row) ?? translate(row, context);
-      known.set(row, policies);
-      return policies;
-    });
-  };
+/** The same list as before as long as all parts are the same. */
+function rememberList<T>(): (...parts: readonly (readonly T[])[]) => readonly T[] {
+  return remember((...parts: readonly (readonly T[])[]) => ([] as T[]).concat(...parts));
 }
 
 function overlaysOf(sets: readonly CalicoNetworkSet[], labelsOf: (name: string) => LabelMap): Overlay[] {
@@ -113,22 +100,53 @@ function viewsOf(hasCalico: boolean, hasCilium: boolean, hostEndpoints: ObjectTa
   };
 }
 
+/** The earlier list as long as it has the same elements. */
+function steady<T>(): (now: readonly T[]) => readonly T[] {
+  let last: readonly T[] = [];
+  return (now) => {
+    if (now.length !== last.length || now.some((x, i) => x !== last[i])) last = now;
+    return last;
+  };
+}
+
+/** What Calico's selectors of sets see: the same object as long as the sets and the labels of their namespaces are. */
+function createCalicoContext() {
+  const steadyLabels = steady<LabelMap | undefined>();
+  const context = remember(
+    (own: readonly CalicoNetworkSet[], global: readonly CalicoNetworkSet[], of: readonly (LabelMap | undefined)[]) => {
+      const labels = new Map(own.map((set, i) => [set.namespace, of[i]]));
+      return {
+        networkSets: [...own, ...global],
+        namespaceLabels: (name: string) => labels.get(name) ?? namespaceLabels(name, undefined),
+        backends: () => [],
+      };
+    },
+  );
+  const list = () => remember((rows: Iterable<CalicoNetworkSet>): readonly CalicoNetworkSet[] => [...rows]);
+  const [ownList, globalList] = [list(), list()];
+  return (o: PolicyObjects) => {
+    const own = ownList(o.networkSets);
+    const labels = steadyLabels(own.map((set) => o.namespaces.get(set.namespace)?.labels));
+    return context(own, globalList(o.globalNetworkSets), labels);
+  };
+}
+
 /** Nothing has been read. */
 export function createRuleReader(): RuleReader {
   const noContext = undefined;
-  const kubernetes = perObject((p: NetworkPolicy, _: undefined) => [translateNetworkPolicy(p)]);
-  const cluster = perObject((p: ClusterNetworkPolicy, _: undefined) => [translateClusterNetworkPolicy(p)]);
-  const calico = perObject(translateCalicoPolicy);
-  const staged = perObject((p: StagedKubernetesNetworkPolicy, _: undefined) => translateStagedKubernetes(p));
-  const cilium = perObject(translateCiliumPolicy);
+  const kubernetes = createTranslation((p: NetworkPolicy, _: undefined) => [translateNetworkPolicy(p)]);
+  const cluster = () =>
+    createTranslation((p: ClusterNetworkPolicy, _: undefined) => [translateClusterNetworkPolicy(p)]);
+  const [clusterPolicies, admin, baseline] = [cluster(), cluster(), cluster()];
+  const calico = () => createTranslation(translateCalicoPolicy);
+  const [calicoPolicies, globalCalico, stagedCalico, stagedGlobal] = [calico(), calico(), calico(), calico()];
+  const staged = createTranslation((p: StagedKubernetesNetworkPolicy, _: undefined) => translateStagedKubernetes(p));
+  const [ciliumPolicies, clusterwide] = [
+    createTranslation(translateCiliumPolicy),
+    createTranslation(translateCiliumPolicy),
+  ];
   const views = remember(viewsOf);
-  const calicoContext = remember(
-    (namespaces: PolicyObjects["namespaces"], own: Iterable<CalicoNetworkSet>, global: Iterable<CalicoNetworkSet>) => ({
-      networkSets: [...own, ...global],
-      namespaceLabels: (name: string) => namespaceLabels(name, namespaces.get(name)),
-      backends: () => [],
-    }),
-  );
+  const calicoContext = createCalicoContext();
   const ciliumContext = remember((groups: Iterable<CiliumCidrGroup>) => ({
     cidrGroups: [...groups],
     services: [],
@@ -141,40 +159,38 @@ export function createRuleReader(): RuleReader {
     ...[...declared].map(translateCalicoTier),
     ...(hasCalico ? CALICO_TIERS : []),
   ]);
+  const all = rememberList<Policy>();
 
   return {
     read(o) {
-      const ofCalico = [
-        ...o.calicoNetworkPolicies,
-        ...o.globalNetworkPolicies,
-        ...o.stagedNetworkPolicies,
-        ...o.stagedGlobalNetworkPolicies,
-      ];
-      const ofCilium = [...o.ciliumNetworkPolicies, ...o.ciliumClusterwideNetworkPolicies];
-      const hasCalico = ofCalico.length + o.stagedKubernetesNetworkPolicies.size + o.hostEndpoints.size > 0;
-      // Sets mean something to Calico's selectors only: where there are none, namespaces change nothing.
+      const ofCalico = [o.calicoNetworkPolicies, o.globalNetworkPolicies, o.stagedNetworkPolicies];
+      const besides = [o.stagedGlobalNetworkPolicies, o.stagedKubernetesNetworkPolicies, o.hostEndpoints];
+      const hasCalico = [...ofCalico, ...besides].some((table) => table.size > 0);
+      const hasCilium = o.ciliumNetworkPolicies.size + o.ciliumClusterwideNetworkPolicies.size > 0;
+      // Sets mean something to Calico's selectors only.
       const hasSets = o.networkSets.size + o.globalNetworkSets.size > 0;
-      const context = calicoContext(hasCalico ? o.namespaces : NO_NAMESPACES, o.networkSets, o.globalNetworkSets);
+      const ofSets = calicoContext(o);
+      const ofGroups = ciliumContext(o.ciliumCidrGroups);
       return {
-        policies: [
-          ...kubernetes(o.networkPolicies, noContext),
-          ...cluster([...o.clusterNetworkPolicies, ...o.adminNetworkPolicies], noContext),
-          ...cluster(o.baselineAdminNetworkPolicies, noContext),
-          ...calico(ofCalico, context),
-          ...staged(o.stagedKubernetesNetworkPolicies, noContext),
-          ...cilium(ofCilium, ciliumContext(o.ciliumCidrGroups)),
-        ],
+        policies: all(
+          kubernetes(o.networkPolicies, noContext),
+          clusterPolicies(o.clusterNetworkPolicies, noContext),
+          admin(o.adminNetworkPolicies, noContext),
+          baseline(o.baselineAdminNetworkPolicies, noContext),
+          calicoPolicies(o.calicoNetworkPolicies, ofSets),
+          globalCalico(o.globalNetworkPolicies, ofSets),
+          stagedCalico(o.stagedNetworkPolicies, ofSets),
+          stagedGlobal(o.stagedGlobalNetworkPolicies, ofSets),
+          staged(o.stagedKubernetesNetworkPolicies, noContext),
+          ciliumPolicies(o.ciliumNetworkPolicies, ofGroups),
+          clusterwide(o.ciliumClusterwideNetworkPolicies, ofGroups),
+        ),
         tiers: tiers(o.calicoTiers, hasCalico),
-        views: views(hasCalico, ofCilium.length > 0, o.hostEndpoints),
-        overlays: hasCalico && hasSets ? overlays(context) : NO_OVERLAYS,
+        views: views(hasCalico, hasCilium, o.hostEndpoints),
+        overlays: hasCalico && hasSets ? overlays(ofSets) : NO_OVERLAYS,
       };
     },
   };
 }
 
 const NO_OVERLAYS: readonly Overlay[] = [];
-const NO_NAMESPACES: PolicyObjects["namespaces"] = {
-  get: () => undefined,
-  size: 0,
-  [Symbol.iterator]: () => [].values(),
-};

@@ -66,7 +66,8 @@ function compareOrder(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-function comparePolicies(a: Policy, b: Policy): number {
+/** By order, rank, dialect, namespace, name and kind, as `Array.sort` wants it; equal are only parts of one object. */
+export function comparePolicies(a: Policy, b: Policy): number {
   return (
     compareOrder(a.order, b.order) ||
     a.rank - b.rank ||

@@ -22,6 +22,28 @@ test("a change leaves the earlier table as it was", () => {
   assert.equal(b.with([{ key: "k4", row: 4 }]), b, "a change without effect gives the same table");
 });
 
+test("what is different between two tables is what was changed, and makes one of the other", () => {
+  const change = fc.record({ key: fc.string({ maxLength: 2 }), row: fc.option(fc.nat(3), { nil: undefined }) });
+  fc.assert(
+    fc.property(fc.array(change), fc.array(change), (first, second) => {
+      const before = emptyTable<number>().with(first);
+      const after = before.with(second);
+      const found = [...after.changesSince(before)];
+      for (const { key, before: was, after: is } of found) {
+        assert.equal(was, before.get(key));
+        assert.equal(is, after.get(key));
+        assert.notEqual(was, is);
+      }
+      const again = before.with(found.map(({ key, after: row }) => ({ key, row })));
+      assert.deepEqual(new Map(again.entries()), new Map(after.entries()));
+      assert.deepEqual(
+        new Map([...after.changesSince(undefined)].map((d) => [d.key, d.after])),
+        new Map(after.entries()),
+      );
+    }),
+  );
+});
+
 test("a table behaves as a Map", () => {
   const change = fc.record({ key: fc.string({ maxLength: 3 }), row: fc.option(fc.nat(9), { nil: undefined }) });
   fc.assert(

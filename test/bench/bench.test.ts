@@ -56,11 +56,17 @@ test("bench path", async () => {
   }
 });
 
+test("bench policy", async () => {
+  const rows = await rowsOf("policy");
+  const wanted = ["cold", "heap", "policy-change.p50", "pod-label.p99", "namespace-label.p99"];
+  for (const name of wanted) assert.ok(rows.has(`policy.200.${name}`), name);
+});
+
 test("a wrong call is refused with what would be right", async () => {
   for (const args of [[], ["speed"], ["path", "--rounds", "0"], ["path", "--rounds", "x"]]) {
     const output = await runProcess([process.execPath, MAIN, ...args], { env: process.env });
     assert.equal(output.code, 2, args.join(" "));
-    assert.match(output.stderr, /cni\|path/);
+    assert.match(output.stderr, /cni\|path\|policy/);
     assert.equal(output.stdout, "");
   }
 });

@@ -2,9 +2,10 @@
 
 import type { Namespace } from "../../model/namespace.ts";
 import type { Node } from "../../model/node.ts";
-import { type Pod, podKey } from "../../model/pod.ts";
+import type { Pod } from "../../model/pod.ts";
 import type { FactTable } from "../../policy/fact-table.ts";
 import { type LabelViews, namespaceLabels, nodeFacts, podFacts } from "../../policy/facts.ts";
+import type { Table } from "../../store/table.ts";
 
 /** Whose say counts more where two speak of one address. */
 const RANK = { node: 0, pod: 1 } as const;
@@ -13,21 +14,17 @@ export const LOCAL_RANK = 2;
 
 /** The tables that facts come from. */
 export interface FactObjects {
-  readonly pods: Iterable<Pod>;
-  readonly nodes: Iterable<Node>;
-  readonly namespaces: { get(key: string): Namespace | undefined };
-}
-
-interface Source {
-  readonly object: Pod | Node;
-  readonly namespace: Namespace | undefined;
+  readonly pods: Table<Pod>;
+  readonly nodes: Table<Node>;
+  readonly namespaces: Table<Namespace>;
 }
 
 /** See the file's comment. */
 export class ClusterFacts {
   readonly #facts: FactTable;
   readonly #localNode: string;
-  #sources = new Map<string, Source>();
+  /** Keys of pods by namespace: its labels are theirs. */
+  readonly #inNamespace = new Map<string, Set<string>>();
   #objects: FactObjects | undefined;
   #views: LabelViews | undefined;
 
@@ -37,36 +34,56 @@ export class ClusterFacts {
   }
 
   update(objects: FactObjects, views: LabelViews): void {
-    const last = this.#objects;
     const isSameViews = views === this.#views;
-    if (
-      isSameViews &&
-      last?.pods === objects.pods &&
-      last.nodes === objects.nodes &&
-      last.namespaces === objects.namespaces
-    )
-      return;
+    const before = this.#objects;
     this.#objects = objects;
     this.#views = views;
-    const before = this.#sources;
-    const now = new Map<string, Source>();
-    const isKnown = (owner: string, source: Source) => {
-      now.set(owner, source);
-      const old = before.get(owner);
-      return isSameViews && old?.object === source.object && old.namespace === source.namespace;
-    };
-    for (const node of objects.nodes) {
-      const owner = `node ${node.name}`;
-      if (isKnown(owner, { object: node, namespace: undefined })) continue;
-      this.#facts.put(owner, nodeFacts(node, node.name === this.#localNode, views), RANK.node);
+    for (const { key, before: old, after } of objects.nodes.changesSince(before?.nodes)) {
+      if (old !== undefined && after === undefined) this.#facts.delete(nodeOwner(key));
+      if (after !== undefined) this.#putNode(after, views);
     }
-    for (const pod of objects.pods) {
-      const owner = `pod ${podKey(pod.namespace, pod.name)}`;
-      const namespace = objects.namespaces.get(pod.namespace);
-      if (isKnown(owner, { object: pod, namespace })) continue;
-      this.#facts.put(owner, podFacts(pod, namespaceLabels(pod.namespace, namespace), views), RANK.pod);
+    for (const { key, before: old, after } of objects.pods.changesSince(before?.pods)) {
+      if (old !== undefined && after === undefined) this.#forget(old, key);
+      if (after !== undefined) this.#putPod(after, key, objects, views);
     }
-    for (const owner of before.keys()) if (!now.has(owner)) this.#facts.delete(owner);
-    this.#sources = now;
+    if (before === undefined) return;
+    if (isSameViews) this.#followNamespaces(objects, before, views);
+    else this.#putAll(objects, views);
+  }
+
+  #followNamespaces(objects: FactObjects, before: FactObjects, views: LabelViews): void {
+    for (const { key, before: old, after } of objects.namespaces.changesSince(before.namespaces)) {
+      if (old !== undefined && old.labels === after?.labels) continue;
+      for (const podKey of this.#inNamespace.get(key) ?? []) {
+        const pod = objects.pods.get(podKey);
+        if (pod !== undefined) this.#putPod(pod, podKey, objects, views);
+      }
+    }
+  }
+
+  #putAll(objects: FactObjects, views: LabelViews): void {
+    for (const node of objects.nodes) this.#putNode(node, views);
+    for (const [key, pod] of objects.pods.entries()) this.#putPod(pod, key, objects, views);
+  }
+
+  #putNode(node: Node, views: LabelViews): void {
+    this.#facts.put(nodeOwner(node.name), nodeFacts(node, node.name === this.#localNode, views), RANK.node);
+  }
+
+  #putPod(pod: Pod, key: string, objects: FactObjects, views: LabelViews): void {
+    const namespace = namespaceLabels(pod.namespace, objects.namespaces.get(pod.namespace));
+    this.#facts.put(podOwner(key), podFacts(pod, namespace, views), RANK.pod);
+    const keys = this.#inNamespace.get(pod.namespace) ?? new Set();
+    this.#inNamespace.set(pod.namespace, keys.add(key));
+  }
+
+  #forget(pod: Pod, key: string): void {
+    this.#facts.delete(podOwner(key));
+    const keys = this.#inNamespace.get(pod.namespace);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#inNamespace.delete(pod.namespace);
   }
 }
+
+const nodeOwner = (name: string) => `node ${name}`;
+const podOwner = (key: string) => `pod ${key}`;

@@ -14,7 +14,8 @@ import { FactTable } from "../../policy/fact-table.ts";
 import { worldFacts } from "../../policy/facts.ts";
 import { createRuleReader, type PolicyObjects, type PolicyRules } from "../../policy/from-objects.ts";
 import { createPartition } from "../../policy/identity.ts";
-import { type OrderedTier, orderPolicies } from "../../policy/order.ts";
+import type { OrderedTier } from "../../policy/order.ts";
+import { createPolicyOrder } from "../../policy/policy-order.ts";
 import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { ClusterFacts, type FactObjects, LOCAL_RANK } from "./cluster-facts.ts";
@@ -56,6 +57,7 @@ export class PolicyEngine {
   readonly #compiler: Compiler;
   #tables: PolicyTables = EMPTY_TABLES;
   #lastRules: PolicyRules | undefined;
+  readonly #order = createPolicyOrder();
   #ordered: readonly OrderedTier[] = [];
   #endpoints = new Map<string, Endpoint>();
   #localOwners = new Set<string>();
@@ -89,7 +91,7 @@ export class PolicyEngine {
   update(cluster: PolicyTablesOfCluster, endpoints: readonly Endpoint[]): void {
     const start = performance.now();
     const rules = this.#rules.read(cluster);
-    if (!isSamePolicy(rules, this.#lastRules)) this.#ordered = orderPolicies(rules.policies, rules.tiers);
+    this.#ordered = this.#order.update(rules.policies, rules.tiers);
     if (rules.overlays !== this.#lastRules?.overlays) this.#partition.overlay(rules.overlays);
     this.#lastRules = rules;
     this.#clusterFacts.update(cluster, rules.views);
@@ -189,13 +191,4 @@ export class PolicyEngine {
     if (e?.state !== "ready" || e.hostIfindex === undefined || classes === undefined) return;
     putEndpointRows(this.#kernel, endpointMapRows(e, e.hostIfindex, classes));
   }
-}
-
-function isSamePolicy(a: PolicyRules, b: PolicyRules | undefined): boolean {
-  return (
-    b !== undefined &&
-    a.tiers === b.tiers &&
-    a.policies.length === b.policies.length &&
-    a.policies.every((p, i) => p === b.policies[i])
-  );
 }
