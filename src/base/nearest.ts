@@ -1,7 +1,7 @@
 /** "Did you mean": the known word that is nearest to a misspelled one. */
 
 /** Single-character insertions, deletions, replacements and swaps of neighbours that make one word of the other. */
-function editDistance(a: string, b: string): number {
+export function editDistance(a: string, b: string): number {
   const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, j) => j)];
   const at = (i: number, j: number) => rows[i]?.[j] ?? 0;
   for (let i = 1; i <= a.length; i++) {

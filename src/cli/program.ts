@@ -10,6 +10,7 @@ import { addEndpoint } from "./commands/endpoint.ts";
 import { addIpam } from "./commands/ipam.ts";
 import { addLab } from "./commands/lab.ts";
 import { addNode } from "./commands/node.ts";
+import { addPolicy } from "./commands/policy.ts";
 import { addStatus } from "./commands/status.ts";
 import { addVersion } from "./commands/version.ts";
 import type { Io } from "./io.ts";
@@ -26,6 +27,7 @@ export function makeProgram(io: Io): Command {
   addEndpoint(program, io);
   addIpam(program, io);
   addNode(program, io);
+  addPolicy(program, io);
   addBpf(program, io);
   addAgent(program, io);
   addLab(program, io);

@@ -1,9 +1,9 @@
 /** Why one end of a flow is let through or not: every step that was looked at, the one that decided, and what would change it. */
 
 import { type Endpoint, infoText, stepInfo } from "./classes.ts";
-import { type OrderedTier, policiesFor, refText, type Step, walk, walkOf } from "./order.ts";
+import { type OrderedTier, type Outcome, policiesFor, refText, type Step, walk, walkOf } from "./order.ts";
 import { matchesPeer } from "./peer.ts";
-import type { AddressFacts, Direction } from "./rule.ts";
+import type { AddressFacts, Direction, Rule } from "./rule.ts";
 import { asksSourcePorts, closedRule, type TrafficPoint, trafficMatches } from "./traffic.ts";
 
 /** What became of a step. `not-reached`: an earlier one decided, or a `pass` skipped the rest of the tier. */
@@ -42,6 +42,8 @@ export interface Explanation {
   readonly isolatedBy: readonly string[];
   /** What would turn the verdict around, in words. */
   readonly toChange: string;
+  /** Of what is denied: rules that come near to allowing it, in words; at most five. */
+  readonly nearMisses: readonly string[];
 }
 
 function resultOf(
@@ -82,20 +84,51 @@ function explained(steps: readonly Step[], peer: AddressFacts, isTraffic: (step:
   });
 }
 
-function changeOf(
-  by: Step | undefined,
-  isAllowed: boolean,
-  isolatedBy: readonly string[],
-  direction: Direction,
-): string {
+/** Whether the rule stands in a list of the object. Others follow from the dialect, and nobody can change them. */
+function isWritten(rule: Rule): boolean {
+  return rule.path.endsWith("]");
+}
+
+/** Rules that are named as near misses. */
+const MAX_NEAR = 5;
+
+/** Rules that would open it if they said a little more. */
+function nearMisses(
+  steps: readonly Step[],
+  peer: AddressFacts,
+  isTraffic: (s: Step) => boolean,
+  other: string,
+): string[] {
+  const out: string[] = [];
+  for (const step of steps) {
+    if (out.length === MAX_NEAR) break;
+    if (step.kind !== "rule" || step.isStaged || step.rule.action !== "allow" || !isWritten(step.rule)) continue;
+    const at = `${step.rule.path} of ${refText(step.policy.ref)}`;
+    const [isPeer, isSame] = [matchesPeer(step.rule.peer, peer), isTraffic(step)];
+    if (isPeer && !isSame) out.push(`${at} allows this ${other}, but other traffic`);
+    else if (!isPeer && isSame) out.push(`${at} allows this traffic, but not this ${other}`);
+  }
+  return out;
+}
+
+function decidedBy(outcome: Outcome, direction: Direction): string {
+  if (outcome.by === undefined) return `${outcome.isAllowed ? "allowed" : "denied"}, since no policy speaks about it`;
+  const by = infoText(stepInfo(outcome.by, direction)).slice(direction.length + 1);
+  return `${outcome.isAllowed ? "allowed" : "denied"} by ${by}`;
+}
+
+/** @param without what would come out if the step that decides were not there */
+function changeOf(outcome: Outcome, without: Outcome, isolatedBy: readonly string[], direction: Direction): string {
   const other = direction === "ingress" ? "source" : "destination";
+  const { by, isAllowed } = outcome;
   if (by === undefined) return "A policy that isolates the endpoint, or a rule that denies, would close it";
   if (by.kind === "end")
     return `A rule that allows this ${other} and traffic, in ${isolatedBy.join(" or ")} or another policy of tier ${by.of.name} or an earlier one`;
   const at = `${by.rule.path} of ${refText(by.policy.ref)}`;
-  return isAllowed
-    ? `Without ${at}, or with a rule before it that denies, the next steps would decide`
-    : `Without ${at}, or with a rule before it that allows, the next steps would decide`;
+  const before = `A rule before it that ${isAllowed ? "denies" : "allows"}`;
+  if (!isWritten(by.rule)) return before;
+  const still = without.isAllowed === isAllowed ? "still be " : "be ";
+  return `${before}; without ${at} it would ${still}${decidedBy(without, direction)}`;
 }
 
 /**
@@ -116,7 +149,12 @@ export function explainEnd(
   const isTraffic = (step: Step) =>
     step.kind === "rule" && closedRule(step.rule).traffic.some((t) => trafficMatches(t, at, names));
   const closed = steps.map((s): Step => (s.kind === "end" ? s : { ...s, rule: { ...s.rule, ...closedRule(s.rule) } }));
-  const outcome = walk(closed, (step) => matchesPeer(step.rule.peer, peer) && isTraffic(step));
+  const matches = (step: Step & { kind: "rule" }) => matchesPeer(step.rule.peer, peer) && isTraffic(step);
+  const outcome = walk(closed, matches);
+  const without = walk(
+    closed.filter((s) => s !== outcome.by),
+    matches,
+  );
   const isolating = tiers.flatMap((t) => t.policies).filter((p) => p[direction].isolates && p.mode === "enforce");
   const isolatedBy = isolating.map((p) => refText(p.ref));
   const nearby = outcome.by?.kind === "end" ? isolating.filter((p) => p.tier === tierOf(outcome.by)) : isolating;
@@ -128,11 +166,14 @@ export function explainEnd(
     steps: explained(steps, peer, isTraffic),
     isolatedBy,
     toChange: changeOf(
-      outcome.by,
-      outcome.isAllowed,
+      outcome,
+      without,
       nearby.map((p) => refText(p.ref)),
       direction,
     ),
+    nearMisses: outcome.isAllowed
+      ? []
+      : nearMisses(steps, peer, isTraffic, direction === "ingress" ? "source" : "destination"),
   };
 }
 

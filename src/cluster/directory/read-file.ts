@@ -19,9 +19,20 @@ export interface FileObject {
   readonly issues: readonly Issue[];
 }
 
+/** An object that no table is for. */
+export interface OtherObject {
+  readonly place: string;
+  readonly apiVersion: string;
+  readonly kind: string;
+  /** As it was read: nobody has looked at it. */
+  readonly value: object;
+}
+
 /** What a file holds. */
 export interface FileContent {
   readonly objects: readonly FileObject[];
+  /** Objects of kinds without a table: a directory may hold a whole application. */
+  readonly others: readonly OtherObject[];
   /** Documents that are no objects at all. */
   readonly broken: readonly { readonly place: string; readonly issues: readonly Issue[] }[];
 }
@@ -37,9 +48,10 @@ function firstLine(message: string): string {
   return (message.split("\n")[0] ?? "").replace(/[:\s]+$/, "");
 }
 
-/** Reads a file's text. Kinds without a table are skipped: a directory may hold a whole application. */
+/** Reads a file's text. */
 export function readFileContent(text: string, interner: Interner): FileContent {
   const objects: FileObject[] = [];
+  const others: OtherObject[] = [];
   const broken: { place: string; issues: readonly Issue[] }[] = [];
 
   function take(value: unknown, place: string): void {
@@ -62,7 +74,10 @@ export function readFileContent(text: string, interner: Interner): FileContent {
       return;
     }
     const table = findTableKind(apiVersion, kind);
-    if (table === undefined) return;
+    if (table === undefined) {
+      others.push({ place, apiVersion, kind, value });
+      return;
+    }
     const parsed = table.parse(value, interner);
     const key = parsed.ok ? table.keyOf(parsed.value) : keyOfRaw(table, value);
     const [row, issues] = parsed.ok ? [parsed.value, []] : [undefined, parsed.error];
@@ -70,7 +85,7 @@ export function readFileContent(text: string, interner: Interner): FileContent {
   }
 
   const documents = parseAllDocuments(text, { logLevel: "error" });
-  if (!Array.isArray(documents)) return { objects, broken };
+  if (!Array.isArray(documents)) return { objects, others, broken };
   for (const [i, document] of documents.slice(0, MAX_DOCUMENTS).entries()) {
     const place = String(i + 1);
     if (document.errors.length > 0) {
@@ -86,5 +101,5 @@ export function readFileContent(text: string, interner: Interner): FileContent {
       broken.push({ place, issues: [{ path: "", message: `Not YAML: ${firstLine((error as Error).message)}` }] });
     }
   }
-  return { objects, broken };
+  return { objects, others, broken };
 }

@@ -3,6 +3,7 @@
 import { formatIssues, type Issue } from "../../base/issue.ts";
 import type { Result } from "../../base/result.ts";
 import { createInterner, type Interner } from "../../model/intern.ts";
+import { podKey } from "../../model/pod.ts";
 import { parseCalicoTier, parseGlobalNetworkSet, parseNetworkSet } from "../../model/policy/calico-objects.ts";
 import { parseCalicoNetworkPolicy, parseGlobalNetworkPolicy } from "../../model/policy/calico-policy.ts";
 import {
@@ -11,6 +12,7 @@ import {
   parseCiliumNetworkPolicy,
 } from "../../model/policy/cilium-policy.ts";
 import { type Addr, addr } from "../../net/addr.ts";
+import { createWorld, type World } from "../ask/world.ts";
 import { translateCalicoPolicy, translateCalicoTier } from "../dialects/calico.ts";
 import { calicoViews } from "../dialects/calico-labels.ts";
 import { translateCiliumPolicy } from "../dialects/cilium.ts";
@@ -28,6 +30,7 @@ import { type CompiledNode, compileNode } from "./compiled.ts";
 import { generateCluster } from "./generate.ts";
 import { generateDialects } from "./generate-dialects.ts";
 import { parseCluster } from "./parse.ts";
+import { worldObjects } from "./world-tables.ts";
 
 const OUTSIDE = [
   "203.0.113.7",
@@ -71,17 +74,24 @@ const views: LabelViews = {
 /** See the file's comment. */
 export interface MixedCluster {
   readonly nodes: readonly CompiledNode[];
+  /** The same objects, to ask about. */
+  readonly world: World;
   /** Addresses of pods, of nodes, and others. */
   readonly ends: readonly Addr[];
   /** What the specifications say of a flow. */
   read(flow: Flow): Readonly<Record<Direction, boolean>>;
 }
 
+/** Keys matter to a world for pods and namespaces only. */
+const numbered = <T>(rows: readonly T[]) => new Map(rows.map((row, i) => [`${i}`, row]));
+
 /** The cluster of a seed. */
 export function mixedCluster(seed: number): MixedCluster {
   const cluster = parseCluster(generateCluster(seed));
   const raw = generateDialects(seed);
-  const networkSets = [...all(raw.networkSets, parseNetworkSet), ...all(raw.globalNetworkSets, parseGlobalNetworkSet)];
+  const ownSets = all(raw.networkSets, parseNetworkSet);
+  const globalSets = all(raw.globalNetworkSets, parseGlobalNetworkSet);
+  const networkSets = [...ownSets, ...globalSets];
   const calicoPolicies = [
     ...all(raw.calico, parseCalicoNetworkPolicy),
     ...all(raw.globalCalico, parseGlobalNetworkPolicy),
@@ -112,5 +122,20 @@ export function mixedCluster(seed: number): MixedCluster {
       ciliumSays(cluster, { policies: ciliumPolicies, cidrGroups, services: [], backends }, flow, pod, d),
   });
   const ends = [...cluster.pods.flatMap((p) => p.podIps), ...OUTSIDE.map(addr)];
-  return { nodes, ends, read: (flow) => decide(cluster, flow, others) };
+  const world = createWorld(
+    worldObjects({
+      nodes: numbered(cluster.nodes),
+      pods: new Map(cluster.pods.map((p) => [podKey(p.namespace, p.name), p])),
+      namespaces: new Map(cluster.namespaces.map((n) => [n.name, n])),
+      networkPolicies: numbered(cluster.networkPolicies),
+      clusterNetworkPolicies: numbered(cluster.clusterPolicies),
+      calicoTiers: numbered(tiers),
+      networkSets: numbered(ownSets),
+      globalNetworkSets: numbered(globalSets),
+      calicoNetworkPolicies: numbered(calicoPolicies),
+      ciliumNetworkPolicies: numbered(ciliumPolicies),
+      ciliumCidrGroups: numbered(cidrGroups),
+    }),
+  );
+  return { nodes, world, ends, read: (flow) => decide(cluster, flow, others) };
 }

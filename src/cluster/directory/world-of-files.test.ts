@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { findEnd } from "../../policy/ask/ends.ts";
+import { explainFlow } from "../../policy/ask/explain-flow.ts";
+import { explainJson, explainText, NO_PAINT } from "../../policy/ask/explain-text.ts";
+import { notEnforced } from "../../policy/ask/not-enforced.ts";
+import { parseTraffic } from "../../policy/ask/traffic-text.ts";
+import { readFiles } from "./read-once.ts";
+import { worldOfFiles } from "./world-of-files.ts";
+
+const pod = (name: string, more = "") => `
+apiVersion: v1
+kind: Pod
+metadata: { namespace: a, name: ${name}, labels: { app: ${name} } }
+spec: { containers: [] ${more} }
+---`;
+const ISOLATED = `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { namespace: a, name: only-x }
+spec: { podSelector: { matchLabels: { app: y } }, ingress: [{ from: [{ podSelector: { matchLabels: { app: x } } }] }] }
+---`;
+const world = (...texts: string[]) => worldOfFiles(readFiles(texts.map((text, i) => ({ path: `f${i}`, text }))));
+
+function explain(of: ReturnType<typeof world>, from: string, to: string, port = "80") {
+  const [f, t, p] = [findEnd(of.world, from), findEnd(of.world, to), parseTraffic(port)];
+  assert.ok(f.ok && t.ok && p.ok);
+  const e = explainFlow(of.world, f.value, t.value, p.value);
+  assert.ok(e.ok);
+  return e.value;
+}
+
+test("pods without addresses get some, of the families that the others have, the same each time", () => {
+  const four = world(pod("x"), pod("y"), ISOLATED);
+  assert.deepEqual(four.madeUp, ["a/x", "a/y"]);
+  assert.deepEqual(
+    four.world.pods.get("a/y")?.addrs.map((a) => a.text),
+    ["198.18.0.2"],
+  );
+  assert.equal(explain(four, "a/x", "a/y").isAllowed, true);
+  assert.equal(explain(four, "198.18.0.1", "a/y").from.name, "a/x");
+  assert.equal(explain(four, "192.0.2.1", "a/y").isAllowed, false);
+  const node = `
+apiVersion: v1
+kind: Node
+metadata: { name: n }
+status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }, { type: InternalIP, address: "2001:db8::1" }] }
+---`;
+  const both = world(pod("x"), node);
+  assert.deepEqual(
+    both.world.pods.get("a/x")?.addrs.map((a) => a.text),
+    ["198.18.0.1", "2001:2::1"],
+  );
+});
+
+test("a pod of the node's network is its node, and pods without any address are told why", () => {
+  const node =
+    "apiVersion: v1\nkind: Node\nmetadata: { name: n }\nstatus: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] }\n";
+  const of = world(
+    pod("x", ", hostNetwork: true"),
+    node,
+    pod("done").replace("---", "status: { phase: Failed, podIP: 10.0.0.9 }\n---"),
+  );
+  const lost = findEnd(of.world, "a/x");
+  assert.ok(!lost.ok);
+  assert.match(lost.error, /shares the network of node "", whose addresses are not known/);
+  const there = world(pod("x", ", hostNetwork: true, nodeName: n"), node);
+  const end = findEnd(there.world, "a/x");
+  assert.ok(end.ok);
+  assert.equal(end.value.name, "n");
+  const done = findEnd(of.world, "a/done");
+  assert.ok(!done.ok);
+  assert.match(done.error, /has ended \(Failed\)/);
+});
+
+test("what is refused takes no part, and says where it stands", () => {
+  const of = world(ISOLATED.replace("ingress:", "ingres:"), pod("y"), "kind: Pod\n");
+  assert.deepEqual(
+    of.refused.map((r) => [r.file, r.place, r.kind, r.name, r.issues[0]?.path]),
+    [
+      ["f0", "1", "NetworkPolicy", "a/only-x", "spec.ingres"],
+      ["f2", "1", undefined, "", "apiVersion"],
+    ],
+  );
+  assert.equal(explain(of, "192.0.2.1", "a/y").isAllowed, true);
+});
+
+test("staged policies are told apart; long runs of rules about others are one line", () => {
+  const staged = `
+apiVersion: projectcalico.org/v3
+kind: StagedNetworkPolicy
+metadata: { namespace: a, name: later }
+spec: { selector: all(), ingress: [${"{ action: Allow, source: { selector: app == 'z' } }, ".repeat(8)}] }
+---`;
+  const flow = explain(world(pod("x"), pod("y"), staged), "a/x", "a/y");
+  assert.deepEqual([flow.isAllowed, flow.families[0]?.isAllowedWithStaged], [true, false]);
+  const text = explainText(flow, { paint: NO_PAINT, isFull: false });
+  assert.match(text, /… 8 rules of 1 policy that are not about this flow or not reached/);
+  assert.match(text, /With staged policies enforced: DENIED/);
+  assert.equal(explainText(flow, { paint: NO_PAINT, isFull: true }).match(/about others/g)?.length, 8);
+  assert.equal(JSON.parse(JSON.stringify(explainJson(flow))).families[0].verdictWithStaged, "denied");
+});
+
+test("what is asked for and not enforced is found once for each place", () => {
+  const dns = `
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: { namespace: a, name: dns }
+spec: { endpointSelector: {}, egress: [{ toFQDNs: [{ matchName: example.com }] }] }
+---`;
+  const found = notEnforced(world(dns).world.rules.policies);
+  assert.deepEqual(
+    found.map((n) => [n.ref.name, n.path, n.what.length]),
+    [["dns", "spec.egress[0]", 1]],
+  );
+});

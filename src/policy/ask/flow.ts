@@ -1,0 +1,76 @@
+/** One flow between two ends, judged at both: what programs ask for by the thousand. */
+
+import type { Addr, Family } from "../../net/addr.ts";
+import type { Outcome } from "../order.ts";
+import type { Direction } from "../rule.ts";
+import { type AskedTraffic, trafficPoint } from "./traffic-text.ts";
+import type { Traffic, World, WorldEnd } from "./world.ts";
+
+/** The packets of one family that a question means. */
+export interface FamilyFlow {
+  readonly family: Family;
+  readonly from: Addr;
+  readonly to: Addr;
+  readonly point: Traffic;
+}
+
+/** The verdict for one family. `undefined` ends are no pods of the cluster: nobody asks there. */
+export interface FamilyVerdict {
+  readonly family: Family;
+  readonly from: Addr;
+  readonly to: Addr;
+  readonly isAllowed: boolean;
+  readonly egress: Outcome | undefined;
+  readonly ingress: Outcome | undefined;
+}
+
+function firstOf(end: WorldEnd, family: Family): Addr | undefined {
+  return end.addrs.find((a) => a.family === family);
+}
+
+/** What talks to itself stays inside of itself: no packet is judged. */
+export function isInside(from: WorldEnd, to: WorldEnd): boolean {
+  return from.kind !== "outside" && from.name === to.name;
+}
+
+/** The flow in each family that both ends have, and in which the traffic exists; in none: an empty list. */
+export function familyFlows(world: World, from: WorldEnd, to: WorldEnd, traffic: AskedTraffic): FamilyFlow[] {
+  return ([4, 6] as const).flatMap((family): FamilyFlow[] => {
+    const [source, target] = [firstOf(from, family), firstOf(to, family)];
+    if (source === undefined || target === undefined) return [];
+    const names = to.pod === undefined ? [] : (world.subject(to.pod)?.namedPorts ?? []);
+    const point = trafficPoint(traffic, family, names);
+    return point === undefined ? [] : [{ family, from: source, to: target, point }];
+  });
+}
+
+/**
+ * Judges the flow in each of its families.
+ * @param withStaged as if staged policies were enforced
+ */
+export function judgeEnds(
+  world: World,
+  from: WorldEnd,
+  to: WorldEnd,
+  traffic: AskedTraffic,
+  withStaged = false,
+): FamilyVerdict[] {
+  const isJudged = !isInside(from, to);
+  return familyFlows(world, from, to, traffic).map((flow) => {
+    const ask = (end: WorldEnd, direction: Direction, peer: Addr) =>
+      end.pod === undefined || !isJudged ? undefined : world.judge(end.pod, direction, peer, flow.point, withStaged);
+    const egress = ask(from, "egress", flow.to);
+    const ingress = ask(to, "ingress", flow.from);
+    const isAllowed = egress?.isAllowed !== false && ingress?.isAllowed !== false;
+    return { family: flow.family, from: flow.from, to: flow.to, isAllowed, egress, ingress };
+  });
+}
+
+/** The verdict of all families in one word: what they agree on, or `4:ok 6:timeout`. */
+export function cellText(verdicts: readonly FamilyVerdict[], denied: "refused" | "timeout"): string {
+  const words = verdicts.map((v) => (v.isAllowed ? "ok" : denied));
+  const [first] = words;
+  if (first === undefined) return "none";
+  if (words.every((w) => w === first)) return first;
+  return verdicts.map((v, i) => `${v.family}:${words[i]}`).join(" ");
+}
