@@ -19,6 +19,7 @@ import { readOpenClasses } from "./cni/offline-files.ts";
 import { announceNetwork } from "./condition.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { RUN_FILES } from "./config/default-paths.ts";
+import { EventWatch } from "./events/event-watch.ts";
 import { startSweeping } from "./gc/sweep-timer.ts";
 import { Sweeper } from "./gc/sweeper.ts";
 import { type HttpServer, listenTcp, listenUnix } from "./http.ts";
@@ -52,6 +53,7 @@ interface Started {
   readonly sweeper: Sweeper;
   readonly calls: CallStats;
   readonly installation: Installation;
+  readonly events: EventWatch;
   /** What follows every run. */
   readonly afterRun: () => void;
   readonly startedAtMs: number;
@@ -82,6 +84,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
       s.afterRun();
       return status();
     },
+    events: s.events,
     metrics: {
       status,
       writes: agent.counts.writes,
@@ -180,7 +183,14 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
     cni.open().catch((error: unknown) => log.error({ failure: messageOf(error) }, "cannot serve the plugin"));
     void announceNetwork(source, config.nodeName, log, ending.signal);
   });
-  const loop = makeLoop(agent, parts, whenReady);
+  const events = stack.use(
+    new EventWatch({ ...parts, names: agent.names, monotonicNs: () => process.hrtime.bigint() }),
+  );
+  const afterRun = () => {
+    events.use(agent.programs);
+    whenReady();
+  };
+  const loop = makeLoop(agent, parts, afterRun);
   const sweeper = new Sweeper(parts.kernel);
   const started: Started = {
     config,
@@ -190,7 +200,8 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
     sweeper,
     calls,
     installation,
-    afterRun: whenReady,
+    events,
+    afterRun,
     startedAtMs: parts.nowMs(),
   };
   agent.loadPrograms(object);

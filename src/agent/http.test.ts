@@ -1,15 +1,18 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { type HttpServer, listenTcp, listenUnix, type Routes } from "./http.ts";
+import { setImmediate as turn } from "node:timers/promises";
+import { type HttpServer, listenTcp, listenUnix, type Routes, type Sink } from "./http.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "twill-http-"));
 const socketPath = join(directory, "control.sock");
 let server: HttpServer;
+
+const sinks: Sink[] = [];
 
 const ROUTES: Routes = {
   "GET /text": () => ({ status: 200, body: "hello\n" }),
@@ -17,6 +20,14 @@ const ROUTES: Routes = {
   "GET /bad": () => {
     throw new Error("Cannot do that");
   },
+  "GET /on": () => ({
+    status: 200,
+    body: "first\n",
+    stream: (sink) => {
+      sinks.push(sink);
+      return { [Symbol.dispose]: () => void sinks.splice(sinks.indexOf(sink), 1) };
+    },
+  }),
   "POST /late": async () => ({ status: 503, body: "later" }),
 };
 
@@ -29,6 +40,11 @@ after(async () => {
   await server[Symbol.asyncDispose]();
   rmSync(directory, { recursive: true });
 });
+
+async function until(isDone: () => boolean): Promise<void> {
+  for (const end = performance.now() + 10_000; !isDone() && performance.now() < end; ) await turn();
+  assert.ok(isDone());
+}
 
 function get(
   path: string,
@@ -79,6 +95,29 @@ describe("HTTP of the agent", () => {
       client.destroy();
     }
     assert.equal((await get("/text")).status, 200);
+  });
+
+  it("goes on with an answer until the client has gone, and says how much waits for it", async () => {
+    const res = await new Promise<IncomingMessage>((resolve, reject) =>
+      request({ socketPath, path: "/on", agent: false }, resolve).on("error", reject).end(),
+    );
+    const [sink] = sinks;
+    assert.ok(sink);
+    const big = "x".repeat(1 << 20);
+    sink.write(big);
+    sink.write("last\n");
+    assert.ok(sink.waitingBytes() > 1 << 19);
+    const isEmpty = new Promise<void>((resolve) => sink.whenEmpty(resolve));
+    let text = "";
+    for await (const chunk of res.setEncoding("utf8")) {
+      text += chunk;
+      if (text.endsWith("last\n")) break;
+    }
+    assert.equal(text, `first\n${big}last\n`);
+    await isEmpty;
+    assert.equal(sink.waitingBytes(), 0);
+    res.destroy();
+    await until(() => sinks.length === 0);
   });
 
   it("refuses connections beyond its bound instead of growing", async () => {

@@ -1,11 +1,20 @@
 /**
  * The agent's small HTTP servers: control (everything, Unix socket, root only), and what the configuration opens on TCP
- * for metrics and health. Answers are small, connections few, times short: nothing here can hold the agent up.
+ * for metrics and health. Answers are small or bounded by how fast they are taken, connections few: nothing here can hold the agent up.
  */
 
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { ListenAddress } from "./config/fields.ts";
+
+/** Where the parts of an answer without an end go. */
+export interface Sink {
+  write(text: string): void;
+  /** Bytes that the client has not taken yet. */
+  waitingBytes(): number;
+  /** Calls once when it has taken all of them. Only while some wait. */
+  whenEmpty(listener: () => void): void;
+}
 
 /** An answer. */
 export interface Reply {
@@ -13,6 +22,8 @@ export interface Reply {
   /** A string goes out as it is; anything else as JSON. */
   readonly body: unknown;
   readonly contentType?: string;
+  /** Goes on after the body until the client has gone; then what this returns is disposed. */
+  readonly stream?: (sink: Sink) => Disposable;
 }
 
 /** Answers by `METHOD /path`. */
@@ -38,7 +49,21 @@ async function answer(routes: Routes, req: IncomingMessage, res: ServerResponse)
   res.writeHead(reply.status, {
     "content-type": reply.contentType ?? (isText ? "text/plain; charset=utf-8" : "application/json"),
   });
+  if (reply.stream !== undefined) return goOn(reply.stream, `${reply.body}`, res);
   res.end(isText ? reply.body : `${toJson(reply.body)}\n`);
+}
+
+function goOn(stream: NonNullable<Reply["stream"]>, body: string, res: ServerResponse): void {
+  // The client learns at once that it is served, also when there is nothing to say yet.
+  res.flushHeaders();
+  if (body !== "") res.write(body);
+  const streaming = stream({
+    write: (text) => void (text !== "" && res.write(text)),
+    waitingBytes: () => res.writableLength,
+    whenEmpty: (listener) => res.once("drain", listener),
+  });
+  if (res.closed) streaming[Symbol.dispose]();
+  else res.once("close", () => streaming[Symbol.dispose]());
 }
 
 async function run(route: Routes[string], query: string): Promise<Reply> {

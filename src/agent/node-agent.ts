@@ -6,6 +6,7 @@
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { ClusterSource } from "../cluster/source.ts";
+import type { EventNames } from "../flow/told.ts";
 import { makePool, type Pool } from "../ipam/pool.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -26,6 +27,7 @@ import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { type Sweep, sweep } from "./cni/sweep.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
+import { eventNames } from "./policy/event-names.ts";
 import { PolicyEngine, type PolicyState } from "./policy/policy-engine.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
@@ -88,6 +90,8 @@ export class NodeAgent {
   readonly #cluster: ClusterView;
   readonly #clusterRows: (input: ClusterInput) => ClusterRows;
   readonly #programs: Programs;
+  /** Names for what the data plane tells. */
+  readonly names: EventNames;
   #runProblem: string | undefined;
   #failedRuns = 0;
   #report: RunReport | undefined;
@@ -105,6 +109,10 @@ export class NodeAgent {
     this.#cluster = new ClusterView({ ...parts, nodeName: parts.config.nodeName });
     this.#look = this.#cluster.look();
     this.#clusterRows = rememberingClusterRows(() => this.nodeIds());
+    this.names = eventNames(
+      () => this.#policy,
+      () => parts.ledger.endpoints(),
+    );
     this.#links = new LinksView(parts.kernel);
     this.#reconciler = new Reconciler(parts.kernel, this.#links, describeMapRow, this.#events());
   }

@@ -1,5 +1,8 @@
 /** What the agent's HTTP servers answer. */
 
+import { formatIssues } from "../base/issue.ts";
+import { parseEventQuery } from "../flow/query.ts";
+import { type EventWatch, MAX_FOLLOWERS } from "./events/event-watch.ts";
 import type { Reply, Routes } from "./http.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
 import type { AgentStatus, EndpointStatus } from "./status/status.ts";
@@ -15,6 +18,7 @@ export interface RouteSources {
   /** Looks at everything now. */
   resync(): AgentStatus;
   readonly metrics: MetricSources;
+  readonly events: Pick<EventWatch, "past" | "follow" | "hasRoom">;
 }
 
 function verdict(reasons: readonly string[]): Reply {
@@ -41,6 +45,16 @@ export function metricsRoutes(s: RouteSources): Routes {
   };
 }
 
+/** Events of the past and, where they are asked for, those that come: JSON, one to a line. */
+function events(watch: RouteSources["events"], parameters: URLSearchParams): Reply {
+  const query = parseEventQuery(parameters);
+  if (!query.ok) return { status: 400, body: `${formatIssues(query.error)}\n` };
+  const contentType = "application/x-ndjson";
+  if (!query.value.follows) return { status: 200, body: watch.past(query.value), contentType };
+  if (!watch.hasRoom) return { status: 503, body: `${MAX_FOLLOWERS} follow already: end one of them\n` };
+  return { status: 200, body: "", contentType, stream: (sink) => watch.follow(query.value, sink) };
+}
+
 /** Everything, for the socket that only root may use. */
 export function controlRoutes(s: RouteSources): Routes {
   const ok = (body: unknown): Reply => ({ status: 200, body });
@@ -51,6 +65,7 @@ export function controlRoutes(s: RouteSources): Routes {
     "GET /v1/status": () => ok(s.status()),
     "GET /v1/nodes": () => ok(s.status().nodes),
     "GET /v1/endpoints": () => ok(s.endpoints()),
+    "GET /v1/events": (query) => events(s.events, query),
     "POST /v1/resync": () => ok(s.resync()),
   };
 }

@@ -1,5 +1,7 @@
 /** Asks a running agent over its control socket. */
 
+import type { IncomingMessage } from "node:http";
+
 /** There is no agent, or it does not answer. */
 export class AgentAwayError extends Error {
   readonly code: string;
@@ -59,4 +61,35 @@ export async function askText(socketPath: string, path: string, method: "GET" | 
 /** {@link askText} as JSON. The agent of the same version is trusted to keep to the type. */
 export async function ask<T>(socketPath: string, path: string, method: "GET" | "POST" = "GET"): Promise<T> {
   return JSON.parse(await askText(socketPath, path, method)) as T;
+}
+
+/**
+ * Shows the lines of an answer that goes on, until one is the last that is wanted.
+ * @param show false: enough
+ * @throws AgentAwayError, also when the agent ends; AgentAnswerError
+ */
+export async function followLines(socketPath: string, path: string, show: (line: string) => boolean): Promise<void> {
+  const { request } = await import("node:http");
+  const { createInterface } = await import("node:readline");
+  const res = await new Promise<IncomingMessage>((resolve, reject) => {
+    const req = request({ socketPath, path, agent: false }, resolve);
+    req.on("error", (cause: NodeJS.ErrnoException) =>
+      reject(new AgentAwayError(socketPath, cause.code ?? cause.message, { cause })),
+    );
+    req.end();
+  });
+  try {
+    if (res.statusCode !== 200) {
+      let body = "";
+      for await (const chunk of res.setEncoding("utf8")) body += chunk;
+      throw new AgentAnswerError(path, res.statusCode ?? 0, body);
+    }
+    for await (const line of createInterface({ input: res })) if (!show(line)) return;
+  } catch (cause) {
+    if (cause instanceof AgentAnswerError) throw cause;
+    throw new AgentAwayError(socketPath, "it ended, or closed the connection", { cause });
+  } finally {
+    res.destroy();
+  }
+  throw new AgentAwayError(socketPath, "it ended");
 }

@@ -9,6 +9,7 @@ import { addCompletion } from "./commands/completion.ts";
 import { addEndpoint } from "./commands/endpoint.ts";
 import { addIpam } from "./commands/ipam.ts";
 import { addLab } from "./commands/lab.ts";
+import { addMonitor } from "./commands/monitor.ts";
 import { addNode } from "./commands/node.ts";
 import { addPolicy } from "./commands/policy.ts";
 import { addStatus } from "./commands/status.ts";
@@ -28,6 +29,7 @@ export function makeProgram(io: Io): Command {
   addIpam(program, io);
   addNode(program, io);
   addPolicy(program, io);
+  addMonitor(program, io);
   addBpf(program, io);
   addAgent(program, io);
   addLab(program, io);

@@ -19,6 +19,14 @@ export const EVENT_KINDS = ["drop", "denied", "logged", "staged"] as const;
 /** One of {@link EVENT_KINDS}. */
 export type EventKind = (typeof EVENT_KINDS)[number];
 
+/**
+ * What became of the packet. `denied`: by policy; `dropped`: for another reason. `would-…`: what staged policies would have
+ * made of it, which they did not.
+ */
+export const VERDICTS = ["allowed", "denied", "dropped", "would-allow", "would-deny"] as const;
+/** One of {@link VERDICTS}. */
+export type EventVerdict = (typeof VERDICTS)[number];
+
 /** What policy said. */
 export interface PolicySays {
   /** Of the rules that spoke. */
@@ -87,6 +95,20 @@ export function kindOf(reason: number): EventKind {
 /** Name of a reason by its number, without `drop_`. */
 export function reasonName(reason: number): string {
   return METRIC_NAMES.get(reason)?.replace(/^drop_/, "") ?? `unknown_${reason}`;
+}
+
+/** What became of an event's packet. */
+export function verdictOf(e: Pick<FlowEvent, "kind" | "policy">): EventVerdict {
+  switch (e.kind) {
+    case "drop":
+      return "dropped";
+    case "denied":
+      return "denied";
+    case "logged":
+      return e.policy?.isAllowed === true ? "allowed" : "denied";
+    case "staged":
+      return e.policy?.isAllowed === true ? "would-allow" : "would-deny";
+  }
 }
 
 function policyOf(raw: Event): PolicySays | undefined {

@@ -11,6 +11,7 @@ const parse = (text: string) => parseEventQuery(new URLSearchParams(text));
 test("no condition wants everything, nothing of the past, and ends", () => {
   assert.deepEqual(unwrap(parse("")), {
     kinds: new Set(),
+    verdicts: new Set(),
     reasons: new Set(),
     prefixes: [],
     pods: new Set(),
@@ -21,10 +22,12 @@ test("no condition wants everything, nothing of the past, and ends", () => {
 
 test("a question with everything", () => {
   const q = unwrap(
-    parse("kind=drop&kind=denied&reason=drop_no_route&ip=10.0.0.0/8&ip=fd00::1&pod=a/b&last=20&follow=true"),
+    parse(
+      "kind=drop&kind=denied&verdict=would-deny&reason=drop_no_route&ip=10.0.0.0/8&ip=fd00::1&pod=a/b&last=20&follow=true",
+    ),
   );
   assert.deepEqual([...q.kinds], ["drop", "denied"]);
-  assert.deepEqual([...q.reasons], ["no_route"]);
+  assert.deepEqual([...q.verdicts, ...q.reasons], ["would-deny", "no_route"]);
   assert.deepEqual(
     q.prefixes.map((p) => p.text),
     ["10.0.0.0/8", "fd00::1/128"],
@@ -34,6 +37,7 @@ test("a question with everything", () => {
 
 const WRONG: readonly (readonly [string, RegExp])[] = [
   ["kind=drops", /^"drops" is no kind of event: "drop" is$/],
+  ["verdict=denid", /^"denid" is no verdict: "denied" is$/],
   ["reason=no_rout", /^"no_rout" is no reason of an event: "no_route" is$/],
   ["ip=10.0.0.1/8", /^"10\.0\.0\.1\/8" has host bits set: "10\.0\.0\.0\/8" would be right$/],
   ["ip=host", /"host"/],
@@ -66,13 +70,21 @@ test("what is wanted", () => {
   for (const text of [
     "",
     "kind=drop",
+    "verdict=dropped",
     "reason=no_route",
     "ip=10.0.0.0/8",
     "ip=192.0.2.1",
     "kind=denied&kind=drop&ip=10.1.2.3",
   ])
     assert.ok(wants(text), text);
-  for (const text of ["kind=denied", "reason=ttl", "ip=10.2.0.0/16", "ip=::/0", "kind=drop&ip=10.9.9.9"])
+  for (const text of [
+    "kind=denied",
+    "verdict=allowed",
+    "reason=ttl",
+    "ip=10.2.0.0/16",
+    "ip=::/0",
+    "kind=drop&ip=10.9.9.9",
+  ])
     assert.ok(!wants(text), text);
   assert.ok(wants("kind=drop", blind));
   assert.ok(!wants("ip=0.0.0.0/0", blind), "a packet without addresses is nobody's");

@@ -5,7 +5,7 @@ import { nearest } from "../base/nearest.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { parseAddr } from "../net/addr.ts";
 import { hostPrefix, type Prefix, parsePrefix } from "../net/prefix.ts";
-import { EVENT_KINDS, type EventKind } from "./event.ts";
+import { EVENT_KINDS, type EventKind, type EventVerdict, VERDICTS } from "./event.ts";
 import type { EventFilter } from "./filter.ts";
 import { EVENT_REASONS } from "./reasons.ts";
 
@@ -24,7 +24,7 @@ export const MAX_LAST = 4096;
 /** Values of one parameter. */
 const MAX_VALUES = 64;
 
-const PARAMETERS = ["kind", "reason", "ip", "pod", "last", "follow"] as const;
+const PARAMETERS = ["kind", "verdict", "reason", "ip", "pod", "last", "follow"] as const;
 
 function suggestion(word: string, known: readonly string[]): string {
   const near = nearest(word, known);
@@ -41,6 +41,7 @@ function parseIp(text: string): Result<Prefix> {
 export function parseEventQuery(parameters: Iterable<readonly [string, string]>): Result<EventQuery, readonly Issue[]> {
   const issues: Issue[] = [];
   const kinds = new Set<EventKind>();
+  const verdicts = new Set<EventVerdict>();
   const reasons = new Set<string>();
   const pods = new Set<string>();
   const prefixes: Prefix[] = [];
@@ -59,6 +60,12 @@ export function parseEventQuery(parameters: Iterable<readonly [string, string]>)
         const kind = EVENT_KINDS.find((k) => k === word);
         if (kind === undefined) refuse(name, `"${word}" is no kind of event: ${suggestion(word, EVENT_KINDS)}`);
         else kinds.add(kind);
+        break;
+      }
+      case "verdict": {
+        const verdict = VERDICTS.find((v) => v === word);
+        if (verdict === undefined) refuse(name, `"${word}" is no verdict: ${suggestion(word, VERDICTS)}`);
+        else verdicts.add(verdict);
         break;
       }
       case "reason": {
@@ -91,5 +98,5 @@ export function parseEventQuery(parameters: Iterable<readonly [string, string]>)
         refuse(name, `There is no such condition: ${suggestion(name, PARAMETERS)}`);
     }
   }
-  return issues.length > 0 ? err(issues) : ok({ kinds, reasons, prefixes, pods, last, follows });
+  return issues.length > 0 ? err(issues) : ok({ kinds, verdicts, reasons, prefixes, pods, last, follows });
 }

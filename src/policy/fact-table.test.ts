@@ -49,3 +49,10 @@ test("the same say twice is none", () => {
   table.put("a", same, 1);
   assert.deepEqual(told, ["10.0.0.1 a"]);
 });
+
+test("whose say counts can be asked", () => {
+  const { table, facts } = listening();
+  table.put("here", [facts("10.0.0.1", "here")], 2);
+  table.put("there", [facts("10.0.0.1", "there")], 1);
+  assert.deepEqual([table.ownerAt(addr("10.0.0.1")), table.ownerAt(addr("10.0.0.2"))], ["here", undefined]);
+});

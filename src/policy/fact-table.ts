@@ -40,6 +40,11 @@ export class FactTable {
     this.put(owner, [], 0);
   }
 
+  /** Whose say counts for an address; undefined: nobody says anything. */
+  ownerAt(addr: AddressFacts["addr"]): string | undefined {
+    return this.#byAddr.get(addr.text)?.at(-1)?.owner;
+  }
+
   owners(): IterableIterator<string> {
     return this.#byOwner.keys();
   }

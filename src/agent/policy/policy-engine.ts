@@ -5,7 +5,7 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
-import { addr } from "../../net/addr.ts";
+import { type Addr, addr } from "../../net/addr.ts";
 import { CLOSED_CLASSES, endpointMapRows } from "../../plan/endpoint.ts";
 import { changeTables, EMPTY_TABLES } from "../../policy/change.ts";
 import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
@@ -16,9 +16,11 @@ import { createRuleReader, type PolicyObjects, type PolicyRules } from "../../po
 import { createPartition } from "../../policy/identity.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
+import { type FoundRule, RuleBook } from "../../policy/rule-book.ts";
 import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { ClusterFacts, type FactObjects, LOCAL_RANK } from "./cluster-facts.ts";
+import type { NameSource } from "./event-names.ts";
 import { IdentityRows } from "./identity-rows.ts";
 import { LocalEndpoints, type PodTables } from "./local-endpoints.ts";
 import { freeNumbers, PolicyMaps } from "./policy-maps.ts";
@@ -43,7 +45,7 @@ export interface PolicyState {
 }
 
 /** See the file's comment. */
-export class PolicyEngine {
+export class PolicyEngine implements NameSource {
   readonly #kernel: Kernel;
   readonly #partition = createPartition();
   readonly #facts = new FactTable((addr, facts) =>
@@ -53,6 +55,7 @@ export class PolicyEngine {
   readonly #locals: LocalEndpoints;
   readonly #identities = new IdentityRows();
   readonly #rules = createRuleReader();
+  readonly #book = new RuleBook();
   readonly #maps: PolicyMaps;
   readonly #compiler: Compiler;
   #tables: PolicyTables = EMPTY_TABLES;
@@ -128,6 +131,21 @@ export class PolicyEngine {
     return this.#tables.endpoints.get(UNKNOWN.key);
   }
 
+  ownerAt(addr: Addr): string | undefined {
+    return this.#facts.ownerAt(addr);
+  }
+
+  rule(number: number): FoundRule | undefined {
+    return this.#book.find(number);
+  }
+
+  whyClosed(id: number): string | undefined {
+    const { endpoints, overflow } = this.#tables;
+    const classes = endpoints.get(String(id));
+    if (classes === undefined) return "its pod's object is not known yet";
+    return overflow.get(classes.ingress) ?? overflow.get(classes.egress);
+  }
+
   state(): PolicyState {
     return {
       tables: this.#tables,
@@ -172,6 +190,7 @@ export class PolicyEngine {
         const { before, after } = changeTables(this.#tables, tables);
         const { put, removed } = this.#identities.take(this.#partition);
         this.#tables = tables;
+        this.#book.take(tables.rules);
         writes += before.length + put.length + removed.length + after.length;
         this.#maps.write(before, (w) => this.#putClasses(w.key, w.classes));
         this.#maps.writeIdentities(put, removed);

@@ -1,0 +1,62 @@
+/** Names for what events have numbers and addresses of: pods and nodes, rules and their objects. */
+
+import type { AddressName, EventNames, RuleName } from "../../flow/told.ts";
+import type { Endpoint } from "../../model/endpoint.ts";
+import { podKey } from "../../model/pod.ts";
+import { type Addr, addrEqual } from "../../net/addr.ts";
+import { refText } from "../../policy/order.ts";
+import type { FoundRule } from "../../policy/rule-book.ts";
+
+/** What policy knows. */
+export interface NameSource {
+  /** Whose facts count for an address, as `pod default/a`, `node n` or `endpoint 7`. */
+  ownerAt(addr: Addr): string | undefined;
+  rule(number: number): FoundRule | undefined;
+  /** Why an attachment is closed; undefined: it is not. */
+  whyClosed(id: number): string | undefined;
+}
+
+/** `namespace/name` of an attachment's pod; the container where the runtime named no pod. */
+export function endpointName(e: Pick<Endpoint, "podNamespace" | "podName" | "containerId">): string {
+  return e.podName === undefined ? e.containerId : podKey(e.podNamespace ?? "", e.podName);
+}
+
+/** A rule with the name of its object. */
+export function ruleName({ info, isCurrent }: FoundRule): RuleName {
+  return {
+    object: info.ref === undefined ? undefined : refText(info.ref),
+    path: info.path,
+    name: info.name,
+    isolatedBy: [],
+    isCurrent,
+  };
+}
+
+/**
+ * @param source undefined while policy is not known
+ * @param endpoints attachments of this node
+ */
+export function eventNames(source: () => NameSource | undefined, endpoints: () => readonly Endpoint[]): EventNames {
+  const endpointAt = (addr: Addr) => endpoints().find((e) => e.addrs.some((a) => addrEqual(a, addr)));
+  const nameOfEndpoint = (e: Endpoint | undefined): AddressName | undefined =>
+    e === undefined ? undefined : { kind: "pod", name: endpointName(e) };
+  return {
+    at(addr) {
+      const owner = source()?.ownerAt(addr);
+      const space = owner?.indexOf(" ") ?? -1;
+      const [kind, name] = [owner?.slice(0, space), owner?.slice(space + 1) ?? ""];
+      if (kind === "pod" || kind === "node") return { kind, name };
+      // An attachment of which nothing is known has no facts either.
+      return nameOfEndpoint(endpointAt(addr));
+    },
+    rule(number) {
+      const found = source()?.rule(number);
+      return found === undefined ? undefined : ruleName(found);
+    },
+    whyClosed(addr) {
+      const e = endpointAt(addr);
+      if (e === undefined) return "no pod of this node has the address any more";
+      return source()?.whyClosed(e.id) ?? "its verdicts were being written";
+    },
+  };
+}

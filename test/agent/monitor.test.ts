@@ -1,0 +1,175 @@
+/** `twill monitor` against a real agent and real packets: what is denied names the policy that denied it. */
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { ToldEvent } from "../../src/flow/told.ts";
+import { probe } from "../../src/lab/probe/probe.ts";
+import { writeIn } from "../fixture/files.ts";
+import { waitFor } from "../fixture/sandbox.ts";
+import { addPod, openNodes, type Pod, startAgents, type TwillNode } from "../fixture/twill-nodes.ts";
+
+const stack = new AsyncDisposableStack();
+let node: TwillNode;
+let client: Pod;
+let server: Pod;
+
+const NOBODY = 6999;
+
+/** Denies port 81 by a rule of its own, allows port 80 to friends only. */
+const CALICO = {
+  apiVersion: "projectcalico.org/v3",
+  kind: "NetworkPolicy",
+  metadata: { name: "no-81", namespace: "default" },
+  spec: {
+    selector: "app == 'server'",
+    order: 10,
+    types: ["Ingress"],
+    ingress: [
+      { action: "Deny", protocol: "TCP", destination: { ports: [81] } },
+      { action: "Log", protocol: "TCP", destination: { ports: [82] } },
+      { action: "Allow", protocol: "TCP", destination: { ports: [82] } },
+    ],
+  },
+};
+const KUBERNETES = {
+  apiVersion: "networking.k8s.io/v1",
+  kind: "NetworkPolicy",
+  metadata: { name: "only-friends", namespace: "default" },
+  spec: {
+    podSelector: { matchLabels: { app: "server" } },
+    policyTypes: ["Ingress"],
+    ingress: [
+      { from: [{ podSelector: { matchLabels: { app: "friend" } } }], ports: [{ port: 80 }] },
+      { ports: [{ port: 83 }] },
+    ],
+  },
+};
+const STAGED = {
+  apiVersion: "projectcalico.org/v3",
+  kind: "StagedNetworkPolicy",
+  metadata: { name: "no-83-soon", namespace: "default" },
+  spec: {
+    selector: "app == 'server'",
+    order: 5,
+    types: ["Ingress"],
+    ingress: [{ action: "Deny", protocol: "TCP", destination: { ports: [83] } }],
+  },
+};
+
+/** Objects as a file of YAML: JSON is YAML. */
+const documents = (...objects: readonly object[]) => objects.map((o) => JSON.stringify(o)).join("\n---\n");
+
+function podObject(name: string, app: string): object {
+  const metadata = { name, namespace: "default", labels: { app } };
+  return { apiVersion: "v1", kind: "Pod", metadata, spec: { nodeName: "node-1", containers: [{ name: "c" }] } };
+}
+
+before(async () => {
+  const nodes = await openNodes(stack, { count: 1 });
+  const [first] = nodes;
+  assert.ok(first);
+  node = first;
+  const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } };
+  const pods = [podObject("client", "client"), podObject("server", "server")];
+  writeIn(node.box, "/run/objects/pods.yaml", documents(namespace, ...pods));
+  writeIn(node.box, "/run/objects/policies.yaml", documents(CALICO, KUBERNETES, STAGED));
+  await startAgents(stack, nodes);
+  client = await addPod(node, { name: "client" });
+  server = await addPod(node, { name: "server" });
+});
+
+after(() => stack.disposeAsync());
+
+const toServer = (port: number, family = 0) =>
+  probe({ netns: client.netns, protocol: "TCP", to: server.addresses[family] ?? "", port, timeoutMs: 300 });
+
+async function past(...words: string[]): Promise<ToldEvent[]> {
+  const out = await node.cli("monitor", "--no-follow", "--json", ...words);
+  return out
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as ToldEvent);
+}
+
+/** The first event about a port of the server's; sends until it is there. */
+function eventAbout(port: number, family = 0, ...words: string[]): Promise<ToldEvent> {
+  return waitFor(`an event about port ${port}`, async () => {
+    await toServer(port, family);
+    return (await past("--last", "500", ...words)).find(
+      (e) => e.destination?.port === port && e.destination.address === server.addresses[family],
+    );
+  });
+}
+
+test("a denied packet names policy and rule, direction, and both ends with their identities", async () => {
+  for (const family of [0, 1]) {
+    const e = await eventAbout(81, family);
+    assert.deepEqual(
+      [e.verdict, e.direction, e.protocol, e.tcpFlags, e.rule?.object, e.rule?.path, e.rule?.isCurrent],
+      ["denied", "ingress", "TCP", "SYN", "NetworkPolicy.projectcalico.org default/no-81", "spec.ingress[0]", true],
+    );
+    assert.deepEqual([e.source?.pod, e.destination?.pod], ["default/client", "default/server"]);
+    assert.equal(e.source?.address, client.addresses[family]);
+    assert.ok((e.source?.identity ?? 0) >= 256 && (e.destination?.identity ?? 0) >= 256);
+    assert.ok(Math.abs(Date.parse(e.time) - Date.now()) < 60_000, e.time);
+  }
+});
+
+test("what a rule logs and allows is told with the rule that logs", async () => {
+  const e = await eventAbout(82);
+  assert.deepEqual(
+    [e.verdict, e.kind, e.rule?.object, e.rule?.path],
+    ["allowed", "logged", "NetworkPolicy.projectcalico.org default/no-81", "spec.ingress[1]"],
+  );
+});
+
+test("what a staged policy would deny is told with its rule, and passes", async () => {
+  const e = await eventAbout(83, 0, "--verdict", "would-deny");
+  assert.deepEqual(
+    [e.kind, e.rule?.object, e.rule?.path],
+    ["staged", "StagedNetworkPolicy default/no-83-soon", "spec.ingress[0]"],
+  );
+  assert.equal((await toServer(83)).verdict, "refused", "nobody listens there, and the server says so");
+});
+
+test("a line for people says the same, and the end comes after so many", async () => {
+  const watching = node.cli("monitor", "--drop", "--pod", "server", "--last", "0", "-n", "2");
+  let isOver = false;
+  void watching.finally(() => {
+    isOver = true;
+  });
+  while (!isOver) await toServer(81);
+  const lines = (await watching).trimEnd().split("\n");
+  assert.equal(lines.length, 2);
+  for (const line of lines)
+    assert.match(
+      line,
+      /^\d\d:\d\d:\d\d\.\d{3} denied +ingress +default\/client \(10\.244\.1\.\d+:\d+ id \d+\) → default\/server \(10\.244\.1\.\d+:81 id \d+\) TCP SYN by NetworkPolicy\.projectcalico\.org default\/no-81 spec\.ingress\[0\]$/,
+    );
+});
+
+test("a late event still names the rule of a policy that is gone", async () => {
+  await eventAbout(81);
+  writeIn(node.box, "/run/objects/policies.yaml", documents(KUBERNETES));
+  const e = await waitFor("the policy to be gone", async () =>
+    (await past("--last", "500")).find((x) => x.destination?.port === 81 && x.rule?.isCurrent === false),
+  );
+  assert.deepEqual(
+    [e.rule?.object, e.rule?.path],
+    ["NetworkPolicy.projectcalico.org default/no-81", "spec.ingress[0]"],
+  );
+});
+
+test("what is no policy's is told with its reason", async () => {
+  const to = "10.244.77.7";
+  const e = await waitFor("a drop", async () => {
+    await probe({ netns: client.netns, protocol: "TCP", to, port: NOBODY, timeoutMs: 100 });
+    return (await past("--reason", "no_route", "--ip", to))[0];
+  });
+  assert.deepEqual([e.verdict, e.direction, e.rule], ["dropped", undefined, undefined]);
+});
+
+test("wrong words are told with what would be right", async () => {
+  await assert.rejects(node.cli("monitor", "--verdict", "denid"), /"denid" is no verdict: "denied" is/);
+  await assert.rejects(node.cli("monitor", "-n", "0"), /"0" is not a number of events/);
+});
