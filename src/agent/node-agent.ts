@@ -321,7 +321,12 @@ export class NodeAgent {
     if (!source.isSynced() || this.#programs.tag === undefined) return;
     try {
       const policy =
-        this.#policy ?? new PolicyEngine(kernel, { node: config.nodeName, hasPods: config.cluster.kind === "kube" });
+        this.#policy ??
+        new PolicyEngine(
+          kernel,
+          { node: config.nodeName, hasPods: config.cluster.kind === "kube" },
+          config.policy.mode,
+        );
       ledger.exclusive(() => {
         policy.update(source.snapshot().tables, ledger.endpoints());
         if (isFull && this.#policy !== undefined) this.counts.drifted += policy.mend();

@@ -74,7 +74,8 @@ export function configRow(settings: NetworkSettings, facts: ConfigFacts, revisio
   const flags =
     (masquerade.isEnabled && facts.nodeV4 !== undefined ? ConfigFlag.masquerade4 : 0) |
     (masquerade.isEnabled && facts.nodeV6 !== undefined ? ConfigFlag.masquerade6 : 0) |
-    (tunnel.hasShortcut ? 0 : ConfigFlag.noShortcut);
+    (tunnel.hasShortcut ? 0 : ConfigFlag.noShortcut) |
+    (settings.rejectsDenied ? ConfigFlag.reject : 0);
   return {
     key: CONFIG_KEY,
     value: encodeConfig({

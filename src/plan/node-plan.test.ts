@@ -14,6 +14,7 @@ import type { NetworkSettings } from "./settings.ts";
 const SETTINGS: NetworkSettings = {
   clusterCidrs: [prefix("10.244.0.0/16"), prefix("fd00:10:244::/48")],
   tunnel: { port: 8472, vni: 1, hasShortcut: true },
+  rejectsDenied: false,
   mtuBytes: "auto",
   devices: "auto",
   masquerade: { isEnabled: true, excludeCidrs: [prefix("172.16.0.0/12")], ports: { first: 10240, last: 29999 } },
@@ -107,6 +108,10 @@ test("the same input gives the same rows, and the revision follows what flows ar
 test("a node where a firewall wants to see tunnel packets has no shortcut", () => {
   const settings = { ...SETTINGS, tunnel: { ...SETTINGS.tunnel, hasShortcut: false } };
   assert.match(text({ settings }), /flags masquerade4,masquerade6,no_shortcut /);
+});
+
+test("a node that answers what policy denies says so to its programs", () => {
+  assert.match(text({ settings: { ...SETTINGS, rejectsDenied: true } }), /flags masquerade4,masquerade6,reject /);
 });
 
 test("a pod's device gets its program", () => {

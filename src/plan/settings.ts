@@ -30,4 +30,6 @@ export interface NetworkSettings {
     readonly excludeCidrs: readonly Prefix[];
     readonly ports: PortRange;
   };
+  /** What policy denies is answered: TCP by a reset, everything else by an ICMP error. */
+  readonly rejectsDenied: boolean;
 }

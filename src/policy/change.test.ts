@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Labels } from "../model/intern.ts";
 import { type Addr, addr } from "../net/addr.ts";
 import { changeTables, EMPTY_TABLES, type TableWrite } from "./change.ts";
 import { createCompiler } from "./compile.ts";
 import { translateClusterNetworkPolicy } from "./dialects/cluster-network-policy.ts";
 import { translateNetworkPolicy } from "./dialects/kubernetes.ts";
 import { createPartition } from "./identity.ts";
+import type { LiteralCluster } from "./literal/flow.ts";
 import { lookup } from "./lookup.ts";
 import { verdictText } from "./set.ts";
 import type { ClassRow, EndpointClasses, PolicyTables, SetRow } from "./table.ts";
@@ -67,6 +69,10 @@ function cells(
   return out;
 }
 
+function relabel(cluster: LiteralCluster, name: string, labels: Labels): LiteralCluster {
+  return { ...cluster, pods: cluster.pods.map((p) => (p.name === name ? { ...p, labels } : p)) };
+}
+
 test("after every single write each flow has the answer from before the change or the one from after it", () => {
   let writes = 0;
   for (let seed = 1; seed <= 12; seed++) {
@@ -85,13 +91,13 @@ test("after every single write each flow has the answer from before the change o
     const { tables, write } = kernel();
     const ipcache: Ipcache = new Map();
     let from = EMPTY_TABLES;
-    for (let turn = 0; turn < 4; turn++) {
-      const some = policies.filter(() => r.oneIn(2));
-      // What the cluster's addresses are by then; a pod's labels change together with the policies.
-      const now = {
-        ...cluster,
-        pods: cluster.pods.map((p) => (r.oneIn(5) ? { ...p, labels: r.pick(cluster.pods).labels } : p)),
-      };
+    let some: typeof policies = [];
+    let now = cluster;
+    for (let turn = 0; turn < 6; turn++) {
+      // One change at a time: the policies, or the labels of a pod. Of two at once either may show first.
+      const relabelled = r.pick(cluster.pods);
+      if (turn % 2 === 0) some = policies.filter(() => r.oneIn(2));
+      else now = relabel(now, relabelled.name, r.pick(cluster.pods).labels);
       const fresh = compileNode(now, "node-1", { policies: some });
       const keys = [...fresh.tables.endpoints.keys()];
       const end = cells(

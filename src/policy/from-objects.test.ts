@@ -4,38 +4,14 @@ import { createInterner } from "../model/intern.ts";
 import { parseNetworkSet } from "../model/policy/calico-objects.ts";
 import { parseCalicoNetworkPolicy } from "../model/policy/calico-policy.ts";
 import { parseNetworkPolicy } from "../model/policy/network-policy.ts";
-import { createRuleReader, type ObjectTable, type PolicyObjects } from "./from-objects.ts";
+import { createRuleReader, type PolicyObjects } from "./from-objects.ts";
 import { refKey, refText } from "./order.ts";
+import { emptyObjects, tableOf } from "./testing/policy-objects.ts";
 
 const interner = createInterner();
 
-function table<Row>(...rows: readonly Row[]): ObjectTable<Row> {
-  return { get: () => undefined, size: rows.length, [Symbol.iterator]: () => rows.values() };
-}
-
-const none = table<never>();
-
 function objects(some: Partial<PolicyObjects>): PolicyObjects {
-  return {
-    namespaces: none,
-    networkPolicies: none,
-    clusterNetworkPolicies: none,
-    adminNetworkPolicies: none,
-    baselineAdminNetworkPolicies: none,
-    calicoTiers: none,
-    networkSets: none,
-    globalNetworkSets: none,
-    hostEndpoints: none,
-    calicoNetworkPolicies: none,
-    globalNetworkPolicies: none,
-    stagedNetworkPolicies: none,
-    stagedGlobalNetworkPolicies: none,
-    stagedKubernetesNetworkPolicies: none,
-    ciliumNetworkPolicies: none,
-    ciliumClusterwideNetworkPolicies: none,
-    ciliumCidrGroups: none,
-    ...some,
-  };
+  return { ...emptyObjects(), ...some };
 }
 
 function networkPolicy(name: string) {
@@ -47,8 +23,8 @@ function networkPolicy(name: string) {
 test("what has not changed is the same object as before", () => {
   const reader = createRuleReader();
   const [a, b] = [networkPolicy("a"), networkPolicy("b")];
-  const first = reader.read(objects({ networkPolicies: table(a) }));
-  const second = reader.read(objects({ networkPolicies: table(a, b) }));
+  const first = reader.read(objects({ networkPolicies: tableOf(a) }));
+  const second = reader.read(objects({ networkPolicies: tableOf(a, b) }));
   assert.deepEqual(
     second.policies.map((p) => p.ref.name),
     ["a", "b"],
@@ -65,9 +41,9 @@ test("networks of Calico's sets have their labels where there is a policy of Cal
   const policy = parseCalicoNetworkPolicy({ metadata: { namespace: "x", name: "p" }, spec: { order: 1 } }, interner);
   assert.ok(set.ok && policy.ok);
   const reader = createRuleReader();
-  const networkSets = table(set.value);
+  const networkSets = tableOf(set.value);
   assert.deepEqual(reader.read(objects({ networkSets })).overlays, []);
-  const rules = reader.read(objects({ networkSets, calicoNetworkPolicies: table(policy.value) }));
+  const rules = reader.read(objects({ networkSets, calicoNetworkPolicies: tableOf(policy.value) }));
   assert.deepEqual(
     rules.overlays.map((o) => [o.prefix.text, o.labels.get("calico")?.[0]?.get("a")]),
     [["192.0.2.0/24", "b"]],
@@ -79,7 +55,7 @@ test("policies of one name of two groups are two to everybody", () => {
   const calico = parseCalicoNetworkPolicy({ metadata: { namespace: "x", name: "a" }, spec: {} }, interner);
   assert.ok(calico.ok);
   const { policies } = createRuleReader().read(
-    objects({ networkPolicies: table(networkPolicy("a")), calicoNetworkPolicies: table(calico.value) }),
+    objects({ networkPolicies: tableOf(networkPolicy("a")), calicoNetworkPolicies: tableOf(calico.value) }),
   );
   assert.deepEqual(
     policies.map((p) => [refKey(p.ref), refText(p.ref)]),

@@ -21,7 +21,8 @@ import { calicoNetworkSetLabels, calicoViews } from "./dialects/calico-labels.ts
 import { translateCiliumPolicy } from "./dialects/cilium.ts";
 import { CILIUM_VIEWS } from "./dialects/cilium-labels.ts";
 import { translateClusterNetworkPolicy } from "./dialects/cluster-network-policy.ts";
-import { translateNetworkPolicy } from "./dialects/kubernetes.ts";
+import { FROM_OWN_NODE, translateNetworkPolicy } from "./dialects/kubernetes.ts";
+import { pods } from "./dialects/selector.ts";
 import { type LabelViews, namespaceLabels } from "./facts.ts";
 import type { Overlay } from "./identity.ts";
 import type { LabelMap } from "./label-expr.ts";
@@ -64,6 +65,23 @@ export interface PolicyRules {
 export interface RuleReader {
   read(objects: PolicyObjects): PolicyRules;
 }
+
+/** `always`: what no policy decides is denied. `never`: there are no policies. */
+export type PolicyMode = "default" | "always" | "never";
+
+/** What `always` is: behind all tiers, nothing is left to be decided. Probes of a pod's own node go through. */
+const ALWAYS: readonly Policy[] = [
+  {
+    ref: { dialect: "kubernetes", kind: "Configuration", namespace: "", name: "policy.mode" },
+    tier: "last",
+    order: 0,
+    rank: 0,
+    mode: "enforce",
+    subject: { of: "pods", is: pods({ kind: "any" }) },
+    ingress: { isolates: true, rules: [{ ...FROM_OWN_NODE, path: "always" }] },
+    egress: { isolates: true, rules: [] },
+  },
+];
 
 const NO_LABELS: LabelMap = new Map();
 
@@ -132,7 +150,7 @@ function createCalicoContext() {
 }
 
 /** Nothing has been read. */
-export function createRuleReader(): RuleReader {
+export function createRuleReader(mode: PolicyMode = "default"): RuleReader {
   const noContext = undefined;
   const kubernetes = createTranslation((p: NetworkPolicy, _: undefined) => [translateNetworkPolicy(p)]);
   const cluster = () =>
@@ -163,6 +181,7 @@ export function createRuleReader(): RuleReader {
 
   return {
     read(o) {
+      if (mode === "never") return NOTHING;
       const ofCalico = [o.calicoNetworkPolicies, o.globalNetworkPolicies, o.stagedNetworkPolicies];
       const besides = [o.stagedGlobalNetworkPolicies, o.stagedKubernetesNetworkPolicies, o.hostEndpoints];
       const hasCalico = [...ofCalico, ...besides].some((table) => table.size > 0);
@@ -184,6 +203,7 @@ export function createRuleReader(): RuleReader {
           staged(o.stagedKubernetesNetworkPolicies, noContext),
           ciliumPolicies(o.ciliumNetworkPolicies, ofGroups),
           clusterwide(o.ciliumClusterwideNetworkPolicies, ofGroups),
+          mode === "always" ? ALWAYS : NO_POLICIES,
         ),
         tiers: tiers(o.calicoTiers, hasCalico),
         views: views(hasCalico, hasCilium, o.hostEndpoints),
@@ -194,3 +214,5 @@ export function createRuleReader(): RuleReader {
 }
 
 const NO_OVERLAYS: readonly Overlay[] = [];
+const NO_POLICIES: readonly Policy[] = [];
+const NOTHING: PolicyRules = { policies: NO_POLICIES, tiers: [], views: {}, overlays: NO_OVERLAYS };

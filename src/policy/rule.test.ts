@@ -2,14 +2,15 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { prefix } from "../net/prefix.ts";
 import { labelExprText } from "./label-expr.ts";
-import { type Atom, atomKey, BUILT_IN_TIERS } from "./rule.ts";
+import { orderPolicies } from "./order.ts";
+import { type Atom, atomKey } from "./rule.ts";
 
 describe("BUILT_IN_TIERS", () => {
-  it("stand in the order admin, default, baseline, and only default denies at its end", () => {
-    const byOrder = [...BUILT_IN_TIERS].sort((a, b) => (a.order < b.order ? -1 : 1));
+  it("stand in the order admin, default, baseline, last, and two deny at their end", () => {
+    const byOrder = orderPolicies([]).map((t) => t.tier);
     assert.deepEqual(
       byOrder.map((t) => `${t.name}: ${t.end}`),
-      ["admin: pass", "default: deny", "baseline: pass"],
+      ["admin: pass", "default: deny", "baseline: pass", "last: deny"],
     );
   });
 });

@@ -179,6 +179,8 @@ export const BUILT_IN_TIERS: readonly Tier[] = [
   { name: "admin", order: Number.NEGATIVE_INFINITY, end: "pass" },
   { name: "default", order: 1_000_000, end: "deny" },
   { name: "baseline", order: Number.POSITIVE_INFINITY, end: "pass" },
+  // Behind the baseline by its name.
+  { name: "last", order: Number.POSITIVE_INFINITY, end: "deny" },
 ];
 
 /** Order of Kubernetes' and Cilium's policies within the tier `default`, which Calico gives the former. */

@@ -6,6 +6,7 @@ import { err, ok, type Result } from "../../base/result.ts";
 import { type ClusterPool, clusterPoolIssues } from "../../ipam/carve.ts";
 import type { AddrRange } from "../../net/range.ts";
 import type { NetworkSettings } from "../../plan/settings.ts";
+import type { PolicyMode } from "../../policy/from-objects.ts";
 import type { ClusterChoice, ListenAddress } from "./fields.ts";
 import { readIssues } from "./issues.ts";
 import { keysAt } from "./keys.ts";
@@ -32,6 +33,7 @@ export interface AgentConfig {
   readonly givesNodeCidrs: boolean;
   readonly ipam: { readonly coolDownMs: number; readonly reserved: readonly AddrRange[] };
   readonly policy: {
+    readonly mode: PolicyMode;
     /** For how long an ADD waits for its pod's object. */
     readonly startTimeoutMs: number;
   };
@@ -127,10 +129,11 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
         excludeCidrs: c.masquerade.excludeCIDRs,
         ports: c.masquerade.portRange,
       },
+      rejectsDenied: c.policy.reject,
     },
     clusterPools: pools,
     givesNodeCidrs: c.allocateNodeCIDRs,
-    policy: { startTimeoutMs: c.policy.startTimeoutSeconds * 1000 },
+    policy: { mode: c.policy.mode, startTimeoutMs: c.policy.startTimeoutSeconds * 1000 },
     ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },
     mapSizes: new Map(sizes),
     cni: { isInstalled: c.cni.install, networkName: c.cni.networkName },

@@ -26,7 +26,7 @@ test("every key is in the table with its default and meaning: node tools/config-
 
 test("the examples are valid", () => {
   const examples = [...page.matchAll(/```yaml\n([\s\S]*?)```/g)].map((m) => m[1] ?? "");
-  assert.equal(examples.length, 3);
+  assert.equal(examples.length, 4);
   for (const text of examples) {
     const r = parseConfig(text, { set: new Map(), defaultNodeName: "n" });
     assert.ok(r.ok, r.ok ? "" : formatIssues(r.error));

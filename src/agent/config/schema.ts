@@ -83,6 +83,18 @@ const maps = z.strictObject({
 });
 
 const policy = z.strictObject({
+  mode: z
+    .enum(["default", "always", "never"])
+    .default("default")
+    .describe(
+      "`default`: pods that no policy isolates are open; `always`: what no policy decides is denied, but a pod's own node reaches it; `never`: policies are read and reported, none is enforced",
+    ),
+  reject: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Answer what policy denies, instead of silence: TCP with a reset, everything else with ICMP\'s "administratively prohibited"',
+    ),
   startTimeoutSeconds: z
     .int()
     .min(1)

@@ -12,7 +12,13 @@ import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
 import { type Compiler, createCompiler } from "../../policy/compile.ts";
 import { FactTable } from "../../policy/fact-table.ts";
 import { worldFacts } from "../../policy/facts.ts";
-import { createRuleReader, type PolicyObjects, type PolicyRules } from "../../policy/from-objects.ts";
+import {
+  createRuleReader,
+  type PolicyMode,
+  type PolicyObjects,
+  type PolicyRules,
+  type RuleReader,
+} from "../../policy/from-objects.ts";
 import { createPartition } from "../../policy/identity.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
@@ -54,7 +60,7 @@ export class PolicyEngine implements NameSource {
   readonly #clusterFacts: ClusterFacts;
   readonly #locals: LocalEndpoints;
   readonly #identities = new IdentityRows();
-  readonly #rules = createRuleReader();
+  readonly #rules: RuleReader;
   readonly #book = new RuleBook();
   readonly #maps: PolicyMaps;
   readonly #compiler: Compiler;
@@ -74,14 +80,20 @@ export class PolicyEngine implements NameSource {
 
   /**
    * Reads which numbers are free.
+   * @param mode which pods are closed that no policy isolates
    * @param local `hasPods`: each pod of this node has an object, and what has none is not known yet
    * @throws KernelError when the programs are not loaded
    */
-  constructor(kernel: Kernel, local: { readonly node: string; readonly hasPods: boolean }) {
+  constructor(
+    kernel: Kernel,
+    local: { readonly node: string; readonly hasPods: boolean },
+    mode: PolicyMode = "default",
+  ) {
     const { bank, first } = freeNumbers(kernel);
     this.#kernel = kernel;
     this.#maps = new PolicyMaps(kernel, bank);
     this.#locals = new LocalEndpoints(local.hasPods);
+    this.#rules = createRuleReader(mode);
     this.#compiler = createCompiler(undefined, first);
     this.#clusterFacts = new ClusterFacts(this.#facts, local.node);
   }

@@ -81,13 +81,18 @@ export function parseAdminNetworkPolicy(
 ): Result<ClusterNetworkPolicy, readonly Issue[]> {
   const issues: Issue[] = [];
   const kind = "AdminNetworkPolicy";
-  const { name, spec } = readPolicyHead(value, { kind, apiVersions: API_VERSIONS, isNamespaced: false }, issues);
+  const { name, isAudited, spec } = readPolicyHead(
+    value,
+    { kind, apiVersions: API_VERSIONS, isNamespaced: false },
+    issues,
+  );
   if (spec === undefined) return err(issues);
   onlyFields(spec, "priority", "subject", "ingress", "egress");
   if (!spec.has("priority")) spec.issue("priority", "A value is required: 0 to 1000, lower first");
   const policy: ClusterNetworkPolicy = {
     kind,
     name,
+    isAudited,
     tier: "Admin",
     priority: spec.integer("priority", 0, 1000) ?? 0,
     subject: readSubject(spec, interner),
@@ -105,7 +110,7 @@ export function parseBaselineAdminNetworkPolicy(
   const issues: Issue[] = [];
   const kind = "BaselineAdminNetworkPolicy";
   const head = readPolicyHead(value, { kind, apiVersions: API_VERSIONS, isNamespaced: false }, issues);
-  const { name, root, spec } = head;
+  const { name, root, isAudited, spec } = head;
   if (name !== "" && name !== "default")
     root.object("metadata")?.issue("name", `${quoted(name)} is not "default", the only name that the kind allows`);
   if (spec === undefined) return err(issues);
@@ -113,6 +118,7 @@ export function parseBaselineAdminNetworkPolicy(
   const policy: ClusterNetworkPolicy = {
     kind,
     name,
+    isAudited,
     tier: "Baseline",
     priority: 1000,
     subject: readSubject(spec, interner),

@@ -27,6 +27,8 @@ export interface CalicoPolicy {
   /** `""` for policies of the cluster. */
   readonly namespace: string;
   readonly name: string;
+  /** Counted and logged, not in force. */
+  readonly isAudited: boolean;
   readonly tier: string;
   /** undefined: behind all that have one. */
   readonly order: number | undefined;
@@ -92,7 +94,7 @@ function parse(value: unknown, interner: Interner, kind: CalicoPolicyKind): Resu
   const issues: Issue[] = [];
   const isNamespaced = kind === "NetworkPolicy" || kind === "StagedNetworkPolicy";
   const isStaged = kind.startsWith("Staged");
-  const { namespace, name, spec } = readPolicyHead(
+  const { namespace, name, isAudited, spec } = readPolicyHead(
     value,
     { kind, apiVersions: CALICO_API_VERSIONS, isNamespaced },
     issues,
@@ -107,6 +109,7 @@ function parse(value: unknown, interner: Interner, kind: CalicoPolicyKind): Resu
     kind,
     namespace: interner.string(namespace),
     name,
+    isAudited,
     tier: interner.string(spec.string("tier") || "default"),
     order: readOrder(spec),
     selector: readSelector(spec, "selector"),

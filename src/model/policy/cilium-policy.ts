@@ -9,7 +9,7 @@ import { isFilled, readNets } from "./calico-read.ts";
 import { type CiliumPeer, peerFields, readAuthentication, readCiliumPeers } from "./cilium-peer.ts";
 import { type CiliumIcmp, type CiliumPortRule, readIcmps, readPortRule } from "./cilium-port.ts";
 import { type CiliumSelector, readCiliumSelector } from "./cilium-selector.ts";
-import { choice, exactlyOne, onlyFields, quoted, readPolicyHead } from "./strict.ts";
+import { choice, exactlyOne, onlyFields, quoted, readIsAudited, readPolicyHead } from "./strict.ts";
 
 /** One rule of one direction. What is undefined was not given and restricts nothing; all undefined matches nothing. */
 export interface CiliumRule {
@@ -43,6 +43,8 @@ export interface CiliumPolicy {
   /** `""` for policies of the cluster. */
   readonly namespace: string;
   readonly name: string;
+  /** Counted and logged, not in force. */
+  readonly isAudited: boolean;
   readonly specs: readonly CiliumSpec[];
 }
 
@@ -154,6 +156,7 @@ function parse(value: unknown, interner: Interner, kind: CiliumPolicy["kind"]): 
     kind,
     namespace: interner.string(namespace),
     name: metadata?.requiredString("name") ?? "",
+    isAudited: readIsAudited(metadata),
     specs: [
       ...(spec === undefined ? [] : [readSpec(spec, "spec", namespace, interner)]),
       ...many.map((s, i) => readSpec(s, `specs[${i}]`, namespace, interner)),

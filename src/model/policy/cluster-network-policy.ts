@@ -42,6 +42,8 @@ export interface ClusterSubject {
 export interface ClusterNetworkPolicy {
   readonly kind: "ClusterNetworkPolicy" | "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy";
   readonly name: string;
+  /** Counted and logged, not in force. */
+  readonly isAudited: boolean;
   readonly tier: "Admin" | "Baseline";
   /** 0 … 1000, lower first. */
   readonly priority: number;
@@ -130,7 +132,7 @@ export function parseClusterNetworkPolicy(
   interner: Interner,
 ): Result<ClusterNetworkPolicy, readonly Issue[]> {
   const issues: Issue[] = [];
-  const { name, spec } = readPolicyHead(value, KIND, issues);
+  const { name, isAudited, spec } = readPolicyHead(value, KIND, issues);
   if (spec === undefined) return err(issues);
   onlyFields(spec, "tier", "priority", "subject", "ingress", "egress");
   if (!spec.has("tier")) spec.issue("tier", "A value is required: Admin, Baseline");
@@ -138,6 +140,7 @@ export function parseClusterNetworkPolicy(
   const policy: ClusterNetworkPolicy = {
     kind: "ClusterNetworkPolicy",
     name,
+    isAudited,
     tier: choice(spec, "tier", ["Admin", "Baseline"]) ?? "Admin",
     priority: spec.integer("priority", 0, 1000) ?? 0,
     subject: readSubject(spec, interner),

@@ -42,6 +42,8 @@ export interface NetworkPolicyRule {
 export interface NetworkPolicy {
   readonly namespace: string;
   readonly name: string;
+  /** Counted and logged, not in force. */
+  readonly isAudited: boolean;
   readonly podSelector: LabelSelector;
   /** Which directions it isolates: `policyTypes`, or its default. */
   readonly isolatesIngress: boolean;
@@ -108,12 +110,13 @@ function readTypes(spec: Reader): { isolatesIngress: boolean; isolatesEgress: bo
 /** Reads a NetworkPolicy. Refused with all issues when anything in its spec is unknown or wrong. */
 export function parseNetworkPolicy(value: unknown, interner: Interner): Result<NetworkPolicy, readonly Issue[]> {
   const issues: Issue[] = [];
-  const { namespace, name, spec } = readPolicyHead(value, KIND, issues);
+  const { namespace, name, isAudited, spec } = readPolicyHead(value, KIND, issues);
   if (spec === undefined) return err(issues);
   onlyFields(spec, "podSelector", "policyTypes", "ingress", "egress");
   const policy: NetworkPolicy = {
     namespace: interner.string(namespace),
     name,
+    isAudited,
     podSelector: readLabelSelector(spec, "podSelector", interner) ?? SELECT_ALL,
     ...readTypes(spec),
     ingress: readRules(spec, "ingress", interner),

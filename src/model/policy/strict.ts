@@ -51,12 +51,25 @@ export function boundedObjects(reader: Reader, key: string, min: number, max: nu
   return list.slice(0, max);
 }
 
+const OWN_ANNOTATIONS = "policy.twill.dev/";
+const MODE = `${OWN_ANNOTATIONS}mode`;
+
+/** Whether a policy says of itself that it is only to be counted and logged: `policy.twill.dev/mode: audit`. */
+export function readIsAudited(metadata: Reader | undefined): boolean {
+  const annotations = metadata?.object("annotations");
+  for (const key of annotations?.keys() ?? [])
+    if (key.startsWith(OWN_ANNOTATIONS) && key !== MODE)
+      annotations?.issue(key, `Unknown annotation "${key.slice(0, 64)}": known is ${MODE}`);
+  return annotations !== undefined && choice(annotations, MODE, ["enforce", "audit"]) === "audit";
+}
+
 /** What every policy object has. */
 export interface PolicyHead {
   readonly root: Reader;
   /** `""` for objects of the cluster. */
   readonly namespace: string;
   readonly name: string;
+  readonly isAudited: boolean;
   /** Absent: an issue has been reported. */
   readonly spec: Reader | undefined;
 }
@@ -80,7 +93,8 @@ export function readPolicyHead(value: unknown, of: KindOf, issues: Issue[]): Pol
   const spec = root.object("spec");
   if (spec === undefined && !root.has("spec")) root.issue("spec", "A value is required");
   const namespace = of.isNamespaced ? metadata?.string("namespace") || "default" : "";
-  return { root, namespace, name: metadata?.requiredString("name") ?? "", spec };
+  const name = metadata?.requiredString("name") ?? "";
+  return { root, namespace, name, isAudited: readIsAudited(metadata), spec };
 }
 
 /**

@@ -196,7 +196,7 @@ export function translateCalicoPolicy(policy: CalicoPolicy, context: CalicoConte
       tier: isEarly ? "admin" : calicoTierName(policy.tier),
       order: isEarly ? Number.NEGATIVE_INFINITY : (policy.order ?? Number.POSITIVE_INFINITY),
       rank: RANK,
-      mode: policy.stagedAction === undefined ? "enforce" : "stage",
+      mode: policy.stagedAction === undefined && !policy.isAudited ? "enforce" : "stage",
       subject,
       ingress: { isolates: policy.types.ingress && !isEarly, rules: [] },
       egress: { isolates: policy.types.egress && !isEarly, rules: [] },

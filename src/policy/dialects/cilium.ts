@@ -16,6 +16,7 @@ import {
 } from "../rule.ts";
 import { CILIUM_NAMESPACE, ciliumExpr, plainExpr, scopedSelector } from "./cilium-labels.ts";
 import { type CiliumContext, ciliumPeer } from "./cilium-peer.ts";
+import { FROM_OWN_NODE } from "./kubernetes.ts";
 import { pods } from "./selector.ts";
 
 /** Any deny of any policy beats any allow. */
@@ -83,16 +84,6 @@ function translateRule(
   });
 }
 
-/** Cilium lets a node reach its own pods, whatever its policies allow, but not what they deny. */
-const FROM_OWN_NODE: Rule = {
-  path: "spec.ingress",
-  name: "from the pod's own node",
-  action: "allow",
-  peer: is({ kind: "entity", entity: "host" }),
-  traffic: [{}],
-  notEnforced: [],
-};
-
 function subjectOf(spec: CiliumSpec, namespace: string): Subject {
   if (spec.of === "nodes") {
     const expr = plainExpr(spec.selector);
@@ -111,11 +102,12 @@ function translateSpec(policy: CiliumPolicy, spec: CiliumSpec, context: CiliumCo
     ref: { dialect: "cilium", kind: policy.kind, namespace: policy.namespace, name: policy.name },
     tier: "default",
     order: KUBERNETES_ORDER,
-    mode: "enforce",
+    mode: policy.isAudited ? "stage" : "enforce",
     subject: subjectOf(spec, policy.namespace),
   } as const;
   const side = (d: Direction): PolicySide => {
     const isolates = spec.defaultDeny[d];
+    // Cilium lets a node reach its own pods, too, whatever its policies allow, but not what they deny.
     const own = d === "ingress" && isolates && spec.of === "endpoints" ? [FROM_OWN_NODE] : [];
     return { isolates, rules: [...own, ...rules(d, "allow")] };
   };

@@ -72,7 +72,7 @@ export function translateClusterNetworkPolicy(policy: ClusterNetworkPolicy): Pol
     tier: policy.tier === "Admin" ? "admin" : "baseline",
     order: policy.priority,
     rank: RANKS[policy.kind],
-    mode: "enforce",
+    mode: policy.isAudited ? "stage" : "enforce",
     subject: { of: "pods", is: pods(selected("namespace", namespaceSelector), selected("pod", podSelector)) },
     ingress: { isolates: false, rules: rules("ingress") },
     egress: { isolates: false, rules: rules("egress") },

@@ -33,7 +33,7 @@ function rules(policy: NetworkPolicy, direction: "ingress" | "egress"): Rule[] {
 }
 
 /** The API promises a pod's own node its way in, whatever policies say: probes come from there. */
-const FROM_OWN_NODE: Rule = {
+export const FROM_OWN_NODE: Rule = {
   path: "spec.ingress",
   name: "from the pod's own node",
   action: "allow",
@@ -49,7 +49,7 @@ export function translateNetworkPolicy(policy: NetworkPolicy): Policy {
     tier: "default",
     order: KUBERNETES_ORDER,
     rank: ALLOW_RANK,
-    mode: "enforce",
+    mode: policy.isAudited ? "stage" : "enforce",
     subject: { of: "pods", is: pods(inNamespace(policy.namespace), selected("pod", policy.podSelector)) },
     ingress: policy.isolatesIngress
       ? { isolates: true, rules: [FROM_OWN_NODE, ...rules(policy, "ingress")] }

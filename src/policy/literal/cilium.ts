@@ -225,7 +225,8 @@ export function ciliumSays(
   pod: Pod,
   direction: "ingress" | "egress",
 ): CiliumSay {
-  const specs = cilium.policies.flatMap((policy) =>
+  const inForce = cilium.policies.filter((p) => !p.isAudited);
+  const specs = inForce.flatMap((policy) =>
     policy.specs.filter((s) => selectsPod(cluster, policy, s, pod)).map((spec) => ({ policy, spec })),
   );
   const any = (key: "ingress" | "ingressDeny" | "egress" | "egressDeny") =>

@@ -77,7 +77,7 @@ export function judgeClusterTier(
 ): "allow" | "deny" | "next" {
   const peer = direction === "ingress" ? flow.from : flow.to;
   for (const policy of cluster.clusterPolicies.filter((p) => p.tier === tier).sort(before)) {
-    if (!isSubject(cluster, policy, pod)) continue;
+    if (policy.isAudited || !isSubject(cluster, policy, pod)) continue;
     for (const rule of direction === "ingress" ? policy.ingress : policy.egress) {
       const says = ruleSays(cluster, rule, flow, peer);
       if (says === "accept") return "allow";

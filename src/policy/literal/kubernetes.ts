@@ -53,6 +53,8 @@ export function judgeNetworkPolicies(
 ): "not-isolated" | "allow" | "deny" {
   const selecting = cluster.networkPolicies.filter(
     (p) =>
+      // "audit": as if it were not there.
+      !p.isAudited &&
       p.namespace === pod.namespace &&
       selects(p.podSelector, pod.labels) &&
       (direction === "ingress" ? p.isolatesIngress : p.isolatesEgress),

@@ -57,7 +57,7 @@ export function dialects(d: Dialects): OtherDialects {
       for (const tier of tiersInOrder(d)) {
         const isDefault = tier.name === "default";
         const selecting = d.policies
-          .filter((p) => p.tier === tier.name && p.stagedAction === undefined)
+          .filter((p) => p.tier === tier.name && p.stagedAction === undefined && !p.isAudited)
           .filter((p) => calicoSelects(d.cluster, d.calico, p, pod, direction))
           .sort(byOrder);
         const cilium = isDefault ? d.cilium(flow, pod, direction) : { isolates: false, says: undefined };

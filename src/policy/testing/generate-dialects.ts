@@ -1,5 +1,6 @@
 /** Random objects of Calico and Cilium for the clusters of `generate.ts`, whose labels, ports and blocks they speak of. */
 
+import { audited } from "./generate.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** Objects as an API would give them. */
@@ -107,7 +108,7 @@ function calicoRules(r: Random, direction: "ingress" | "egress", hasSets: boolea
 
 function calicoPolicy(r: Random, name: string, isCluster: boolean, hasSets: boolean): object {
   return {
-    metadata: { name, ...(isCluster ? {} : { namespace: r.pick(NAMESPACES) }) },
+    metadata: { name, ...audited(r), ...(isCluster ? {} : { namespace: r.pick(NAMESPACES) }) },
     spec: {
       tier: r.pick(TIERS),
       ...(!r.oneIn(4) && { order: r.pick([1, 2, 1000, 2000]) }),
@@ -171,7 +172,7 @@ function ciliumTraffic(r: Random): object {
 function ciliumPolicy(r: Random, name: string, isCluster: boolean): object {
   const rules = (stem: "from" | "to") => r.list(0, 2, () => ({ ...ciliumPeers(r, stem), ...ciliumTraffic(r) }));
   return {
-    metadata: { name, ...(isCluster ? {} : { namespace: r.pick(NAMESPACES) }) },
+    metadata: { name, ...audited(r), ...(isCluster ? {} : { namespace: r.pick(NAMESPACES) }) },
     spec: {
       endpointSelector: ciliumSelector(r),
       ingress: rules("from"),

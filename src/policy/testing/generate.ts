@@ -83,6 +83,11 @@ function port(r: Random): object {
   }
 }
 
+/** Sometimes what makes a policy one that is only counted. */
+export function audited(r: Random): object {
+  return r.oneIn(12) ? { annotations: { "policy.twill.dev/mode": "audit" } } : {};
+}
+
 function networkPolicy(r: Random, i: number): object {
   const rules = (key: string) =>
     r.list(0, 2, () => ({
@@ -91,7 +96,7 @@ function networkPolicy(r: Random, i: number): object {
     }));
   const types = r.pick([undefined, ["Ingress"], ["Egress"], ["Ingress", "Egress"]]);
   return {
-    metadata: { namespace: r.pick(NAMESPACES), name: `np-${i}` },
+    metadata: { namespace: r.pick(NAMESPACES), name: `np-${i}`, ...audited(r) },
     spec: {
       podSelector: selector(r),
       ...(types === undefined ? {} : { policyTypes: types }),
@@ -154,7 +159,7 @@ function clusterRules(r: Random, direction: Direction, actions: readonly string[
 function clusterPolicy(r: Random, name: string, head: object, actions: readonly string[], key: "protocols" | "ports") {
   const traffic = () => (key === "ports" ? adminPort(r) : clusterProtocol(r));
   return {
-    metadata: { name },
+    metadata: { name, ...audited(r) },
     spec: {
       ...head,
       subject: r.oneIn(2) ? { namespaces: namespaceSelector(r) } : { pods: pods(r) },
