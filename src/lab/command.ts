@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 import { Command, InvalidArgumentError } from "commander";
 import { parse } from "yaml";
+import { formatMatrix } from "../policy/ask/matrix-text.ts";
 import type { AgentConfig } from "./agent-set.ts";
 import { askLab } from "./control.ts";
 import type { LabStatus } from "./daemon.ts";
@@ -10,7 +11,7 @@ import type { DemoResult } from "./demo/events.ts";
 import { openScreen } from "./demo/screen.ts";
 import { runInTerminal } from "./exec.ts";
 import { launch } from "./launch.ts";
-import { formatMatrix, type Matrix, parsePorts } from "./probe/matrix.ts";
+import { type Matrix, parsePorts } from "./probe/matrix.ts";
 import { isAlive } from "./process.ts";
 import { labDirectory, listLabs, readState, sweep, sweepAll } from "./state.ts";
 import { MAX_NODES } from "./topology.ts";

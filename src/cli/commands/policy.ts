@@ -1,24 +1,63 @@
 /** `twill policy …`: asks policy, without changing anything. */
 
 import type { Command } from "commander";
-import type { Io } from "../io.ts";
+import { type Io, UsageError } from "../io.ts";
 import { withJson } from "../options.ts";
 import type { ExplainOptions } from "../policy/explain.ts";
-import { withWorldOptions } from "../policy/sources.ts";
+import type { MatrixOptions } from "../policy/matrix.ts";
+import { collect, type WorldOptions, withWorldOptions } from "../policy/sources.ts";
 import type { ValidateOptions } from "../policy/validate.ts";
 
-/** Adds the commands. */
-export function addPolicy(program: Command, io: Io): void {
-  const policy = program.command("policy").description("what policies say, and why");
-  withJson(withWorldOptions(policy.command("explain").description("why a flow is allowed or denied")))
+/** Directories may be given as arguments too. */
+function withPaths<O extends WorldOptions>(options: O, paths: readonly string[]): O {
+  return { ...options, dir: [...(options.dir ?? []), ...paths] };
+}
+
+function withMatrixOptions(command: Command): Command {
+  return command
+    .option("--ports <traffics>", "80/TCP,81/UDP,ICMP", "80/TCP")
+    .option("--nodes", "nodes take part too")
+    .option("--outside <end>", "ADDRESS or NAME=ADDRESS,ADDRESS takes part too; may be repeated", collect)
+    .option("--denied <word>", "what a denied sender sees: timeout or refused", "timeout");
+}
+
+function addExplain(policy: Command, io: Io): void {
+  const command = policy.command("explain [paths...]").description("why a flow is allowed or denied");
+  withMatrixOptions(withJson(withWorldOptions(command)))
     .option("--from <end>", "namespace/pod, an address, or a node")
     .option("--to <end>", "namespace/pod, an address, or a node")
     .option("--port <traffic>", "80/TCP, 53/UDP, http/TCP, ICMP, ICMP/3/4, IP/47")
     .option("--all", "also print each rule that is not about the flow")
-    .action(async (options: ExplainOptions) => {
+    .option("--matrix", "who reaches whom instead, on --ports: see matrix")
+    .action(async (paths: string[], options: ExplainOptions & MatrixOptions & { matrix?: boolean }) => {
+      if (options.matrix === true) {
+        if (options.port !== undefined) throw new UsageError("--matrix takes --ports, not --port");
+        const { matrixCommand } = await import("../policy/matrix.ts");
+        return matrixCommand(io, withPaths(options, paths));
+      }
       const { explainCommand } = await import("../policy/explain.ts");
-      await explainCommand(io, options);
+      await explainCommand(io, withPaths(options, paths));
     });
+}
+
+function addMatrix(policy: Command, io: Io): void {
+  const command = policy
+    .command("matrix [paths...]")
+    .description("who reaches whom by policy, as the lab's probe prints it");
+  withMatrixOptions(withJson(withWorldOptions(command)))
+    .option("--from <ends>", "only these senders, separated by commas")
+    .option("--to <ends>", "only these receivers, separated by commas")
+    .action(async (paths: string[], options: MatrixOptions) => {
+      const { matrixCommand } = await import("../policy/matrix.ts");
+      await matrixCommand(io, withPaths(options, paths));
+    });
+}
+
+/** Adds the commands. */
+export function addPolicy(program: Command, io: Io): void {
+  const policy = program.command("policy").description("what policies say, and why");
+  addExplain(policy, io);
+  addMatrix(policy, io);
   withJson(policy.command("validate <paths...>"))
     .description("whether the objects in files would be taken; - is standard input")
     .action(async (paths: string[], options: ValidateOptions) => {

@@ -5,7 +5,7 @@ import { explainFlow } from "../../policy/ask/explain-flow.ts";
 import { explainJson, explainText } from "../../policy/ask/explain-text.ts";
 import { parseTraffic } from "../../policy/ask/traffic-text.ts";
 import { type Io, printJson, UsageError } from "../io.ts";
-import { openWorld, refusalJson, type WorldOptions, warnOfRefused } from "./sources.ts";
+import { need, openWorld, refusalJson, type WorldOptions, warnOfRefused } from "./sources.ts";
 
 /** Options of the command. */
 export interface ExplainOptions extends WorldOptions {
@@ -13,12 +13,6 @@ export interface ExplainOptions extends WorldOptions {
   readonly to?: string;
   readonly port?: string;
   readonly all?: boolean;
-}
-
-/** The value of an `ok`. @throws UsageError else */
-export function need<T>(result: { ok: true; value: T } | { ok: false; error: string }): T {
-  if (!result.ok) throw new UsageError(result.error);
-  return result.value;
 }
 
 /** Explains one flow. @throws UsageError */

@@ -1,14 +1,19 @@
 /** Where a question's cluster comes from: files, or a Kubernetes API. */
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { formatIssues } from "../../base/issue.ts";
+import { VERSION } from "../../base/version.ts";
 import type { Refusal } from "../../cluster/directory/world-of-files.ts";
 import type { World } from "../../policy/ask/world.ts";
-import type { Io } from "../io.ts";
+import { type Io, UsageError } from "../io.ts";
 
 /** Options of commands that ask about a cluster. */
 export interface WorldOptions {
   readonly dir?: readonly string[];
+  readonly kubeconfig?: string;
+  readonly timeout: string;
   readonly json?: boolean;
 }
 
@@ -18,19 +23,37 @@ export interface OpenWorld {
   readonly refused: readonly Refusal[];
 }
 
-function collect(value: string, before: readonly string[] = []): readonly string[] {
+const DEFAULT_TIMEOUT_S = "30";
+const MAX_TIMEOUT_S = 3600;
+
+/** Values of an option that may be repeated. */
+export function collect(value: string, before: readonly string[] = []): readonly string[] {
   return [...before, value];
 }
 
-/** Adds `--dir`. */
+/** Adds `--dir`, `--kubeconfig` and `--timeout`. */
 export function withWorldOptions(command: Command): Command {
-  return command.option("--dir <path>", "a directory or file of objects as YAML or JSON; may be repeated", collect);
+  return command
+    .option(
+      "--dir <path>",
+      "a directory or file of objects as YAML or JSON instead of a cluster; may be repeated",
+      collect,
+    )
+    .option("--kubeconfig <file>", "the cluster to ask about (default: $KUBECONFIG, ~/.kube/config, the pod's account)")
+    .option("--timeout <seconds>", "how long to wait for the cluster's objects", DEFAULT_TIMEOUT_S);
+}
+
+/** The value of an `ok`. @throws UsageError else */
+export function need<T>(result: { ok: true; value: T } | { ok: false; error: string }): T {
+  if (!result.ok) throw new UsageError(result.error);
+  return result.value;
 }
 
 /** `FILE#DOCUMENT: KIND NAME`, for people. */
 export function placeText(r: Refusal): string {
   const what = [r.kind, r.name].filter((w) => w !== undefined && w !== "").join(" ");
-  return `${r.file}#${r.place}${what === "" ? "" : `: ${what}`}`;
+  const place = r.place === "" ? r.file : `${r.file}#${r.place}`;
+  return `${place}${what === "" ? "" : `: ${what}`}`;
 }
 
 /** A refusal as lines, each issue on one of its own. */
@@ -54,9 +77,31 @@ export function warnOfRefused(io: Io, refused: readonly Refusal[]): void {
   for (const r of refused) io.err(refusalText(r));
 }
 
-/** Reads the cluster. @throws ClusterError or UsageError */
-export async function openWorld(_io: Io, options: WorldOptions): Promise<OpenWorld> {
+/** What `kubectl` would use where nothing is said. */
+function homeConfig(io: Io): string | undefined {
+  const { HOME: home = "", KUBECONFIG: named = "" } = io.env;
+  const path = join(home, ".kube", "config");
+  return named === "" && home !== "" && existsSync(path) ? path : undefined;
+}
+
+async function openCluster(io: Io, options: WorldOptions): Promise<OpenWorld> {
+  const seconds = Number(options.timeout);
+  if (options.timeout.trim() === "" || !(seconds > 0 && seconds <= MAX_TIMEOUT_S))
+    throw new UsageError(`"${options.timeout}" is not a time-out: seconds up to ${MAX_TIMEOUT_S} are, as --timeout 30`);
+  const { readCluster } = await import("../../cluster/read-cluster.ts");
+  const { createWorld } = await import("../../policy/ask/world.ts");
+  const kubeconfig = options.kubeconfig ?? homeConfig(io);
+  const read = await readCluster(kubeconfig, { userAgent: `twill-policy/${VERSION}`, timeoutMs: seconds * 1000 });
+  const refused = read.problems.map(
+    (p): Refusal => ({ file: read.description, place: "", kind: undefined, name: p.subject, issues: p.issues }),
+  );
+  return { world: createWorld(read.tables), refused };
+}
+
+/** Reads the files or the cluster. @throws ClusterError or UsageError */
+export async function openWorld(io: Io, options: WorldOptions): Promise<OpenWorld> {
+  if (options.dir === undefined || options.dir.length === 0) return openCluster(io, options);
   const { readFiles, readPaths } = await import("../../cluster/directory/read-once.ts");
   const { worldOfFiles } = await import("../../cluster/directory/world-of-files.ts");
-  return worldOfFiles(readFiles(await readPaths(options.dir ?? [])));
+  return worldOfFiles(readFiles(await readPaths(options.dir)));
 }

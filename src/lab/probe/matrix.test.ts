@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { combine, formatMatrix, parsePorts } from "./matrix.ts";
+import { combine, parsePorts } from "./matrix.ts";
 
 test("parsePorts() reads ports of every protocol that can be probed", () => {
   const r = parsePorts("80, 81/udp,ICMP");
@@ -28,11 +28,4 @@ test("a cell whose families disagree never equals a verdict", () => {
     ]),
     "4:ok 6:timeout",
   );
-});
-
-test("formatMatrix() draws one row for each sender", () => {
-  const text = formatMatrix({
-    "80/TCP": { "ns/a": { "ns/a": "ok", outside: "timeout" }, outside: { "ns/a": "refused", outside: "ok" } },
-  });
-  assert.equal(text, "80/TCP   ✔ ok  ✘ refused  · timeout\nfrom     ns/a  outside\nns/a     ✔     ·\noutside  ✘     ✔");
 });
