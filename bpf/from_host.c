@@ -44,7 +44,7 @@ INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, con
 	 * come by here. Hence pods first; CT_STACK means the stack itself, which would not send to twill0.
 	 */
 	if (find_pod(e, !flow->is_high, &p->dst, &way->pod)) {
-		way->kind = WAY_LOCAL;
+		find_way_to_pod(flow, way);
 	} else {
 		if (e && e->flags & CT_TUNNEL && recall_way(e, c->revision, way))
 			return 0;
@@ -52,8 +52,10 @@ INLINE int choose_way_of_host(struct __sk_buff *skb, const struct packet *p, con
 	}
 	if (way->kind == WAY_STACK)
 		return METRIC_DROP_NO_ROUTE;
-	if (unlikely(way->kind == WAY_DROP))
+	if (unlikely(way->kind == WAY_DROP)) {
+		forget_judgement(flow);
 		return way->reason;
+	}
 	if (flow->is_related)
 		return 0;
 	if (e) {

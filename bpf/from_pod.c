@@ -86,11 +86,13 @@ INLINE int choose_way(struct __sk_buff *skb, const struct packet *p, const struc
 	if (recall_way(e, c->revision, way))
 		return 0;
 	if (find_pod(e, !flow->is_high, &p->dst, &way->pod))
-		way->kind = WAY_LOCAL;
+		find_way_to_pod(flow, way);
 	else
 		find_way_beyond(&p->dst, way);
-	if (unlikely(way->kind == WAY_DROP))
+	if (unlikely(way->kind == WAY_DROP)) {
+		forget_judgement(flow);
 		return way->reason;
+	}
 	if (flow->is_related)
 		return 0;
 	if (unlikely(!e))

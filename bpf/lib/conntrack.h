@@ -21,8 +21,11 @@ struct judgement {
 	__u32 reply_identity;
 	__u32 egress_rule;
 	__u32 ingress_rule;
-	__u32 pad;
+	__u32 asked; /* ASKED_…: the ends that were pods of this node; not remembered */
 } __attribute__((aligned(8)));
+
+#define ASKED_ORIGIN 1
+#define ASKED_TARGET 2
 
 struct flow {
 	struct ct_entry *entry; /* NULL: none yet */
@@ -35,7 +38,8 @@ struct flow {
 	__u8 is_first_of_tick;  /* nobody has seen the flow in this tick yet */
 	__u8 is_of_target;      /* the ICMP error is sent by whom the packet inside was for; set with is_related only */
 	__u8 quoted_protocol;   /* same as quoted_dst */
-	__u8 pad[2];
+	__u8 is_for_nobody;     /* policy was asked about this packet, and who it is for was no pod of this node then */
+	__u8 pad;
 };
 
 INLINE __u32 tick_now(void)
@@ -149,6 +153,7 @@ INLINE void ct_find(const struct packet *p, struct flow *flow)
 	flow->now = tick_now();
 	flow->is_high = ct_make_key(p, &key);
 	flow->is_related = 0;
+	flow->is_for_nobody = 0;
 	flow->is_first_of_tick = 1;
 	flow->is_reply = 0;
 	flow->entry = ct_lookup(&key);
@@ -264,6 +269,7 @@ static __noinline int ct_find_related(struct __sk_buff *skb, const struct packet
 	flow->is_high = !ct_make_key(&inner, &key);
 	flow->entry = ct_lookup(&key);
 	flow->is_related = 1;
+	flow->is_for_nobody = 0;
 	flow->is_first_of_tick = 1;
 	if (!flow->entry)
 		return METRIC_DROP_ICMP_UNRELATED;

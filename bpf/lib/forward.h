@@ -95,6 +95,26 @@ INLINE bool find_pod(struct ct_entry *e, bool is_high, const struct addr *a, str
 	return true;
 }
 
+/*
+ * What was said about a packet whose receiver is not there yet is said of nobody. It must not pass for what the pod says that
+ * comes to this address: between the pod's entry in `endpoints` and the generation that follows it, time passes.
+ */
+INLINE void forget_judgement(const struct flow *flow)
+{
+	if (flow->entry)
+		flow->entry->judged = 0;
+}
+
+/* To the pod that was found: unless it has come after policy was asked, and has had no say. */
+INLINE void find_way_to_pod(const struct flow *flow, struct way *way)
+{
+	way->kind = WAY_LOCAL;
+	if (unlikely(flow->is_for_nobody)) {
+		way->kind = WAY_DROP;
+		way->reason = METRIC_DROP_NO_ENDPOINT;
+	}
+}
+
 /* Where an address is reached that is not a pod of this node. */
 INLINE void find_way_beyond(const struct addr *dst, struct way *way)
 {

@@ -161,8 +161,10 @@ INLINE bool ask_ends(struct __sk_buff *skb, const struct packet *p, const struct
 	int i;
 
 	/* "A pod cannot block access to itself" (Kubernetes' documentation of NetworkPolicy). */
-	if (addr_equal(q->origin, q->target))
+	if (addr_equal(q->origin, q->target)) {
+		said->asked = ASKED_ORIGIN | ASKED_TARGET;
 		return true;
+	}
 #pragma clang loop unroll(disable)
 	for (i = 0; i < 2; i++) {
 		bool is_egress = i == 0;
@@ -170,6 +172,7 @@ INLINE bool ask_ends(struct __sk_buff *skb, const struct packet *p, const struct
 		e = bpf_map_lookup_elem(&endpoints, is_egress ? q->origin : q->target);
 		if (!e)
 			continue;
+		said->asked |= is_egress ? ASKED_ORIGIN : ASKED_TARGET;
 		say.direction = is_egress ? DIRECTION_EGRESS : DIRECTION_INGRESS;
 		if (!ask_end(skb, p, q, is_egress ? e->egress_class : e->ingress_class, &say))
 			return false;
@@ -219,6 +222,7 @@ VERIFIED_ONCE int judge_flow(struct __sk_buff *skb, const struct packet *p, stru
 		count(skb, METRIC_POLICY_REJUDGED);
 	if (!ask_ends(skb, p, &q, &flow->said))
 		return METRIC_DROP_POLICY;
+	flow->is_for_nobody = !(flow->said.asked & (is_reply ? ASKED_ORIGIN : ASKED_TARGET));
 	flow->said.generation = generation;
 	if (e)
 		remember_judgement(e, &flow->said);

@@ -5,8 +5,11 @@ import { addr } from "../../src/net/addr.ts";
 import type { Case } from "./case.ts";
 import { frame, tcp } from "./frames.ts";
 import { NODE, type Plane } from "./plane.ts";
+import { TWILL1 } from "./policy-way.ts";
 
 const { podA, podB, remote } = NODE;
+/** No rules, which denies. */
+const CLOSED_CLASS = 0;
 const VIA_NODE2 = { tunnel: { from: NODE.remoteNode.v4 } };
 const bothFamilies = ["v4", "v6"] as const;
 
@@ -43,6 +46,25 @@ export const GENERATION_CASES: readonly Case[] = bothFamilies.flatMap((f): Case[
       verdict: "drop",
       metrics: ["drop_no_endpoint"],
     },
+    ...["from_pod" as const, "from_host" as const].map((program): Case => {
+      const sent = program === "from_pod" ? segment : frame(NODE.node[f], podB[f], tcp(4000, 80), TWILL1);
+      return {
+        name: `${f}: ${program}: who comes to an address is asked by flows to it before the change is announced`,
+        program,
+        before: (plane) => {
+          for (let i = 0; i < 2; i++) plane.run(program, sent);
+          plane.remove("endpoints", addr(podB[f]).bytes);
+          plane.announceEndpoints();
+          plane.announcePolicy();
+          // Nobody is there who could say no.
+          plane.run(program, sent);
+          plane.putEndpoint(podB[f], moved, { ingressClass: CLOSED_CLASS, egressClass: CLOSED_CLASS });
+        },
+        frame: sent,
+        verdict: "drop",
+        metrics: ["drop_policy"],
+      };
+    }),
     {
       name: `${f}: a pod whose address was taken away cannot go on with its flow`,
       program: "from_pod",
