@@ -38,7 +38,8 @@ export function prefixOf(a: Addr, length: number): Prefix {
 
 /** The prefix that holds exactly one address. */
 export function hostPrefix(a: Addr): Prefix {
-  return prefixOf(a, familyBits(a.family));
+  const length = familyBits(a.family);
+  return Object.freeze({ family: a.family, addr: a, length, text: `${a.text}/${length}` });
 }
 
 /** Parses `addr/length`, host bits allowed and kept. */
@@ -75,8 +76,12 @@ export function prefix(text: string): Prefix {
 /** Whether the address lies in the prefix. */
 export function prefixHas(p: Prefix, a: Addr): boolean {
   if (p.family !== a.family) return false;
-  const bits = hostBits(p.family, p.length);
-  return addrToBigint(a) >> bits === addrToBigint(p.addr) >> bits;
+  const bits = mappedLength(p);
+  const whole = bits >> 3;
+  const [ours, theirs] = [p.addr.bytes, a.bytes];
+  for (let i = p.family === 4 ? 12 : 0; i < whole; i++) if (ours[i] !== theirs[i]) return false;
+  const rest = 8 - (bits & 7);
+  return rest === 8 || (ours[whole] as number) >> rest === (theirs[whole] as number) >> rest;
 }
 
 /** Whether `outer` holds every address of `inner`. */

@@ -109,6 +109,70 @@ test("an overlay gives its labels to every address inside", () => {
   assert.ok(!p.identityOf(addr("203.0.113.9")).has(set));
 });
 
+/** What is said of every address in a prefix, by an overlay that has a label and a service. */
+const overlayAt = (text: string, set: string): Overlay => ({
+  prefix: prefix(text),
+  entities: new Set(),
+  labels: new Map([["calico", [new Map([["set", set]])]]]),
+  services: new Set([`x/${set}`]),
+});
+const OVERLAYS = ["10.0.0.0/29", "10.0.0.4/32", "10.0.0.0/8", "fd00::/120", "198.51.100.0/24"].flatMap((p) => [
+  overlayAt(p, "one"),
+  overlayAt(p, "two"),
+]);
+const MORE_ATOMS: readonly Atom[] = [
+  ...ATOMS,
+  cidr("10.0.0.1/32"),
+  cidr("10.0.0.8/29"),
+  cidr("0.0.0.0/0"),
+  { kind: "labels", domain: "calico", expr: { kind: "in", key: "set", values: ["one"] } },
+  { kind: "service", namespace: "x", name: "two" },
+  { kind: "named-port", name: "http", protocol: 6, port: 80 },
+];
+
+test("changes lead from any rows to those of now, and an identity that stays answers as it did", () => {
+  let kept = 0;
+  for (let seed = 1; seed <= 30; seed++) {
+    const r = createRandom(seed);
+    const addrs = Array.from({ length: 16 }, (_, i) => addr(i % 4 === 3 ? `fd00::${i}` : `10.0.0.${i}`));
+    const p = createPartition();
+    const kernel = new Map<string, number>();
+    let overlays: readonly Overlay[] = [];
+    let atoms: readonly Atom[] = [];
+    for (let step = 0; step < 60; step++) {
+      for (let n = r.below(3); n > 0; n--) {
+        const a = r.pick(addrs);
+        if (r.oneIn(3)) p.delete(a);
+        else p.set(pod(a, r.pick(LABELS), r.pick(PORTS)));
+      }
+      const stay = new Map([...p.identities()].map((i) => [i, atoms.map((a) => i.has(a))]));
+      const before = atoms;
+      if (r.oneIn(3)) atoms = MORE_ATOMS.filter(() => r.oneIn(2));
+      if (r.oneIn(4)) overlays = OVERLAYS.filter(() => r.oneIn(3));
+      if (r.oneIn(2)) use(p, atoms, r.oneIn(2) ? ["http"] : []);
+      else atoms = before;
+      p.overlay(overlays);
+      const now = new Set(p.identities());
+      for (const [identity, answers] of stay) {
+        if (!now.has(identity)) continue;
+        kept++;
+        for (const [i, atom] of before.entries())
+          if (atoms.includes(atom))
+            assert.equal(identity.has(atom), answers[i], `seed ${seed} step ${step} ${keyOfAtom(atom)}`);
+      }
+      const { put, removed } = p.changes();
+      for (const row of put) {
+        assert.notEqual(kernel.get(row.prefix.text), row.identity, "what is the same is not told again");
+        kernel.set(row.prefix.text, row.identity);
+      }
+      for (const gone of removed) assert.ok(kernel.delete(gone.text), `${gone.text} was never told`);
+      const rows = new Map([...p.rows()].map((row) => [row.prefix.text, row.identity]));
+      assert.deepEqual(new Map([...kernel].sort()), new Map([...rows].sort()), `seed ${seed} step ${step}`);
+    }
+  }
+  assert.ok(kept > 1000, `only ${kept} identities stayed`);
+});
+
 test("whatever happened before, the partition is the one that a fresh look gives", () => {
   const r = createRandom(7);
   const addrs = Array.from({ length: 24 }, (_, i) => addr(i % 4 === 3 ? `fd00::${i}` : `10.0.0.${i}`));

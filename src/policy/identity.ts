@@ -2,16 +2,29 @@
  * Identities: addresses that no atom in use can tell apart have the same number. It is local to a node and needs no one's
  * agreement. A new atom splits some identities, a pod's change moves one address.
  *
- * Addresses with equal facts in the same place among the prefixes share a profile, and atoms are asked of profiles.
+ * Addresses with equal facts in the same place among the prefixes share a profile, and atoms are asked of profiles. An
+ * atom that comes or goes is asked of the profiles that can satisfy it. An identity keeps its number for as long as any of
+ * its addresses do not part from the others.
  */
 
-import type { Addr, Family } from "../net/addr.ts";
-import { hostPrefix, type Prefix, prefix } from "../net/prefix.ts";
+import { type Addr, familyBits } from "../net/addr.ts";
+import { hostPrefix, type Prefix } from "../net/prefix.ts";
+import { createAddressBlocks } from "./address-blocks.ts";
+import { type Borne, createBearers, portText } from "./bearers.ts";
 import { createLabelAnswers } from "./label-answers.ts";
-import { type LabelMap, matchesLabels } from "./label-expr.ts";
+import type { LabelMap } from "./label-expr.ts";
 import { createNumbers } from "./numbers.ts";
 import { keyOfAtom } from "./peer.ts";
-import { createPrefixIndex } from "./prefix-index.ts";
+import { type Place, type PlaceChange, Places } from "./places.ts";
+import {
+  type Facts,
+  type Holder,
+  IdentityTable,
+  type Move,
+  type Profile,
+  SharedIdentity,
+  type Traits,
+} from "./profiles.ts";
 import type { AddressFacts, Atom, Entity, LabelDomain, NamedPort } from "./rule.ts";
 
 /** What is known of every address in a prefix, beside its own facts: network sets, API servers, external backends. */
@@ -23,10 +36,10 @@ export interface Overlay {
   readonly services: ReadonlySet<string>;
 }
 
-/** A class of addresses. */
+/** A class of addresses. Its answers to atoms that stay in use are always the same. */
 export interface Identity {
   readonly number: number;
-  readonly family: Family;
+  readonly family: Addr["family"];
   /** Whether the answer to an atom in use is yes. */
   has(atom: Atom): boolean;
   /** Those whose names are in use. */
@@ -37,6 +50,12 @@ export interface Identity {
 export interface IdentityRow {
   readonly prefix: Prefix;
   readonly identity: number;
+}
+
+/** What to write to have the rows of now. */
+export interface IdentityChanges {
+  readonly put: readonly IdentityRow[];
+  readonly removed: readonly Prefix[];
 }
 
 /** The partition of all addresses. Whoever reads after a change sees all of it. */
@@ -50,6 +69,8 @@ export interface Partition {
   identities(): Iterable<Identity>;
   /** Of each known address, each prefix in use, `0.0.0.0/0` and `::/0`. */
   rows(): Generator<IdentityRow>;
+  /** What is different in the rows since this was asked last; at first all of them. */
+  changes(): IdentityChanges;
   /** As the kernel would find it. */
   identityOf(addr: Addr): Identity;
 }
@@ -57,31 +78,24 @@ export interface Partition {
 /** Lower numbers are what data plane and people know by heart. */
 export const FIRST_IDENTITY = 256;
 
-const EVERYWHERE = [prefix("0.0.0.0/0"), prefix("::/0")];
-const NO_SERVICES: ReadonlySet<string> = new Set();
-const NO_LABELS: ReadonlyMap<LabelDomain, readonly LabelMap[]> = new Map();
 const WORLD: ReadonlySet<Entity> = new Set<Entity>(["world"]);
+/** What is known of what is not known. */
+const UNKNOWN: Facts = { entities: WORLD, labels: new Map(), services: new Set(), namedPorts: [] };
 
-/** A prefix that something in use names, with the overlays that hold all of it. */
-interface Place {
+/** A known address. */
+interface Known extends Holder {
+  readonly addr: Addr;
+}
+
+/** What a place says of the addresses of which nothing is known. */
+interface PlaceHolder extends Holder {
   readonly prefix: Prefix;
-  readonly overlays: readonly Overlay[];
 }
 
-type Facts = Pick<AddressFacts, "entities" | "labels" | "services" | "namedPorts">;
-
-interface Profile {
-  readonly key: string;
-  readonly facts: Facts;
-  readonly place: Place;
-  identity: Identity | undefined;
-  users: number;
+/** A place that holds one address only has that one's row. */
+function rowOf(p: Prefix): string {
+  return p.length === familyBits(p.family) ? p.addr.text : p.text;
 }
-
-/** Where an address stands until the prefixes are sorted. */
-const NOWHERE: Place = { prefix: prefix("0.0.0.0/0"), overlays: [] };
-
-const portText = (p: NamedPort) => `${p.name}:${p.protocol}:${p.port}`;
 
 /** Texts for label maps: the same object has the same. */
 function createTags(): (value: LabelMap) => string {
@@ -94,166 +108,262 @@ function createTags(): (value: LabelMap) => string {
   };
 }
 
+/** All that is borne by addresses with the profile. */
+function borneBy(profile: Profile): Borne[] {
+  return [profile.facts, ...profile.place.overlays];
+}
+
 class AddressPartition implements Partition {
   readonly #atoms = new Map<string, { readonly number: number; readonly atom: Atom }>();
   readonly #atomNumbers = createNumbers(1);
-  readonly #identityNumbers = createNumbers(FIRST_IDENTITY);
   readonly #answers = createLabelAnswers();
   readonly #tag = createTags();
-  readonly #known = new Map<string, { readonly facts: AddressFacts; readonly profile: Profile }>();
+  readonly #known = new Map<string, Known>();
+  readonly #blocks = createAddressBlocks<Known>();
+  readonly #places = new Places();
+  readonly #placeHolders = new Map<string, PlaceHolder>();
   readonly #profiles = new Map<string, Profile>();
-  readonly #identities = new Map<string, Identity>();
-  /** Profiles by the maps of labels that they bear: themselves, or by an overlay. */
-  readonly #bearers = new Map<LabelMap, Set<Profile>>();
+  readonly #profilesAt = new Map<Place, Set<Profile>>();
+  readonly #bearers = createBearers<Profile>();
+  readonly #identities: IdentityTable;
+  /** Profiles whose identity may be another, or that have none yet. */
+  readonly #doubted = new Set<Profile>();
+  /** Rows that may be other than they were told. */
+  readonly #touched = new Set<string>();
+  readonly #told = new Map<string, IdentityRow>();
   #names: ReadonlySet<string> = new Set();
-  #overlays: readonly Overlay[] = [];
-  #places = createPrefixIndex<Profile>();
-  /** Which prefixes there are has changed. */
-  #isStale = true;
+  #overlays: ReadonlyMap<string, readonly Overlay[]> = new Map();
+  #nextIdentity = FIRST_IDENTITY;
+
+  constructor() {
+    const numberOfAtom = (key: string) => this.#atoms.get(key)?.number;
+    this.#identities = new IdentityTable(
+      (traits) => new SharedIdentity(this.#nextIdentity++, traits, numberOfAtom),
+      (profile) => {
+        for (const { row } of profile.holders) this.#touched.add(row);
+      },
+    );
+    for (const place of this.#places) this.#holdPlace(place);
+  }
 
   use(wanted: ReadonlyMap<string, Atom>, portNames: ReadonlySet<string>): void {
-    const changed: Atom[] = [];
+    this.#settle(false);
+    const changed: { readonly atom: Atom; readonly by: 1 | -1 }[] = [];
     for (const [key, { number, atom }] of this.#atoms) {
       if (wanted.has(key)) continue;
       this.#atoms.delete(key);
-      changed.push(atom);
+      changed.push({ atom, by: -1 });
       if (atom.kind === "labels") this.#answers.remove(number, atom.domain);
     }
-    this.#atomNumbers.keep(new Set(this.#atoms.keys()));
+    if (changed.length > 0) this.#atomNumbers.keep(new Set(this.#atoms.keys()));
     for (const [key, atom] of wanted) {
       if (this.#atoms.has(key)) continue;
       const number = this.#atomNumbers.numberOf(key);
       this.#atoms.set(key, { number, atom });
-      changed.push(atom);
+      changed.push({ atom, by: 1 });
       if (atom.kind === "labels") this.#answers.add(number, atom);
     }
-    if (changed.some((atom) => atom.kind === "cidr")) this.#isStale = true;
-    const isRenamed = portNames.size !== this.#names.size || [...portNames].some((n) => !this.#names.has(n));
+    for (const { atom, by } of changed) {
+      if (atom.kind === "cidr") this.#usePrefix(atom.prefix, by);
+      else this.#doubt(this.#bearers.of(atom));
+    }
+    for (const name of this.#names.symmetricDifference(portNames)) this.#doubt(this.#bearers.ofPortName(name));
     this.#names = portNames;
-    if (isRenamed || changed.some((atom) => atom.kind !== "labels")) this.#doubtAll();
-    else this.#doubt(changed.filter((atom) => atom.kind === "labels"));
-  }
-
-  #doubtAll(): void {
-    for (const profile of this.#profiles.values()) profile.identity = undefined;
-  }
-
-  /** Only what satisfies an atom that came or went can have another identity. */
-  #doubt(atoms: readonly (Atom & { readonly kind: "labels" })[]): void {
-    for (const [labels, profiles] of atoms.length === 0 ? [] : this.#bearers)
-      if (atoms.some((atom) => matchesLabels(atom.expr, labels)))
-        for (const profile of profiles) profile.identity = undefined;
+    this.#settle(true);
   }
 
   overlay(overlays: readonly Overlay[]): void {
-    this.#overlays = overlays;
-    this.#isStale = true;
+    this.#settle(false);
+    const before = this.#overlays;
+    const now = Map.groupBy(overlays, (o) => o.prefix.text);
+    this.#overlays = now;
+    const changed = new Map<string, Prefix>();
+    for (const [text, list] of [...before, ...now]) {
+      const [old, next] = [before.get(text) ?? [], now.get(text) ?? []];
+      const isSame = old.length === next.length && old.every((o, i) => o === next[i]);
+      if (!isSame) changed.set(text, (list[0] as Overlay).prefix);
+    }
+    for (const [text, p] of changed) this.#replace(this.#places.overlay(p, now.get(text) ?? []));
+    for (const place of new Set([...changed.values()].flatMap((p) => [...this.#places.within(p)]))) {
+      const profiles = this.#profilesAt.get(place) ?? [];
+      for (const profile of profiles) this.#bearers.delete(profile, borneBy(profile));
+      place.overlays = this.#places.overlaysOf(place);
+      for (const profile of profiles) this.#bearers.add(profile, borneBy(profile));
+      this.#doubt(profiles);
+    }
+    this.#settle(false);
   }
 
   set(facts: AddressFacts): void {
-    this.delete(facts.addr);
-    const place = this.#isStale ? NOWHERE : this.#placeOf(facts.addr).place;
-    this.#known.set(facts.addr.text, { facts, profile: this.#join(facts, place) });
+    const { addr } = facts;
+    let known = this.#known.get(addr.text);
+    if (known === undefined) {
+      known = { row: addr.text, addr, profile: undefined };
+      this.#known.set(addr.text, known);
+      this.#blocks.set(addr, known);
+    }
+    this.#hold(known, this.#profileOf(this.#factsKey(facts), facts, this.#places.at(addr)));
   }
 
   delete(addr: Addr): void {
-    const old = this.#known.get(addr.text);
-    if (old === undefined) return;
+    const known = this.#known.get(addr.text);
+    if (known === undefined) return;
     this.#known.delete(addr.text);
-    if (--old.profile.users > 0) return;
-    this.#profiles.delete(old.profile.key);
-    this.#bear(old.profile, false);
-  }
-
-  #bear(profile: Profile, isBearer: boolean): void {
-    for (const { labels } of [profile.facts, ...profile.place.overlays])
-      for (const map of [...labels.values()].flat()) {
-        const profiles = this.#bearers.get(map) ?? new Set();
-        if (isBearer) profiles.add(profile);
-        else profiles.delete(profile);
-        if (profiles.size > 0) this.#bearers.set(map, profiles);
-        else this.#bearers.delete(map);
-      }
+    this.#blocks.delete(addr);
+    this.#release(known);
   }
 
   identities(): Iterable<Identity> {
-    this.#refresh();
-    const used = new Set<Identity>();
-    for (const profile of this.#profiles.values()) used.add(this.#identify(profile));
-    for (const [key, identity] of this.#identities) if (!used.has(identity)) this.#identities.delete(key);
-    this.#identityNumbers.keep(new Set(this.#identities.keys()));
-    return used;
+    this.#settle(false);
+    return this.#identities.values();
   }
 
   *rows(): Generator<IdentityRow> {
-    this.#refresh();
-    for (const [p, profile] of this.#places.entries()) yield { prefix: p, identity: this.#identify(profile).number };
-    for (const { facts, profile } of this.#known.values())
-      yield { prefix: hostPrefix(facts.addr), identity: this.#identify(profile).number };
+    this.#settle(false);
+    for (const [row, { prefix: p, profile }] of this.#placeHolders)
+      if (!this.#known.has(row)) yield { prefix: p, identity: numberOf(profile) };
+    for (const { addr, profile } of this.#known.values())
+      yield { prefix: hostPrefix(addr), identity: numberOf(profile) };
+  }
+
+  changes(): IdentityChanges {
+    this.#settle(false);
+    const put: IdentityRow[] = [];
+    const removed: Prefix[] = [];
+    for (const row of this.#touched) {
+      const told = this.#told.get(row);
+      const known = this.#known.get(row);
+      const holder = known ?? this.#placeHolders.get(row);
+      if (holder === undefined) {
+        if (told !== undefined) removed.push(told.prefix);
+        this.#told.delete(row);
+        continue;
+      }
+      const identity = numberOf(holder.profile);
+      if (told?.identity === identity) continue;
+      const p = told?.prefix ?? (known === undefined ? (holder as PlaceHolder).prefix : hostPrefix(known.addr));
+      const next = { prefix: p, identity };
+      put.push(next);
+      this.#told.set(row, next);
+    }
+    this.#touched.clear();
+    return { put, removed };
   }
 
   identityOf(addr: Addr): Identity {
-    this.#refresh();
-    return this.#identify(this.#known.get(addr.text)?.profile ?? this.#placeOf(addr));
+    this.#settle(false);
+    const holder = this.#known.get(addr.text) ?? this.#placeHolders.get(rowOf(this.#places.at(addr).prefix));
+    return identityIn(holder?.profile);
   }
 
-  /** The profile of what is not known at the address. */
-  #placeOf(addr: Addr): Profile {
-    for (const [, profile] of this.#places.covering(addr)) return profile;
-    throw new RangeError(`No prefix holds "${addr.text}"`);
+  #doubt(profiles: Iterable<Profile>): void {
+    for (const profile of profiles) this.#doubted.add(profile);
   }
 
-  #join(facts: Facts, place: Place): Profile {
-    const labels = [...facts.labels].map(([domain, maps]) => `${domain} ${maps.map(this.#tag).join("+")}`);
-    const services = [...facts.services].sort().join(" ");
-    const ports = facts.namedPorts.map(portText).join(" ");
-    const key = [place.prefix.text, [...facts.entities].join("+"), labels.join(","), services, ports].join("|");
-    const known = this.#profiles.get(key);
-    if (known !== undefined) {
-      known.users++;
-      return known;
+  /** One atom more, or less, names the prefix: what is in it has another answer. */
+  #usePrefix(p: Prefix, by: 1 | -1): void {
+    this.#replace(this.#places.count(p, by));
+    for (const place of this.#places.within(p)) this.#doubt(this.#profilesAt.get(place) ?? []);
+  }
+
+  /** Addresses go to the place that is new, or from the one that is gone to the one around it. */
+  #replace({ added, removed }: PlaceChange): void {
+    const place = added ?? removed;
+    if (place === undefined) return;
+    const around = this.#places.at(place.prefix.addr, place.prefix.length - 1);
+    const [from, to] = added === undefined ? [place, around] : [around, place];
+    if (added !== undefined) this.#holdPlace(added);
+    for (const known of this.#blocks.within(place.prefix)) {
+      const { profile } = known;
+      if (profile?.place !== from) continue;
+      const next = this.#profileOf(profile.factsKey, profile.facts, to);
+      this.#follow(next, profile);
+      this.#hold(known, next);
     }
-    const profile: Profile = { key, facts, place, identity: undefined, users: 1 };
+    if (removed === undefined) return;
+    const row = rowOf(removed.prefix);
+    const holder = this.#placeHolders.get(row);
+    this.#placeHolders.delete(row);
+    if (holder !== undefined) this.#release(holder);
+  }
+
+  /** A profile that is new in its place has for now the identity of the one that it was: it may stay so. */
+  #follow(profile: Profile, earlier: Profile): void {
+    if (profile.identity !== undefined || earlier.identity === undefined) return;
+    profile.identity = earlier.identity;
+    profile.identity.profiles.add(profile);
+  }
+
+  #holdPlace(place: Place): void {
+    const row = rowOf(place.prefix);
+    const holder: PlaceHolder = { row, prefix: place.prefix, profile: undefined };
+    this.#placeHolders.set(row, holder);
+    this.#hold(holder, this.#profileOf(this.#factsKey(UNKNOWN), UNKNOWN, place));
+  }
+
+  #hold(holder: Holder, profile: Profile): void {
+    if (holder.profile === profile) return;
+    profile.holders.add(holder);
+    if (holder.profile !== undefined) this.#release(holder);
+    holder.profile = profile;
+    this.#touched.add(holder.row);
+  }
+
+  #release(holder: Holder): void {
+    const { profile } = holder;
+    this.#touched.add(holder.row);
+    holder.profile = undefined;
+    profile?.holders.delete(holder);
+    if (profile === undefined || profile.holders.size > 0) return;
+    this.#profiles.delete(profile.key);
+    this.#doubted.delete(profile);
+    this.#bearers.delete(profile, borneBy(profile));
+    const here = this.#profilesAt.get(profile.place);
+    here?.delete(profile);
+    if (here?.size === 0) this.#profilesAt.delete(profile.place);
+    this.#identities.leave(profile);
+  }
+
+  #factsKey(facts: Facts): string {
+    let labels = "";
+    for (const [domain, maps] of facts.labels) labels += ` ${domain} ${maps.map(this.#tag).join("+")}`;
+    const services = facts.services.size === 0 ? "" : [...facts.services].sort().join(" ");
+    return `${[...facts.entities].join("+")}|${labels}|${services}|${facts.namedPorts.map(portText).join(" ")}`;
+  }
+
+  #profileOf(factsKey: string, facts: Facts, place: Place): Profile {
+    const key = `${place.prefix.text}|${factsKey}`;
+    const known = this.#profiles.get(key);
+    if (known !== undefined) return known;
+    const profile: Profile = { key, factsKey, facts, place, identity: undefined, holders: new Set() };
     this.#profiles.set(key, profile);
-    this.#bear(profile, true);
+    const here = this.#profilesAt.get(place) ?? new Set();
+    this.#profilesAt.set(place, here.add(profile));
+    this.#bearers.add(profile, borneBy(profile));
+    this.#doubted.add(profile);
     return profile;
   }
 
-  #refresh(): void {
-    if (!this.#isStale) return;
-    this.#isStale = false;
-    const next = createPrefixIndex<Overlay[]>();
-    for (const p of EVERYWHERE) next.set(p, []);
-    for (const { atom } of this.#atoms.values()) if (atom.kind === "cidr") next.set(atom.prefix, []);
-    for (const o of this.#overlays) next.set(o.prefix, [...(next.get(o.prefix) ?? []), o]);
-    this.#places = createPrefixIndex();
-    this.#profiles.clear();
-    this.#bearers.clear();
-    for (const [p] of next.entries()) {
-      const overlays = [...next.covering(p.addr, p.length)].flatMap(([, list]) => list);
-      const facts = { entities: WORLD, labels: NO_LABELS, services: NO_SERVICES, namedPorts: [] };
-      this.#places.set(p, this.#join(facts, { prefix: p, overlays }));
+  /** Gives the profiles in doubt their identities. */
+  #settle(isRenaming: boolean): void {
+    if (this.#doubted.size === 0) return;
+    const moves: Move[] = [];
+    for (const profile of this.#doubted) {
+      const traits = this.#traitsOf(profile);
+      if (traits.key !== profile.identity?.key) moves.push({ profile, traits });
     }
-    for (const [text, { facts }] of this.#known)
-      this.#known.set(text, { facts, profile: this.#join(facts, this.#placeOf(facts.addr).place) });
+    this.#doubted.clear();
+    this.#identities.move(moves, isRenaming);
   }
 
-  #identify(profile: Profile): Identity {
-    if (profile.identity !== undefined) return profile.identity;
+  #traitsOf(profile: Profile): Traits {
     const { family } = profile.place.prefix;
     const yes = this.#satisfied(profile);
     const namedPorts = profile.facts.namedPorts
       .filter((p) => this.#names.has(p.name))
       .sort((a, b) => (portText(a) < portText(b) ? -1 : 1));
-    const key = `${family} ${[...yes].sort((a, b) => a - b).join(" ")} ${namedPorts.map(portText).join(" ")}`;
-    let identity = this.#identities.get(key);
-    if (identity === undefined) {
-      const has = (atom: Atom) => yes.has(this.#atoms.get(keyOfAtom(atom))?.number ?? 0);
-      identity = { number: this.#identityNumbers.numberOf(key), family, has, namedPorts };
-      this.#identities.set(key, identity);
-    }
-    profile.identity = identity;
-    return identity;
+    const key = `${family} ${Uint32Array.from(yes).sort().join(" ")} ${namedPorts.map(portText).join(" ")}`;
+    return { family, yes, namedPorts, key };
   }
 
   /** Numbers of the atoms whose answer is yes. Numbers begin at 1. */
@@ -273,12 +383,21 @@ class AddressPartition implements Partition {
       for (const entity of of.entities) add({ kind: "entity", entity });
     }
     for (const p of facts.namedPorts) add({ kind: "named-port", ...p });
-    for (const [p] of this.#places.covering(place.prefix.addr, place.prefix.length)) {
+    for (const p of this.#places.around(place)) {
       add({ kind: "cidr", prefix: p, scope: "any" });
       if (facts.entities.has("world")) add({ kind: "cidr", prefix: p, scope: "outside" });
     }
     return out;
   }
+}
+
+function identityIn(profile: Profile | undefined): SharedIdentity {
+  if (profile?.identity === undefined) throw new RangeError("An address without a profile, or one without identity");
+  return profile.identity;
+}
+
+function numberOf(profile: Profile | undefined): number {
+  return identityIn(profile).number;
 }
 
 /** A partition that knows no address and no atom: everything is IPv4 or IPv6. */

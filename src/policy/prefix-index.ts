@@ -1,7 +1,7 @@
 /** Prefixes by the addresses they hold, for the few lengths that are in use. */
 
 import { type Addr, type Family, familyBits } from "../net/addr.ts";
-import { type Prefix, prefixOf } from "../net/prefix.ts";
+import type { Prefix } from "../net/prefix.ts";
 
 /** A set of prefixes with a value each. */
 export interface PrefixIndex<V> {
@@ -14,36 +14,67 @@ export interface PrefixIndex<V> {
   entries(): Iterable<readonly [Prefix, V]>;
 }
 
+/** The leading bits of an address: equal for addresses of one family that share them. */
+export function leadingBits(addr: Addr, length: number): number | string {
+  const b = addr.bytes as unknown as readonly number[] & Uint8Array;
+  if (addr.family === 4) {
+    const all =
+      (((b[12] as number) << 24) | ((b[13] as number) << 16) | ((b[14] as number) << 8) | (b[15] as number)) >>> 0;
+    return length === 0 ? 0 : all >>> (32 - length);
+  }
+  let text = "";
+  for (let bit = 0; bit < length; bit += 16) {
+    const two = ((b[bit >> 3] as number) << 8) | (b[(bit >> 3) + 1] as number);
+    text += String.fromCharCode(length - bit < 16 ? two >> (16 - (length - bit)) : two);
+  }
+  return text;
+}
+
+type Entries<V> = Map<number | string, readonly [Prefix, V]>;
+
 /** An index without prefixes. */
 export function createPrefixIndex<V>(): PrefixIndex<V> {
-  const entries = new Map<string, readonly [Prefix, V]>();
-  const counts: Readonly<Record<Family, number[]>> = { 4: new Array(33).fill(0), 6: new Array(129).fill(0) };
-  let lengths: Readonly<Record<Family, number[]>> = { 4: [], 6: [] };
-  function count(p: Prefix, by: 1 | -1): void {
-    const of = counts[p.family];
-    of[p.length] = (of[p.length] ?? 0) + by;
-    const used = of.flatMap((n, length) => (n > 0 ? [length] : [])).reverse();
-    lengths = p.family === 4 ? { ...lengths, 4: used } : { ...lengths, 6: used };
+  const byLength: Readonly<Record<Family, Map<number, Entries<V>>>> = { 4: new Map(), 6: new Map() };
+  let lengths: Readonly<Record<Family, readonly number[]>> = { 4: [], 6: [] };
+  let size = 0;
+  const of = (p: Prefix) => byLength[p.family].get(p.length);
+  function noteLengths(family: Family): void {
+    const used = [...byLength[family].keys()].sort((a, b) => b - a);
+    lengths = family === 4 ? { ...lengths, 4: used } : { ...lengths, 6: used };
   }
   return {
     get size() {
-      return entries.size;
+      return size;
     },
     set(prefix, value) {
-      if (!entries.has(prefix.text)) count(prefix, 1);
-      entries.set(prefix.text, [prefix, value]);
+      let entries = of(prefix);
+      if (entries === undefined) {
+        entries = new Map();
+        byLength[prefix.family].set(prefix.length, entries);
+        noteLengths(prefix.family);
+      }
+      const key = leadingBits(prefix.addr, prefix.length);
+      if (!entries.has(key)) size++;
+      entries.set(key, [prefix, value]);
     },
-    get: (prefix) => entries.get(prefix.text)?.[1],
+    get: (prefix) => of(prefix)?.get(leadingBits(prefix.addr, prefix.length))?.[1],
     delete(prefix) {
-      if (entries.delete(prefix.text)) count(prefix, -1);
+      const entries = of(prefix);
+      if (entries?.delete(leadingBits(prefix.addr, prefix.length)) !== true) return;
+      size--;
+      if (entries.size > 0) return;
+      byLength[prefix.family].delete(prefix.length);
+      noteLengths(prefix.family);
     },
     *covering(addr, length = familyBits(addr.family)) {
       for (const l of lengths[addr.family]) {
         if (l > length) continue;
-        const hit = entries.get(prefixOf(addr, l).text);
+        const hit = byLength[addr.family].get(l)?.get(leadingBits(addr, l));
         if (hit !== undefined) yield hit;
       }
     },
-    entries: () => entries.values(),
+    *entries() {
+      for (const family of [4, 6] as const) for (const entries of byLength[family].values()) yield* entries.values();
+    },
   };
 }

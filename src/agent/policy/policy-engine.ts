@@ -27,7 +27,6 @@ import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { ClusterFacts, type FactObjects, LOCAL_RANK } from "./cluster-facts.ts";
 import type { NameSource } from "./event-names.ts";
-import { IdentityRows } from "./identity-rows.ts";
 import { LocalEndpoints, type PodTables } from "./local-endpoints.ts";
 import { freeNumbers, PolicyMaps } from "./policy-maps.ts";
 
@@ -59,7 +58,6 @@ export class PolicyEngine implements NameSource {
   );
   readonly #clusterFacts: ClusterFacts;
   readonly #locals: LocalEndpoints;
-  readonly #identities = new IdentityRows();
   readonly #rules: RuleReader;
   readonly #book = new RuleBook();
   readonly #maps: PolicyMaps;
@@ -119,7 +117,7 @@ export class PolicyEngine implements NameSource {
 
   /** Compares the maps with what should be there. @returns rows that were not as this agent left them */
   mend(): number {
-    const found = this.#maps.mend(this.#tables, this.#identities.rows());
+    const found = this.#maps.mend(this.#tables, this.#partition.rows());
     if (found > 0) this.#maps.announce();
     const isOwn = !this.#hasPredecessor;
     this.#isDoubtful = false;
@@ -200,7 +198,7 @@ export class PolicyEngine implements NameSource {
     try {
       for (const tables of this.#compiler.steps(this.#ordered, judged, this.#partition)) {
         const { before, after } = changeTables(this.#tables, tables);
-        const { put, removed } = this.#identities.take(this.#partition);
+        const { put, removed } = this.#partition.changes();
         this.#tables = tables;
         this.#book.take(tables.rules);
         writes += before.length + put.length + removed.length + after.length;

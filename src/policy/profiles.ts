@@ -1,0 +1,160 @@
+/** Profiles and identities as the partition keeps them, and how profiles find their identity when atoms come and go. */
+
+import type { Family } from "../net/addr.ts";
+import type { Identity } from "./identity.ts";
+import { keyOfAtom } from "./peer.ts";
+import type { Place } from "./places.ts";
+import type { AddressFacts, Atom, NamedPort } from "./rule.ts";
+
+/** What is known of an address, wherever it stands. */
+export type Facts = Pick<AddressFacts, "entities" | "labels" | "services" | "namedPorts">;
+
+/** A row whose identity follows from a profile: that of a known address, or of a place. */
+export interface Holder {
+  /** Unique among the rows. */
+  readonly row: string;
+  profile: Profile | undefined;
+}
+
+/** Addresses with equal facts in the same place. */
+export interface Profile {
+  readonly key: string;
+  /** The facts' part of the key. */
+  readonly factsKey: string;
+  readonly facts: Facts;
+  readonly place: Place;
+  readonly holders: Set<Holder>;
+  identity: SharedIdentity | undefined;
+}
+
+/** What decides about a profile's identity. */
+export interface Traits {
+  readonly family: Family;
+  /** Numbers of the atoms whose answer is yes. */
+  readonly yes: ReadonlySet<number>;
+  readonly namedPorts: readonly NamedPort[];
+  /** Equal texts, equal identities. */
+  readonly key: string;
+}
+
+/** An identity and the profiles that have it. */
+export class SharedIdentity implements Identity {
+  readonly number: number;
+  readonly profiles = new Set<Profile>();
+  readonly #numberOfAtom: (key: string) => number | undefined;
+  #traits: Traits;
+
+  constructor(number: number, traits: Traits, numberOfAtom: (key: string) => number | undefined) {
+    this.number = number;
+    this.#traits = traits;
+    this.#numberOfAtom = numberOfAtom;
+  }
+
+  get family(): Family {
+    return this.#traits.family;
+  }
+
+  get namedPorts(): readonly NamedPort[] {
+    return this.#traits.namedPorts;
+  }
+
+  get key(): string {
+    return this.#traits.key;
+  }
+
+  readonly has = (atom: Atom): boolean => {
+    const number = this.#numberOfAtom(keyOfAtom(atom));
+    return number !== undefined && this.#traits.yes.has(number);
+  };
+
+  /** Its answers are these from now on. */
+  become(traits: Traits): void {
+    this.#traits = traits;
+  }
+}
+
+/** A profile that has other traits than its identity, or no identity yet. */
+export interface Move {
+  readonly profile: Profile;
+  readonly traits: Traits;
+}
+
+/** Identities by their key. */
+export class IdentityTable {
+  readonly #byKey = new Map<string, SharedIdentity>();
+  /** Those that lost a profile: they may have none. */
+  readonly #left = new Set<SharedIdentity>();
+  readonly #make: (traits: Traits) => SharedIdentity;
+  readonly #onMove: (profile: Profile) => void;
+
+  /** @param onMove a profile has another identity than before */
+  constructor(make: (traits: Traits) => SharedIdentity, onMove: (profile: Profile) => void) {
+    this.#make = make;
+    this.#onMove = onMove;
+  }
+
+  values(): Iterable<SharedIdentity> {
+    return this.#byKey.values();
+  }
+
+  /** The profile ends. */
+  leave(profile: Profile): void {
+    const { identity } = profile;
+    if (identity === undefined) return;
+    identity.profiles.delete(profile);
+    this.#left.add(identity);
+  }
+
+  /**
+   * Gives profiles the identities of their traits.
+   * @param isRenaming all that is different are atoms that came or went: an identity whose profiles all go the same way
+   * goes with them, and no address has to be told
+   */
+  move(moves: readonly Move[], isRenaming: boolean): void {
+    const renamed = isRenaming ? this.#rename(moves) : new Set<SharedIdentity>();
+    for (const { profile, traits } of moves) {
+      const { identity } = profile;
+      if (identity !== undefined && renamed.has(identity) && identity.key === traits.key) continue;
+      this.leave(profile);
+      const next = this.#byKey.get(traits.key) ?? this.#make(traits);
+      this.#byKey.set(traits.key, next);
+      next.profiles.add(profile);
+      profile.identity = next;
+      this.#onMove(profile);
+    }
+    for (const identity of this.#left)
+      if (identity.profiles.size === 0 && this.#byKey.get(identity.key) === identity) this.#byKey.delete(identity.key);
+    this.#left.clear();
+  }
+
+  /** Renames the identities that all their profiles would leave. */
+  #rename(moves: readonly Move[]): Set<SharedIdentity> {
+    const byIdentity = Map.groupBy(moves, (m) => m.profile.identity);
+    const vacated: [SharedIdentity, Traits][] = [];
+    for (const [identity, movers] of byIdentity)
+      if (identity !== undefined && movers.length === identity.profiles.size) {
+        this.#byKey.delete(identity.key);
+        vacated.push([identity, mostHeld(movers)]);
+      }
+    const renamed = new Set<SharedIdentity>();
+    for (const [identity, traits] of vacated) {
+      if (this.#byKey.has(traits.key)) continue;
+      identity.become(traits);
+      this.#byKey.set(traits.key, identity);
+      renamed.add(identity);
+    }
+    return renamed;
+  }
+}
+
+/** The traits that most addresses have: for these nothing has to be written. */
+function mostHeld(moves: readonly Move[]): Traits {
+  const counts = new Map<string, number>();
+  let best = (moves[0] as Move).traits;
+  for (const { profile, traits } of moves) {
+    const count = (counts.get(traits.key) ?? 0) + profile.holders.size;
+    counts.set(traits.key, count);
+    if (count > (counts.get(best.key) ?? 0)) best = traits;
+  }
+  return best;
+}
