@@ -43,7 +43,7 @@ const CASES: readonly (readonly [string, Partial<ToldEvent>, RegExp])[] = [
   [
     "an end of a tier names who put the endpoint under it",
     { rule: { ...RULE, object: undefined, path: "end of tier default", isolatedBy: ["A a", "B b", "C c", "D d"] } },
-    /by end of tier default of A a, B b, C c and 1 more$/,
+    /by A a, B b, C c and 1 more: no rule allows it \(end of tier default\)$/,
   ],
   ["an end of a tier alone has its number", { rule: { ...RULE, object: undefined, path: "x" } }, /by x \(rule 17\)$/],
   [

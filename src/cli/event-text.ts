@@ -31,7 +31,7 @@ export function ruleText(rule: ToldRule): string {
   if (isolatedBy.length === 0) return `${rule.path} (rule ${rule.number})`;
   const named = isolatedBy.slice(0, MAX_NAMED).join(", ");
   const more = isolatedBy.length > MAX_NAMED ? ` and ${isolatedBy.length - MAX_NAMED} more` : "";
-  return `${rule.path} of ${named}${more}${gone}`;
+  return `${named}${more}: no rule allows it (${rule.path})${gone}`;
 }
 
 function whatText(e: ToldEvent): string {

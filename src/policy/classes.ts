@@ -1,6 +1,6 @@
 /** Classes: endpoints that the same rules apply to, in the same order, with the same named ports. */
 
-import { type OrderedTier, refText, type Step, walkOf } from "./order.ts";
+import { type OrderedTier, refKey, refText, type Step, walkOf } from "./order.ts";
 import { atomsOf, keyOfAtom } from "./peer.ts";
 import type { AddressFacts, Atom, Direction, NamedPort, Policy, Subject } from "./rule.ts";
 import type { RuleInfo } from "./table.ts";
@@ -60,10 +60,32 @@ export function addAtoms(atoms: Map<string, Atom>, of: PolicyClass): void {
     if (step.kind === "rule") for (const atom of atomsOf(step.rule.peer)) atoms.set(keyOfAtom(atom), atom);
 }
 
+/** Ends are asked about again and again, and may name many policies. */
+const endInfos = new WeakMap<Step, RuleInfo>();
+
 /** What people are told about a step. */
 export function stepInfo(step: Step, direction: Direction): RuleInfo {
-  if (step.kind === "end") return { direction, ref: undefined, path: `end of tier ${step.of.name}`, name: "" };
-  return { direction, ref: step.policy.ref, path: step.rule.path, name: step.rule.name };
+  if (step.kind === "rule") {
+    const { policy, rule } = step;
+    return { direction, ref: policy.ref, path: rule.path, name: rule.name, isolatedBy: [] };
+  }
+  let info = endInfos.get(step);
+  if (info === undefined) {
+    const isolatedBy = step.by.map((p) => p.ref);
+    info = { direction, ref: undefined, path: `end of tier ${step.of.name}`, name: "", isolatedBy };
+    endInfos.set(step, info);
+  }
+  return info;
+}
+
+const infoKeys = new WeakMap<RuleInfo, string>();
+
+/** Rules with different keys have different numbers: so a tier's end is told apart by who isolates. */
+export function infoKey(info: RuleInfo): string {
+  if (info.isolatedBy.length === 0) return infoText(info);
+  const key = infoKeys.get(info) ?? [infoText(info), ...info.isolatedBy.map(refKey).sort()].join("\n");
+  infoKeys.set(info, key);
+  return key;
 }
 
 /** One line; the same for the same rule of the same object, also after it changed. */

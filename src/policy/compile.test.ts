@@ -74,6 +74,33 @@ test("an isolated endpoint falls to the end of the tier", () => {
   assert.equal(ask(85, 17).isAllowed, false);
 });
 
+test("a tier's end names the policies that isolate, and is told apart by them", () => {
+  const isolators = (tables: PolicyTables, number: number | undefined) =>
+    tables.rules.get(number ?? 0)?.isolatedBy.map((r) => r.name);
+  const mute = [rule("allow", { protocols: TCP, ports: [range(80, 80)] })];
+  const three = [policy("a", mute), policy("b", []), policy("mute", [], { isolates: false })];
+  const { tables, ask } = compile(three);
+  assert.deepEqual(isolators(tables, ask(91).rule), ["a", "b"]);
+  const staged = compile([policy("c", mute, { mode: "stage" }), policy("d", [], { mode: "stage" })]);
+  assert.equal(staged.ask(91).isAllowed, true);
+  assert.deepEqual(isolators(staged.tables, staged.ask(91).staged?.rule), ["c", "d"]);
+  const both = compile([policy("c", [], { mode: "stage" }), policy("e", mute)]);
+  assert.deepEqual(isolators(both.tables, both.ask(91).rule), ["e"], "what is staged isolates nobody");
+});
+
+test("the end of a tier keeps its number as long as the same policies isolate", () => {
+  const partition = createPartition();
+  partition.set(POD);
+  const compiler = createCompiler();
+  const endOf = (policies: readonly Policy[]) => {
+    const tables = compiler.compile(orderPolicies(policies), [{ key: "a", of: "pods", facts: POD }], partition);
+    return [...tables.rules].find(([, info]) => info.path === "end of tier default")?.[0];
+  };
+  const first = endOf([policy("a", [])]);
+  assert.equal(endOf([policy("a", [rule("allow", { protocols: TCP, ports: [range(1, 2)] })])]), first);
+  assert.notEqual(endOf([policy("a", []), policy("b", [])]), first);
+});
+
 test("the first rule decides, over all policies of a tier by their order", () => {
   const { ask, by } = compile([
     policy("late", [rule("allow")], { order: 2 }),

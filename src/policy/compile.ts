@@ -1,7 +1,7 @@
 /** From endpoints, ordered policies and the partition of addresses to the kernel's tables. */
 
 import type { Family } from "../net/addr.ts";
-import { addAtoms, classOf, type Endpoint, infoText, namesIn, type PolicyClass, stepInfo } from "./classes.ts";
+import { addAtoms, classOf, type Endpoint, infoKey, namesIn, type PolicyClass, stepInfo } from "./classes.ts";
 import type { Identity, Partition } from "./identity.ts";
 import { createNumbers, type Numbers } from "./numbers.ts";
 import type { OrderedTier, Step } from "./order.ts";
@@ -201,7 +201,7 @@ class TableCompiler implements Compiler {
     for (const key of this.#memory.keys()) if (!classes.has(key)) this.#memory.delete(key);
     this.#classNumbers.keep(new Set(classes.keys()));
     this.#setNumbers.keep(draft.setTexts);
-    this.#ruleNumbers.keep(new Set([...draft.rules.values()].map(infoText)));
+    this.#ruleNumbers.keep(new Set([...draft.rules.values()].map(infoKey)));
     const numbers = new Map<string, EndpointClasses>();
     for (const e of classed)
       numbers.set(e.key, {
@@ -298,7 +298,7 @@ class TableCompiler implements Compiler {
     const steps = places.flatMap((i) => of.steps[i] ?? []);
     const numberOf = (step: Step) => {
       const info = stepInfo(step, of.direction);
-      const number = this.#ruleNumbers.numberOf(infoText(info));
+      const number = this.#ruleNumbers.numberOf(infoKey(info));
       memory.rules.set(number, info);
       return number;
     };

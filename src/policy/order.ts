@@ -34,6 +34,8 @@ export type Step =
       readonly kind: "end";
       readonly tier: number;
       readonly of: Tier;
+      /** The policies that isolate it: those in force, or, where there are none, those that are staged. */
+      readonly by: readonly Policy[];
       readonly isStaged: boolean;
     };
 
@@ -123,7 +125,9 @@ export function walkOf(tiers: readonly OrderedTier[], direction: Direction): Ste
     );
     const isolating = policies.filter((p) => p[direction].isolates);
     if (isolating.length === 0) return steps;
-    return [...steps, { kind: "end", tier: place, of: tier, isStaged: isolating.every((p) => p.mode === "stage") }];
+    const enforced = isolating.filter((p) => p.mode === "enforce");
+    const isStaged = enforced.length === 0;
+    return [...steps, { kind: "end", tier: place, of: tier, by: isStaged ? isolating : enforced, isStaged }];
   });
 }
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { RuleBook } from "./rule-book.ts";
 import type { RuleInfo } from "./table.ts";
 
-const rule = (path: string): RuleInfo => ({ direction: "ingress", ref: undefined, path, name: "" });
+const rule = (path: string): RuleInfo => ({ direction: "ingress", ref: undefined, path, name: "", isolatedBy: [] });
 const rules = (...numbers: number[]) => new Map(numbers.map((n) => [n, rule(`r${n}`)]));
 
 test("a rule that went is still known, and said to have gone", () => {

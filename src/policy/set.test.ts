@@ -60,7 +60,7 @@ function steps(r: Random): Step[] {
       return { kind: "rule", tier, policy: POLICY, rule, isStaged: r.oneIn(5) };
     });
     const of: Tier = { name: `t${tier}`, order: tier, end: r.pick<Tier["end"]>(["deny", "pass"]) };
-    return r.oneIn(3) ? rules : [...rules, { kind: "end", tier, of, isStaged: r.oneIn(4) }];
+    return r.oneIn(3) ? rules : [...rules, { kind: "end", tier, of, by: [POLICY], isStaged: r.oneIn(4) }];
   });
 }
 

@@ -58,6 +58,8 @@ export interface RuleInfo {
   /** Where in the object; the tier's name at its end. */
   readonly path: string;
   readonly name: string;
+  /** At a tier's end: the policies by which the endpoint's traffic comes to it. */
+  readonly isolatedBy: readonly PolicyRef[];
 }
 
 /** Class numbers of one endpoint. */

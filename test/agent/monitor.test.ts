@@ -44,6 +44,13 @@ const KUBERNETES = {
     ],
   },
 };
+/** Whatever comes to the server would be denied, but for what others allow. */
+const ISOLATING_SOON = {
+  apiVersion: "projectcalico.org/v3",
+  kind: "StagedNetworkPolicy",
+  metadata: { name: "nothing-to-client", namespace: "default" },
+  spec: { selector: "app == 'client'", types: ["Ingress"] },
+};
 const STAGED = {
   apiVersion: "projectcalico.org/v3",
   kind: "StagedNetworkPolicy",
@@ -72,7 +79,7 @@ before(async () => {
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } };
   const pods = [podObject("client", "client"), podObject("server", "server")];
   writeIn(node.box, "/run/objects/pods.yaml", documents(namespace, ...pods));
-  writeIn(node.box, "/run/objects/policies.yaml", documents(CALICO, KUBERNETES, STAGED));
+  writeIn(node.box, "/run/objects/policies.yaml", documents(CALICO, KUBERNETES, STAGED, ISOLATING_SOON));
   await startAgents(stack, nodes);
   client = await addPod(node, { name: "client" });
   server = await addPod(node, { name: "server" });
@@ -113,6 +120,32 @@ test("a denied packet names policy and rule, direction, and both ends with their
     assert.ok((e.source?.identity ?? 0) >= 256 && (e.destination?.identity ?? 0) >= 256);
     assert.ok(Math.abs(Date.parse(e.time) - Date.now()) < 60_000, e.time);
   }
+});
+
+test("what no rule of an isolating policy allows names that policy", async () => {
+  const e = await eventAbout(80);
+  assert.deepEqual(
+    [e.verdict, e.rule?.object, e.rule?.path, e.rule?.isolatedBy],
+    [
+      "denied",
+      undefined,
+      "end of tier default",
+      ["NetworkPolicy.projectcalico.org default/no-81", "NetworkPolicy default/only-friends"],
+    ],
+  );
+  const lines = await node.cli("monitor", "--no-follow", "--last", "1", "--verdict", "denied", "--pod", "server");
+  assert.match(lines, /NetworkPolicy default\/only-friends: no rule allows it \(end of tier default\)$/m);
+});
+
+test("what no rule of a staged policy would allow names that policy", async () => {
+  const e = await waitFor("a verdict that would be", async () => {
+    await probe({ netns: server.netns, protocol: "TCP", to: client.addresses[0] ?? "", port: 84, timeoutMs: 300 });
+    return (await past("--last", "500", "--verdict", "would-deny")).find((x) => x.destination?.port === 84);
+  });
+  assert.deepEqual(
+    [e.rule?.path, e.rule?.isolatedBy],
+    ["end of tier default", ["StagedNetworkPolicy default/nothing-to-client"]],
+  );
 });
 
 test("what a rule logs and allows is told with the rule that logs", async () => {

@@ -5,7 +5,13 @@ import { addr } from "../../net/addr.ts";
 import { eventNames, type NameSource } from "./event-names.ts";
 
 const endpoint = (id: number, ip: string, podName?: string) =>
-  ({ id, addrs: [addr(ip)], containerId: `c${id}`, podNamespace: podName && "default", podName }) as unknown as Endpoint;
+  ({
+    id,
+    addrs: [addr(ip)],
+    containerId: `c${id}`,
+    podNamespace: podName && "default",
+    podName,
+  }) as unknown as Endpoint;
 const ENDPOINTS = [endpoint(1, "10.0.0.1", "a"), endpoint(2, "10.0.0.2")];
 const OWNERS: Readonly<Record<string, string>> = {
   "10.0.0.1": "endpoint 1",
@@ -18,7 +24,10 @@ const source: NameSource = {
   ownerAt: (a) => OWNERS[a.text],
   rule: (n) =>
     n === 5
-      ? { info: { direction: "ingress", ref: REF, path: "spec.ingress[0]", name: "" }, isCurrent: false }
+      ? {
+          info: { direction: "ingress", ref: REF, path: "spec.ingress[0]", name: "", isolatedBy: [REF] },
+          isCurrent: false,
+        }
       : undefined,
   whyClosed: (id) => (id === 2 ? "not known" : undefined),
 };
@@ -41,7 +50,7 @@ test("rules by the name of their object", () => {
     object: "NetworkPolicy default/web",
     path: "spec.ingress[0]",
     name: "",
-    isolatedBy: [],
+    isolatedBy: ["NetworkPolicy default/web"],
     isCurrent: false,
   });
   assert.equal(names.rule(6), undefined);

@@ -27,7 +27,7 @@ export function ruleName({ info, isCurrent }: FoundRule): RuleName {
     object: info.ref === undefined ? undefined : refText(info.ref),
     path: info.path,
     name: info.name,
-    isolatedBy: [],
+    isolatedBy: info.isolatedBy.map(refText),
     isCurrent,
   };
 }
