@@ -104,3 +104,12 @@ test("a directory that is not there", async () => {
   assert.equal(code, 1);
   assert.match(err, /Cannot read objects from "\/proc\/none\/here": ENOENT/);
 });
+
+test("the agents' policy.mode", async () => {
+  const always = await explain("monitoring/prometheus", "203.0.113.7", "80", "--mode", "always");
+  assert.match(always.out, /egress of monitoring\/prometheus: DENIED, end of tier last/);
+  const never = await explain("monitoring/prometheus", "shop/db", "80", "--mode", "never");
+  assert.match(never.out, /IPv4 .* ALLOWED/);
+  const odd = await explain("shop/web", "shop/db", "80", "--mode", "maybe");
+  assert.match(odd.err, /"maybe" is not a policy\.mode: default, always or never/);
+});

@@ -7,6 +7,7 @@ import { formatIssues } from "../../base/issue.ts";
 import { VERSION } from "../../base/version.ts";
 import type { Refusal } from "../../cluster/directory/world-of-files.ts";
 import type { World } from "../../policy/ask/world.ts";
+import type { PolicyMode } from "../../policy/from-objects.ts";
 import { type Io, UsageError } from "../io.ts";
 
 /** Options of commands that ask about a cluster. */
@@ -14,6 +15,7 @@ export interface WorldOptions {
   readonly dir?: readonly string[];
   readonly kubeconfig?: string;
   readonly timeout: string;
+  readonly mode: string;
   readonly json?: boolean;
 }
 
@@ -31,7 +33,7 @@ export function collect(value: string, before: readonly string[] = []): readonly
   return [...before, value];
 }
 
-/** Adds `--dir`, `--kubeconfig` and `--timeout`. */
+/** Adds `--dir`, `--kubeconfig`, `--mode` and `--timeout`. */
 export function withWorldOptions(command: Command): Command {
   return command
     .option(
@@ -40,6 +42,7 @@ export function withWorldOptions(command: Command): Command {
       collect,
     )
     .option("--kubeconfig <file>", "the cluster to ask about (default: $KUBECONFIG, ~/.kube/config, the pod's account)")
+    .option("--mode <mode>", "the agents' policy.mode: default, always or never", "default")
     .option("--timeout <seconds>", "how long to wait for the cluster's objects", DEFAULT_TIMEOUT_S);
 }
 
@@ -84,6 +87,11 @@ function homeConfig(io: Io): string | undefined {
   return named === "" && home !== "" && existsSync(path) ? path : undefined;
 }
 
+function modeOf({ mode }: WorldOptions): PolicyMode {
+  if (mode === "default" || mode === "always" || mode === "never") return mode;
+  throw new UsageError(`"${mode}" is not a policy.mode: default, always or never`);
+}
+
 async function openCluster(io: Io, options: WorldOptions): Promise<OpenWorld> {
   const seconds = Number(options.timeout);
   if (options.timeout.trim() === "" || !(seconds > 0 && seconds <= MAX_TIMEOUT_S))
@@ -95,7 +103,7 @@ async function openCluster(io: Io, options: WorldOptions): Promise<OpenWorld> {
   const refused = read.problems.map(
     (p): Refusal => ({ file: read.description, place: "", kind: undefined, name: p.subject, issues: p.issues }),
   );
-  return { world: createWorld(read.tables), refused };
+  return { world: createWorld(read.tables, modeOf(options)), refused };
 }
 
 /** Reads the files or the cluster. @throws ClusterError or UsageError */
@@ -103,5 +111,5 @@ export async function openWorld(io: Io, options: WorldOptions): Promise<OpenWorl
   if (options.dir === undefined || options.dir.length === 0) return openCluster(io, options);
   const { readFiles, readPaths } = await import("../../cluster/directory/read-once.ts");
   const { worldOfFiles } = await import("../../cluster/directory/world-of-files.ts");
-  return worldOfFiles(readFiles(await readPaths(options.dir)));
+  return worldOfFiles(readFiles(await readPaths(options.dir)), modeOf(options));
 }

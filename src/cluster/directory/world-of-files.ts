@@ -3,6 +3,7 @@
 import type { Issue } from "../../base/issue.ts";
 import { withAddresses } from "../../policy/ask/made-up-addresses.ts";
 import { createWorld, type World } from "../../policy/ask/world.ts";
+import type { PolicyMode } from "../../policy/from-objects.ts";
 import { createStore } from "../../store/store.ts";
 import type { ClusterRows, ClusterSnapshot } from "../source.ts";
 import { TABLE_NAMES } from "../tables.ts";
@@ -60,9 +61,9 @@ export function rowsOfFiles(files: readonly ReadFile[]): {
   return { tables: store.transact(Object.fromEntries(changes)).tables, refused };
 }
 
-/** The cluster that the files make. */
-export function worldOfFiles(files: readonly ReadFile[]): FileWorld {
+/** The cluster that the files make. @param mode which pods are closed that no policy isolates */
+export function worldOfFiles(files: readonly ReadFile[], mode: PolicyMode = "default"): FileWorld {
   const { tables, refused } = rowsOfFiles(files);
   const { pods, madeUp } = withAddresses(tables.pods, tables.nodes);
-  return { world: createWorld({ ...tables, pods: [...pods.values()] }), refused, madeUp };
+  return { world: createWorld({ ...tables, pods: [...pods.values()] }, mode), refused, madeUp };
 }

@@ -5,7 +5,7 @@ import { hasOwnAddresses, type Pod, podKey } from "../../model/pod.ts";
 import type { Addr } from "../../net/addr.ts";
 import { prefixHas } from "../../net/prefix.ts";
 import { type LabelViews, namespaceLabels, nodeAddrs, nodeFacts, podFacts, worldFacts } from "../facts.ts";
-import { createRuleReader, type PolicyObjects, type PolicyRules } from "../from-objects.ts";
+import { createRuleReader, type PolicyMode, type PolicyObjects, type PolicyRules } from "../from-objects.ts";
 import type { Overlay } from "../identity.ts";
 import { type OrderedTier, type Outcome, orderPolicies, policiesFor, type Step, walk, walkOf } from "../order.ts";
 import { matchesPeer } from "../peer.ts";
@@ -181,7 +181,7 @@ class AskableWorld implements World {
   }
 }
 
-/** The cluster that the objects make. */
-export function createWorld(objects: WorldObjects): World {
-  return new AskableWorld(objects, createRuleReader().read(objects));
+/** The cluster that the objects make. @param mode which pods are closed that no policy isolates */
+export function createWorld(objects: WorldObjects, mode: PolicyMode = "default"): World {
+  return new AskableWorld(objects, createRuleReader(mode).read(objects));
 }
