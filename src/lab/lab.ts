@@ -6,7 +6,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createEmbeddedApi } from "../cluster/embedded/embedded-api.ts";
-import type { EmbeddedApi, KubeObject, ObjectClient, Selection } from "../cluster/embedded/types.ts";
+import type { EmbeddedApi, KubeObject, NewObject, ObjectClient, Selection } from "../cluster/embedded/types.ts";
 import { loadAddon } from "../kernel/linux/addon.ts";
 import { prefix } from "../net/prefix.ts";
 import { AGENT_SET, type AgentConfig, agentConfig, agentSet, installAgent } from "./agent-set.ts";
@@ -39,6 +39,8 @@ export interface LabOptions {
   readonly mtuBytes?: number;
   /** IP versions of the nodes' own addresses, the first one first; default both. */
   readonly underlay?: readonly (4 | 6)[];
+  /** What is there before any agent is: definitions of custom resources, which agents look for when they start. */
+  readonly objects?: readonly NewObject[];
   /** Instead of agents: the network configuration that every node has from the start. */
   readonly conflist?: (node: LabNode, podCIDRs: readonly string[]) => object;
   /** Told of each part of start-up that is done. */
@@ -293,6 +295,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     onError,
   });
   undo.use(api);
+  for (const object of options.objects ?? []) api.objects.create(object);
   const [underlay, boxes] = await openAll(undo, t);
   await Promise.all(t.nodes.map((n, i) => plugNode(underlay.wire, at(boxes, i), n, t)));
   step(`${t.nodes.length} nodes, a router and a host outside`);
