@@ -6,6 +6,7 @@ import { withJson } from "../options.ts";
 import type { ExplainOptions } from "../policy/explain.ts";
 import type { MatrixOptions } from "../policy/matrix.ts";
 import { collect, type WorldOptions, withWorldOptions } from "../policy/sources.ts";
+import type { TestOptions } from "../policy/test.ts";
 import type { ValidateOptions } from "../policy/validate.ts";
 
 /** Directories may be given as arguments too. */
@@ -53,11 +54,22 @@ function addMatrix(policy: Command, io: Io): void {
     });
 }
 
+function addTest(policy: Command, io: Io): void {
+  const command = policy.command("test <paths...>").description("whether what files of kind PolicyTest claim is so");
+  withJson(withWorldOptions(command))
+    .option("--cluster", "judge over the cluster instead of the objects that the files name")
+    .action(async (paths: string[], options: TestOptions) => {
+      const { testCommand } = await import("../policy/test.ts");
+      await testCommand(io, paths, options);
+    });
+}
+
 /** Adds the commands. */
 export function addPolicy(program: Command, io: Io): void {
   const policy = program.command("policy").description("what policies say, and why");
   addExplain(policy, io);
   addMatrix(policy, io);
+  addTest(policy, io);
   withJson(policy.command("validate <paths...>"))
     .description("whether the objects in files would be taken; - is standard input")
     .action(async (paths: string[], options: ValidateOptions) => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { formatIssues } from "../../base/issue.ts";
 import { VERSION } from "../../base/version.ts";
-import type { Refusal } from "../../cluster/directory/world-of-files.ts";
+import type { Refusal } from "../../cluster/directory/read-once.ts";
 import type { World } from "../../policy/ask/world.ts";
 import type { PolicyMode } from "../../policy/from-objects.ts";
 import { type Io, UsageError } from "../io.ts";
@@ -87,7 +87,8 @@ function homeConfig(io: Io): string | undefined {
   return named === "" && home !== "" && existsSync(path) ? path : undefined;
 }
 
-function modeOf({ mode }: WorldOptions): PolicyMode {
+/** The mode of policy that the agents are configured for. @throws UsageError */
+export function modeOf({ mode }: WorldOptions): PolicyMode {
   if (mode === "default" || mode === "always" || mode === "never") return mode;
   throw new UsageError(`"${mode}" is not a policy.mode: default, always or never`);
 }

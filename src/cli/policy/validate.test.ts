@@ -19,7 +19,7 @@ interface RefusedLine {
 
 test("valid files", async () => {
   const { code, out } = await runCli(["policy", "validate", SHOP]);
-  assert.deepEqual([code, out], [0, "9 valid, 0 refused, 0 of other kinds\n"]);
+  assert.deepEqual([code, out], [0, "10 valid, 0 refused, 0 of other kinds\n"]);
 });
 
 test("each of 50 invalid policies of all dialects is refused with object, path, value and reason", async () => {
@@ -60,20 +60,23 @@ spec:
   endpointSelector: {}
   egress: [{ toFQDNs: [{ matchName: example.com }] }]
 ---
+{ apiVersion: twill.dev/v1alpha1, kind: PolicyTest, metadata: { name: f } }
+---
 { not yaml
 `;
   const { code, out } = await runCli(["policy", "validate", "-"], text);
   assert.equal(code, 1);
   const lines = out.trimEnd().split("\n");
-  assert.match(lines[0]!, /^refused -#6: Not YAML: /);
+  assert.match(lines[0]!, /^refused -#7: Not YAML: /);
   assert.match(lines[1]!, /^refused -#1: NetworkPolicy shop\/a: spec\.ingress\[0\]\.ports\[0\]\.port: 0 is not/);
   assert.equal(
     lines[2],
     'refused -#2: NetworkPolcy b: kind: Unknown kind "NetworkPolcy": did you mean "NetworkPolicy"?',
   );
-  assert.match(lines[3]!, /^not enforced CiliumNetworkPolicy shop\/e: spec\.egress\[0\]: toFQDNs/);
-  assert.equal(lines[4], "not enforced -#4: CiliumEgressGatewayPolicy d: This kind is not read");
-  assert.equal(lines[5], "1 valid, 3 refused, 2 of other kinds");
+  assert.equal(lines[3], "refused -#6: PolicyTest f: tests: At least one is required");
+  assert.match(lines[4]!, /^not enforced CiliumNetworkPolicy shop\/e: spec\.egress\[0\]: toFQDNs/);
+  assert.equal(lines[5], "not enforced -#4: CiliumEgressGatewayPolicy d: This kind is not read");
+  assert.equal(lines[6], "1 valid, 4 refused, 2 of other kinds");
 });
 
 test("of two objects with one name the second is refused", async () => {

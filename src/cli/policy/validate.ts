@@ -1,8 +1,7 @@
 /** `twill policy validate`. */
 
 import { text } from "node:stream/consumers";
-import type { FileText, ReadFile } from "../../cluster/directory/read-once.ts";
-import type { Refusal } from "../../cluster/directory/world-of-files.ts";
+import type { FileText, ReadFile, Refusal } from "../../cluster/directory/read-once.ts";
 import { refText } from "../../policy/order.ts";
 import { type Io, printJson } from "../io.ts";
 import { refusalJson, refusalText } from "./sources.ts";
@@ -21,21 +20,26 @@ async function readTexts(paths: readonly string[]): Promise<FileText[]> {
   return texts;
 }
 
-/** What no table takes and yet was meant for one, and policies that are not read at all. */
-async function judgeOthers(files: readonly ReadFile[]): Promise<{ misspelt: Refusal[]; unread: string[] }> {
+/** What no table takes: claims, objects that were meant for a table, and policies that are not read at all. */
+async function judgeOthers(files: readonly ReadFile[]) {
   const { isUnreadPolicy, misspelled } = await import("../../cluster/unread-kinds.ts");
+  const { readPolicyTest, TEST_KIND } = await import("../../policy/ask/read-assertions.ts");
   const misspelt: Refusal[] = [];
   const unread: string[] = [];
+  let claims = 0;
   for (const { path: file, content } of files)
     for (const { place, apiVersion, kind, value } of content.others) {
+      const read = kind === TEST_KIND ? readPolicyTest(value) : undefined;
       const issue = misspelled(apiVersion, kind);
       const { name } = (value as { metadata?: { name?: unknown } | null }).metadata ?? {};
       const head = { file, place, kind, name: typeof name === "string" ? name : "" };
-      if (issue !== undefined) misspelt.push({ ...head, issues: [issue] });
+      if (read?.ok === true) claims++;
+      else if (read !== undefined) misspelt.push({ ...head, issues: read.error });
+      else if (issue !== undefined) misspelt.push({ ...head, issues: [issue] });
       else if (isUnreadPolicy(apiVersion, kind))
         unread.push(`${file}#${place}: ${kind} ${head.name}: This kind is not read`);
     }
-  return { misspelt, unread };
+  return { misspelt, unread, claims };
 }
 
 /** Says of each object whether it is one that would be enforced. Exit code 1: some are refused. */
@@ -46,11 +50,11 @@ export async function validateCommand(io: Io, paths: readonly string[], options:
   const { notEnforced } = await import("../../policy/ask/not-enforced.ts");
   const files = readFiles(await readTexts(paths));
   const rows = rowsOfFiles(files);
-  const { misspelt, unread } = await judgeOthers(files);
+  const { misspelt, unread, claims } = await judgeOthers(files);
   const refused = [...rows.refused, ...misspelt];
   const closed = notEnforced(createRuleReader().read(rows.tables).policies);
-  const valid = Object.values(rows.tables).reduce((n, table) => n + table.size, 0);
-  const skipped = files.reduce((n, f) => n + f.content.others.length, 0) - misspelt.length;
+  const valid = Object.values(rows.tables).reduce((n, table) => n + table.size, claims);
+  const skipped = files.reduce((n, f) => n + f.content.others.length, 0) - misspelt.length - claims;
   if (refused.length > 0) io.setExitCode(1);
   if (options.json) {
     const asked = closed.map((c) => ({

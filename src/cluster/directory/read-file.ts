@@ -48,8 +48,8 @@ function firstLine(message: string): string {
   return (message.split("\n")[0] ?? "").replace(/[:\s]+$/, "");
 }
 
-/** Reads a file's text. */
-export function readFileContent(text: string, interner: Interner): FileContent {
+/** Takes values one by one and sorts them into what a file holds. */
+function createReader(interner: Interner) {
   const objects: FileObject[] = [];
   const others: OtherObject[] = [];
   const broken: { place: string; issues: readonly Issue[] }[] = [];
@@ -83,9 +83,21 @@ export function readFileContent(text: string, interner: Interner): FileContent {
     const [row, issues] = parsed.ok ? [parsed.value, []] : [undefined, parsed.error];
     objects.push({ place, kind: table, key, row, issues });
   }
+  return { content: { objects, others, broken }, broken, take };
+}
 
+/** Reads objects that are values already; their places are their numbers, from 1. */
+export function readValues(values: readonly unknown[], interner: Interner): FileContent {
+  const { content, take } = createReader(interner);
+  for (const [i, value] of values.entries()) take(value, String(i + 1));
+  return content;
+}
+
+/** Reads a file's text. */
+export function readFileContent(text: string, interner: Interner): FileContent {
+  const { content, broken, take } = createReader(interner);
   const documents = parseAllDocuments(text, { logLevel: "error" });
-  if (!Array.isArray(documents)) return { objects, others, broken };
+  if (!Array.isArray(documents)) return content;
   for (const [i, document] of documents.slice(0, MAX_DOCUMENTS).entries()) {
     const place = String(i + 1);
     if (document.errors.length > 0) {
@@ -101,5 +113,5 @@ export function readFileContent(text: string, interner: Interner): FileContent {
       broken.push({ place, issues: [{ path: "", message: `Not YAML: ${firstLine((error as Error).message)}` }] });
     }
   }
-  return { objects, others, broken };
+  return content;
 }

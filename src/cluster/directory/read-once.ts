@@ -2,6 +2,7 @@
 
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { Issue } from "../../base/issue.ts";
 import { createInterner } from "../../model/intern.ts";
 import { ClusterError } from "../source.ts";
 import { type FileContent, readFileContent } from "./read-file.ts";
@@ -20,6 +21,18 @@ export interface FileText {
 export interface ReadFile {
   readonly path: string;
   readonly content: FileContent;
+}
+
+/** An object that takes no part, and why. */
+export interface Refusal {
+  readonly file: string;
+  /** Number of the document in the file, from 1, and of the item in a list: `3` or `3[0]`. */
+  readonly place: string;
+  /** undefined: it could not be made out. */
+  readonly kind: string | undefined;
+  /** `namespace/name` or name; `""`: it could not be made out. */
+  readonly name: string;
+  readonly issues: readonly Issue[];
 }
 
 async function filesBelow(path: string): Promise<string[]> {

@@ -114,3 +114,37 @@ spec: { endpointSelector: {}, egress: [{ toFQDNs: [{ matchName: example.com }] }
     [["dns", "spec.egress[0]", 1]],
   );
 });
+
+test("workloads are asked about by their templates, unless a pod of theirs is there", () => {
+  const deployment = (name: string, labels: string, more = "") => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: { namespace: a, name: ${name} ${more} }
+spec: { template: { metadata: { labels: ${labels} }, spec: { containers: [{ name: c, ports: [{ name: http, containerPort: 80 }] }] } } }
+---`;
+  const cron = `
+apiVersion: batch/v1
+kind: CronJob
+metadata: { namespace: a, name: nightly }
+spec: { jobTemplate: { spec: { template: { metadata: { labels: { app: nightly } }, spec: {} } } } }
+---`;
+  const owned = deployment("x-7f9", "{ app: x }", ", ownerReferences: [{}]");
+  const of = world(
+    deployment("x", "{ app: x }"),
+    deployment("y", "{ app: y, tier: back }"),
+    cron,
+    owned,
+    pod("y").replace("app: y", "app: y, tier: back"),
+    ISOLATED,
+  );
+  assert.deepEqual(of.workloads, ["a/x", "a/nightly"]);
+  assert.deepEqual([...of.world.pods.keys()].sort(), ["a/nightly", "a/x", "a/y"]);
+  assert.equal(explain(of, "a/x", "a/y").isAllowed, true);
+  assert.equal(explain(of, "a/nightly", "a/y").isAllowed, false);
+  assert.equal(explain(of, "a/y", "a/x", "http/TCP").isAllowed, true);
+  const bad = world(deployment("z", "{ app: 5 }"));
+  assert.deepEqual(
+    bad.refused.map((r) => [r.kind, r.issues[0]?.path]),
+    [["Deployment", "spec.template.metadata.labels.app"]],
+  );
+});

@@ -1,25 +1,14 @@
 /** A cluster to ask about, from files alone. */
 
-import type { Issue } from "../../base/issue.ts";
+import { podKey } from "../../model/pod.ts";
 import { withAddresses } from "../../policy/ask/made-up-addresses.ts";
 import { createWorld, type World } from "../../policy/ask/world.ts";
 import type { PolicyMode } from "../../policy/from-objects.ts";
 import { createStore } from "../../store/store.ts";
 import type { ClusterRows, ClusterSnapshot } from "../source.ts";
 import { TABLE_NAMES } from "../tables.ts";
-import type { ReadFile } from "./read-once.ts";
-
-/** An object that takes no part, and why. */
-export interface Refusal {
-  readonly file: string;
-  /** Number of the document in the file, from 1, and of the item in a list: `3` or `3[0]`. */
-  readonly place: string;
-  /** undefined: it could not be made out. */
-  readonly kind: string | undefined;
-  /** `namespace/name` or name; `""`: it could not be made out. */
-  readonly name: string;
-  readonly issues: readonly Issue[];
-}
+import type { ReadFile, Refusal } from "./read-once.ts";
+import { podsOfWorkloads } from "./workloads.ts";
 
 /** What files say of a cluster. */
 export interface FileWorld {
@@ -27,6 +16,8 @@ export interface FileWorld {
   readonly refused: readonly Refusal[];
   /** Keys of pods whose manifests have no address: theirs are made up. */
   readonly madeUp: readonly string[];
+  /** Keys of pods that stand for a workload, as a Deployment: of its name, with its template's labels. */
+  readonly workloads: readonly string[];
 }
 
 /** The rows of all files, those that count, and what was refused. Of two objects with one name the first counts. */
@@ -64,6 +55,12 @@ export function rowsOfFiles(files: readonly ReadFile[]): {
 /** The cluster that the files make. @param mode which pods are closed that no policy isolates */
 export function worldOfFiles(files: readonly ReadFile[], mode: PolicyMode = "default"): FileWorld {
   const { tables, refused } = rowsOfFiles(files);
-  const { pods, madeUp } = withAddresses(tables.pods, tables.nodes);
-  return { world: createWorld({ ...tables, pods: [...pods.values()] }, mode), refused, madeUp };
+  const fromTemplates = podsOfWorkloads(files, [...tables.pods]);
+  const { pods, madeUp } = withAddresses([...tables.pods, ...fromTemplates.pods], tables.nodes);
+  return {
+    world: createWorld({ ...tables, pods: [...pods.values()] }, mode),
+    refused: [...refused, ...fromTemplates.refused],
+    madeUp,
+    workloads: fromTemplates.pods.map((p) => podKey(p.namespace, p.name)),
+  };
 }
