@@ -54,10 +54,17 @@ export function classOf(tiers: readonly OrderedTier[], endpoint: Endpoint, direc
   return { key: `${direction} ${walkText.join(";")} ${namesText.join(",")}`, direction, steps, names };
 }
 
-/** Adds the atoms that the class's rules ask about their peers. */
-export function addAtoms(atoms: Map<string, Atom>, of: PolicyClass): void {
-  for (const step of of.steps)
-    if (step.kind === "rule") for (const atom of atomsOf(step.rule.peer)) atoms.set(keyOfAtom(atom), atom);
+const atomsOfClasses = new WeakMap<PolicyClass, ReadonlyMap<string, Atom>>();
+
+/** The atoms that the class's rules ask about their peers, by their keys. */
+export function atomsOfClass(of: PolicyClass): ReadonlyMap<string, Atom> {
+  let atoms = atomsOfClasses.get(of);
+  if (atoms === undefined) {
+    const asked = of.steps.flatMap((step) => (step.kind === "rule" ? [...atomsOf(step.rule.peer)] : []));
+    atoms = new Map(asked.map((atom) => [keyOfAtom(atom), atom]));
+    atomsOfClasses.set(of, atoms);
+  }
+  return atoms;
 }
 
 /** Ends are asked about again and again, and may name many policies. */

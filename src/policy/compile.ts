@@ -1,14 +1,14 @@
 /** From endpoints, ordered policies and the partition of addresses to the kernel's tables. */
 
 import type { Family } from "../net/addr.ts";
-import { addAtoms, classOf, type Endpoint, infoKey, namesIn, type PolicyClass, stepInfo } from "./classes.ts";
+import { ClassAnswers, type FoundAnswers } from "./class-answers.ts";
+import { atomsOfClass, classOf, type Endpoint, namesIn, type PolicyClass } from "./classes.ts";
 import type { Identity, Partition } from "./identity.ts";
 import { createNumbers, type Numbers } from "./numbers.ts";
-import type { OrderedTier, Step } from "./order.ts";
-import { evaluatePeer, peerText } from "./peer.ts";
-import type { Atom, PeerExpr } from "./rule.ts";
-import { createSelections } from "./selections.ts";
-import { buildSet, verdictText } from "./set.ts";
+import type { OrderedTier } from "./order.ts";
+import { PeerIndex } from "./peer-index.ts";
+import type { AddressFacts, Atom, PeerExpr } from "./rule.ts";
+import { createSelections, type Selection } from "./selections.ts";
 import { CLOSED, type ClassRow, type EndpointClasses, type PolicyTables, type RuleInfo, type SetRow } from "./table.ts";
 
 /** Bounds of the tables. What does not fit is closed, for the class that it does not fit for. */
@@ -47,11 +47,18 @@ export interface Compiler {
 
 /** What one state of policies and endpoints needs, whatever the addresses. */
 interface Wanted {
+  /** The same object as long as there are the same classes. */
   readonly classes: ReadonlyMap<string, PolicyClass>;
   /** Keys of endpoints and of their classes. */
-  readonly classed: readonly { readonly key: string; readonly ingress: string; readonly egress: string }[];
+  readonly classed: readonly Classed[];
   readonly atoms: ReadonlyMap<string, Atom>;
   readonly names: ReadonlySet<string>;
+}
+
+interface Classed {
+  readonly key: string;
+  readonly ingress: PolicyClass;
+  readonly egress: PolicyClass;
 }
 
 /** Where the tables of one compilation grow. */
@@ -59,41 +66,13 @@ interface Draft {
   readonly classes: Map<number, ClassRow>;
   readonly peers: Map<number, ReadonlyMap<number, number>>;
   readonly sets: Map<number, readonly SetRow[]>;
-  readonly rules: Map<number, RuleInfo>;
   readonly overflow: Map<number, string>;
-  readonly setTexts: Set<string>;
   setRows: number;
   peerRows: number;
 }
 
-/** What is known of a class from earlier compilations. Its rules never change: with them the class is another. */
-interface ClassMemory {
-  /** Set numbers of identities that were asked about. */
-  readonly setOf: Map<Identity, number>;
-  /** Set number by the steps that match, the family and the named ports. */
-  readonly bySteps: Map<string, number>;
-  readonly sets: Map<number, BuiltSet>;
-  readonly rules: Map<number, RuleInfo>;
-  /** The last answers, and the identities that they are about. */
-  readonly last: { readonly identities: readonly Identity[]; readonly answers: ClassAnswers } | undefined;
-}
-
-interface BuiltSet {
-  readonly rows: readonly SetRow[];
-  readonly text: string;
-}
-
-/** The answers of a class before it is known whether they fit. */
-interface ClassAnswers {
-  readonly row: ClassRow;
-  readonly peers: Map<number, number>;
-  /** The sets that are in use. */
-  readonly sets: ReadonlyMap<number, BuiltSet>;
-  readonly rules: ReadonlyMap<number, RuleInfo>;
-  readonly rows: number;
-}
-
 function hasSameKeys(a: ReadonlyMap<string, unknown>, b: ReadonlyMap<string, unknown>): boolean {
+  if (a === b) return true;
   if (a.size !== b.size) return false;
   for (const key of a.keys()) if (!b.has(key)) return false;
   return true;
@@ -104,47 +83,20 @@ function isSameQuestions(a: Wanted, b: Wanted): boolean {
   return hasSameKeys(a.atoms, b.atoms) && a.names.size === b.names.size && a.names.isSubsetOf(b.names);
 }
 
-const rowText = (r: SetRow) => `${r.prefixLength} ${r.protocol} ${r.port} ${verdictText(r.verdict)}`;
-
-/** Whether a peer expression means an identity: asked once for both. */
-type PeerAnswers = (expr: PeerExpr, identity: Identity) => boolean;
-
-function createPeerAnswers(): PeerAnswers {
-  const byText = new Map<string, Map<Identity, boolean>>();
-  const byExpr = new WeakMap<PeerExpr, Map<Identity, boolean>>();
-  return (expr, identity) => {
-    if (expr.kind === "any") return true;
-    let known = byExpr.get(expr);
-    if (known === undefined) {
-      const text = peerText(expr);
-      known = byText.get(text) ?? new Map<Identity, boolean>();
-      byText.set(text, known);
-      byExpr.set(expr, known);
-    }
-    const answer = known.get(identity) ?? evaluatePeer(expr, identity.has);
-    known.set(identity, answer);
-    return answer;
-  };
-}
-
-/** The set that most identities of a family have. */
-function commonest(setOf: ReadonlyMap<Identity, number>, family: Family): number {
-  const counts = new Map<number, number>();
-  for (const [identity, set] of setOf) if (identity.family === family) counts.set(set, (counts.get(set) ?? 0) + 1);
-  let best: readonly [number, number] = [CLOSED, 0];
-  for (const entry of counts) if (entry[1] > best[1]) best = entry;
-  return best[0];
-}
-
 class TableCompiler implements Compiler {
   readonly #limits: CompileLimits;
   readonly #selections = createSelections();
-  #identities: readonly Identity[] = [];
-  #current: Wanted | undefined;
-  readonly #memory = new Map<string, ClassMemory>();
+  readonly #index = new PeerIndex<ClassAnswers>();
+  readonly #answers = new Map<string, ClassAnswers>();
   readonly #classNumbers: Numbers;
   readonly #setNumbers: Numbers;
   readonly #ruleNumbers: Numbers;
+  readonly #classed = new Map<string, Classed & { readonly of: Selection; readonly facts: AddressFacts }>();
+  #identities: readonly Identity[] = [];
+  #families: ReadonlyMap<number, Family> = new Map();
+  #current: Wanted | undefined;
+  #rules: ReadonlyMap<number, RuleInfo> = new Map();
+  #rulesFrom: readonly ReadonlyMap<number, RuleInfo>[] = [];
 
   constructor(limits: CompileLimits, first: FirstNumbers) {
     this.#limits = limits;
@@ -165,8 +117,8 @@ class TableCompiler implements Compiler {
     endpoints: readonly Endpoint[],
     partition: Partition,
   ): Generator<PolicyTables> {
-    const wanted = this.#want(ordered, endpoints);
     const old = this.#current;
+    const wanted = this.#want(ordered, endpoints);
     this.#current = wanted;
     const hasSameQuestions = old !== undefined && isSameQuestions(old, wanted);
     if (old !== undefined && !(hasSameQuestions && hasSameKeys(old.classes, wanted.classes))) {
@@ -180,70 +132,138 @@ class TableCompiler implements Compiler {
 
   #want(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[]): Wanted {
     this.#selections.update(ordered, endpoints);
-    const classes = new Map<string, PolicyClass>();
-    const classed = endpoints.map((endpoint) => {
-      const ingress = classOf(this.#selections.of(endpoint.key, "ingress"), endpoint, "ingress");
-      const egress = classOf(this.#selections.of(endpoint.key, "egress"), endpoint, "egress");
-      for (const c of [ingress, egress]) if (!classes.has(c.key)) classes.set(c.key, c);
-      return { key: endpoint.key, ingress: ingress.key, egress: egress.key };
-    });
+    const classed = endpoints.map((endpoint) => this.#classify(endpoint));
+    const keys = new Set(endpoints.map((e) => e.key));
+    for (const key of this.#classed.keys()) if (!keys.has(key)) this.#classed.delete(key);
+    const classes = new Map(classed.flatMap((c) => [c.ingress, c.egress].map((of) => [of.key, of] as const)));
+    const last = this.#current;
+    if (last !== undefined && hasSameKeys(last.classes, classes)) return { ...last, classed };
     const atoms = new Map<string, Atom>();
-    for (const c of classes.values()) addAtoms(atoms, c);
-    const egressSteps = [...classes.values()].flatMap((c) => (c.direction === "egress" ? c.steps : []));
-    return { classes, classed, atoms, names: namesIn(egressSteps) };
+    for (const of of classes.values()) for (const [key, atom] of atomsOfClass(of)) atoms.set(key, atom);
+    const egress = [...classes.values()].filter((c) => c.direction === "egress");
+    return { classes, classed, atoms, names: new Set(egress.flatMap((c) => [...namesIn(c.steps)])) };
+  }
+
+  /** The classes of an endpoint: the same objects as long as the same policies select it. */
+  #classify(endpoint: Endpoint): Classed {
+    const of = this.#selections.of(endpoint.key);
+    const old = this.#classed.get(endpoint.key);
+    if (old !== undefined && old.of === of && old.facts === endpoint.facts) return old;
+    const ingress = classOf(of.ingress, endpoint, "ingress");
+    const egress = classOf(of.egress, endpoint, "egress");
+    const now = { key: endpoint.key, ingress, egress, of, facts: endpoint.facts };
+    this.#classed.set(endpoint.key, now);
+    return now;
   }
 
   #tables({ classes, classed }: Wanted, partition: Partition): PolicyTables {
-    const identities = this.#sameIdentities([...partition.identities()]);
+    this.#follow(classes, partition);
+    const totals = { 4: 0, 6: 0 };
+    for (const { family } of this.#identities) totals[family]++;
     const draft = newDraft();
-    const answers = createPeerAnswers();
-    for (const c of classes.values()) this.#addClass(draft, c, identities, answers);
-    for (const key of this.#memory.keys()) if (!classes.has(key)) this.#memory.delete(key);
-    this.#classNumbers.keep(new Set(classes.keys()));
-    this.#setNumbers.keep(draft.setTexts);
-    this.#ruleNumbers.keep(new Set([...draft.rules.values()].map(infoKey)));
-    const numbers = new Map<string, EndpointClasses>();
+    const rules: ReadonlyMap<number, RuleInfo>[] = [];
+    for (const of of classes.values()) {
+      const number = this.#classNumbers.numberOf(of.key);
+      const found = this.#answersOf(of).found(this.#identities, totals);
+      if (this.#add(draft, number, found)) rules.push(found.rules);
+    }
+    this.#classNumbers.keep((number) => draft.classes.has(number));
+    this.#setNumbers.keep((number) => draft.sets.has(number));
+    const endpoints = new Map<string, EndpointClasses>();
     for (const e of classed)
-      numbers.set(e.key, {
-        ingress: this.#classNumbers.numberOf(e.ingress),
-        egress: this.#classNumbers.numberOf(e.egress),
+      endpoints.set(e.key, {
+        ingress: this.#classNumbers.numberOf(e.ingress.key),
+        egress: this.#classNumbers.numberOf(e.egress.key),
       });
-    const { classes: rows, peers, sets, rules, overflow } = draft;
-    const families = new Map(identities.map((i) => [i.number, i.family]));
-    return { classes: rows, peers, sets, rules, overflow, endpoints: numbers, identities: families };
+    const { classes: rows, peers, sets, overflow } = draft;
+    const identities = this.#families;
+    return { classes: rows, peers, sets, overflow, endpoints, identities, rules: this.#takeRules(rules) };
   }
 
-  /** The earlier list where nothing came and nothing went: then answers stand as they are. */
-  #sameIdentities(now: readonly Identity[]): readonly Identity[] {
-    const isSame =
-      now.length === this.#identities.length && now.every((identity, i) => identity === this.#identities[i]);
-    if (!isSame) this.#identities = now;
-    return this.#identities;
+  /** Follows the classes and the partition: answers of what came, nothing of what is gone. */
+  #follow(classes: ReadonlyMap<string, PolicyClass>, partition: Partition): void {
+    for (const [key, answers] of this.#answers)
+      if (!classes.has(key)) {
+        this.#answers.delete(key);
+        forPeers(answers.of, (peer) => this.#index.remove(peer, answers));
+      }
+    const parts = { sets: this.#setNumbers, rules: this.#ruleNumbers, maxRows: this.#limits.setRowsPerClass };
+    const isNew = new Set<ClassAnswers>();
+    for (const [key, of] of classes) {
+      if (this.#answers.has(key)) continue;
+      const answers = new ClassAnswers(of, parts);
+      this.#answers.set(key, answers);
+      isNew.add(answers);
+      forPeers(of, (peer, place) => this.#index.add(peer, answers, place, (atom) => partition.numberOf(atom)));
+    }
+    const { added, removed } = this.#index.update(partition.identities());
+    if (added.length > 0 || removed.length > 0) {
+      this.#identities = [...partition.identities()];
+      this.#families = new Map(this.#identities.map((i) => [i.number, i.family]));
+    }
+    const again = [...this.#answers.values()].filter((answers) => this.#takeNews(answers, removed));
+    this.#answerAbout(added, isNew);
+    for (const answers of new Set([...isNew, ...again])) this.#answerAll(answers);
+  }
+
+  /** Forgets identities. @returns whether a class that did not fit may do so now */
+  #takeNews(answers: ClassAnswers, removed: readonly Identity[]): boolean {
+    const wasOver = answers.isOver;
+    const hasLess = removed.filter((identity) => answers.forget(identity)).length > 0;
+    if (!wasOver || !hasLess) return false;
+    answers.clear();
+    return true;
+  }
+
+  #answerAbout(added: readonly Identity[], isNew: ReadonlySet<ClassAnswers>): void {
+    const asking = added.length === 0 ? [] : [...this.#answers.values()].filter((a) => a.asksForNames);
+    for (const identity of added) {
+      const users = this.#index.usersOf(identity);
+      for (const answers of asking) if (!users.has(answers)) users.set(answers, []);
+      for (const [answers, places] of users) if (!isNew.has(answers)) answers.answer(identity, places);
+    }
+  }
+
+  #answerAll(answers: ClassAnswers): void {
+    const places = new Map<Identity, number[]>();
+    forPeers(answers.of, (peer, place) => {
+      for (const identity of this.#index.identitiesOf(peer)) {
+        const own = places.get(identity);
+        if (own === undefined) places.set(identity, [place]);
+        else own.push(place);
+      }
+    });
+    if (answers.asksForNames)
+      for (const identity of this.#identities) if (!places.has(identity)) places.set(identity, []);
+    for (const [identity, own] of places) answers.answer(identity, own);
+  }
+
+  #answersOf(of: PolicyClass): ClassAnswers {
+    const answers = this.#answers.get(of.key);
+    if (answers === undefined) throw new RangeError(`Class "${of.key}" has not been followed`);
+    return answers;
   }
 
   /** Adds a class if it fits; else it is closed, and said so. */
-  #addClass(draft: Draft, of: PolicyClass, identities: readonly Identity[], answers: PeerAnswers): void {
-    const number = this.#classNumbers.numberOf(of.key);
-    const found = this.#answer(of, identities, answers);
+  #add(draft: Draft, number: number, found: FoundAnswers): boolean {
     const why = this.#misfit(draft, found);
     if (why !== undefined) {
       draft.overflow.set(number, why);
       draft.classes.set(number, { set4: CLOSED, set6: CLOSED });
-      return;
+      return false;
     }
     draft.classes.set(number, found.row);
     if (found.peers.size > 0) draft.peers.set(number, found.peers);
-    for (const [set, { rows, text }] of found.sets) {
+    for (const [set, { rows }] of found.sets) {
       if (draft.sets.has(set)) continue;
       draft.sets.set(set, rows);
-      draft.setTexts.add(text);
       draft.setRows += rows.length;
     }
-    for (const [rule, info] of found.rules) draft.rules.set(rule, info);
     draft.peerRows += found.peers.size;
+    return true;
   }
 
-  #misfit(draft: Draft, found: ClassAnswers): string | undefined {
+  #misfit(draft: Draft, found: FoundAnswers): string | undefined {
     const { setRowsPerClass, setRows, peerRows } = this.#limits;
     let added = 0;
     for (const [set, { rows }] of found.sets) if (!draft.sets.has(set)) added += rows.length;
@@ -253,75 +273,27 @@ class TableCompiler implements Compiler {
     return undefined;
   }
 
-  #answer(of: PolicyClass, identities: readonly Identity[], answers: PeerAnswers): ClassAnswers {
-    const old = this.#memory.get(of.key);
-    if (old?.last?.identities === identities) return old.last.answers;
-    const memory = old ?? { setOf: new Map(), bySteps: new Map(), sets: new Map(), rules: new Map(), last: undefined };
-    const asked = of.direction === "egress" ? namesIn(of.steps) : new Set<string>();
-    const setOf = new Map<Identity, number>();
-    const sets = new Map<number, BuiltSet>();
-    let rows = 0;
-    for (const identity of identities) {
-      if (rows > this.#limits.setRowsPerClass) break;
-      const set = memory.setOf.get(identity) ?? this.#setFor(of, identity, asked, answers, memory);
-      setOf.set(identity, set);
-      const built = memory.sets.get(set);
-      if (built === undefined || sets.has(set)) continue;
-      sets.set(set, built);
-      rows += built.rows.length;
-    }
-    for (const set of memory.sets.keys()) if (!sets.has(set)) memory.sets.delete(set);
-    for (const [key, set] of memory.bySteps) if (!sets.has(set)) memory.bySteps.delete(key);
-    const row: ClassRow = { set4: commonest(setOf, 4), set6: commonest(setOf, 6) };
-    const peers = new Map<number, number>();
-    for (const [identity, set] of setOf)
-      if (set !== (identity.family === 4 ? row.set4 : row.set6)) peers.set(identity.number, set);
-    const found: ClassAnswers = { row, peers, sets, rules: memory.rules, rows };
-    this.#memory.set(of.key, { ...memory, setOf, last: { identities, answers: found } });
-    return found;
-  }
-
-  /** The set of one identity, built unless another one matches the same steps. */
-  #setFor(
-    of: PolicyClass,
-    identity: Identity,
-    asked: ReadonlySet<string>,
-    answers: PeerAnswers,
-    memory: ClassMemory,
-  ): number {
-    const places = of.steps.flatMap((s, i) => (s.kind === "end" || answers(s.rule.peer, identity) ? [i] : []));
-    const names = of.direction === "ingress" ? of.names : identity.namedPorts.filter((p) => asked.has(p.name));
-    const namesText = names.map((n) => `${n.name}:${n.protocol}:${n.port}`).join(" ");
-    const key = `${identity.family} ${places.join(",")} ${namesText}`;
-    const known = memory.bySteps.get(key);
-    if (known !== undefined) return known;
-    const steps = places.flatMap((i) => of.steps[i] ?? []);
-    const numberOf = (step: Step) => {
-      const info = stepInfo(step, of.direction);
-      const number = this.#ruleNumbers.numberOf(infoKey(info));
-      memory.rules.set(number, info);
-      return number;
-    };
-    const rows = buildSet({ steps, family: identity.family, names, numberOf });
-    const text = rows.map(rowText).join("\n");
-    const number = this.#setNumbers.numberOf(text);
-    memory.bySteps.set(key, number);
-    memory.sets.set(number, { rows, text });
-    return number;
+  /** All rules of classes: the same object as long as they are the same. */
+  #takeRules(from: readonly ReadonlyMap<number, RuleInfo>[]): ReadonlyMap<number, RuleInfo> {
+    const isSame = from.length === this.#rulesFrom.length && from.every((rules, i) => rules === this.#rulesFrom[i]);
+    if (isSame) return this.#rules;
+    const rules = new Map<number, RuleInfo>();
+    for (const of of from) for (const [number, info] of of) rules.set(number, info);
+    this.#ruleNumbers.keep((number) => rules.has(number));
+    this.#rules = rules;
+    this.#rulesFrom = from;
+    return rules;
   }
 }
 
+/** Calls back for each rule that has a peer of its own, with its place among the steps. */
+function forPeers(of: PolicyClass, call: (peer: PeerExpr, place: number) => void): void {
+  for (const [place, step] of of.steps.entries())
+    if (step.kind === "rule" && step.rule.peer.kind !== "any") call(step.rule.peer, place);
+}
+
 function newDraft(): Draft {
-  return {
-    classes: new Map(),
-    peers: new Map(),
-    sets: new Map(),
-    rules: new Map(),
-    overflow: new Map(),
-    setTexts: new Set(),
-    setRows: 0,
-    peerRows: 0,
-  };
+  return { classes: new Map(), peers: new Map(), sets: new Map(), overflow: new Map(), setRows: 0, peerRows: 0 };
 }
 
 /** A compiler that has given no numbers yet. */

@@ -42,6 +42,8 @@ export interface Identity {
   readonly family: Addr["family"];
   /** Whether the answer to an atom in use is yes. */
   has(atom: Atom): boolean;
+  /** Numbers of the atoms in use whose answer is yes: see {@link Partition.numberOf}. */
+  readonly satisfied: ReadonlySet<number>;
   /** Those whose names are in use. */
   readonly namedPorts: readonly NamedPort[];
 }
@@ -62,6 +64,8 @@ export interface IdentityChanges {
 export interface Partition {
   /** All atoms and port names in use: others are forgotten. */
   use(atoms: ReadonlyMap<string, Atom>, portNames: ReadonlySet<string>): void;
+  /** An atom's number, the same for as long as it is in use; undefined: it is not. */
+  numberOf(atom: Atom): number | undefined;
   /** Overlays, all of them. Several may have the same prefix. */
   overlay(overlays: readonly Overlay[]): void;
   set(facts: AddressFacts): void;
@@ -136,9 +140,9 @@ class AddressPartition implements Partition {
   #nextIdentity = FIRST_IDENTITY;
 
   constructor() {
-    const numberOfAtom = (key: string) => this.#atoms.get(key)?.number;
+    const numberOf = (atom: Atom) => this.numberOf(atom);
     this.#identities = new IdentityTable(
-      (traits) => new SharedIdentity(this.#nextIdentity++, traits, numberOfAtom),
+      (traits) => new SharedIdentity(this.#nextIdentity++, traits, numberOf),
       (profile) => {
         for (const { row } of profile.holders) this.#touched.add(row);
       },
@@ -155,7 +159,10 @@ class AddressPartition implements Partition {
       changed.push({ atom, by: -1 });
       if (atom.kind === "labels") this.#answers.remove(number, atom.domain);
     }
-    if (changed.length > 0) this.#atomNumbers.keep(new Set(this.#atoms.keys()));
+    if (changed.length > 0) {
+      const kept = new Set(Array.from(this.#atoms.values(), (a) => a.number));
+      this.#atomNumbers.keep((number) => kept.has(number));
+    }
     for (const [key, atom] of wanted) {
       if (this.#atoms.has(key)) continue;
       const number = this.#atomNumbers.numberOf(key);
@@ -170,6 +177,10 @@ class AddressPartition implements Partition {
     for (const name of this.#names.symmetricDifference(portNames)) this.#doubt(this.#bearers.ofPortName(name));
     this.#names = portNames;
     this.#settle(true);
+  }
+
+  numberOf(atom: Atom): number | undefined {
+    return this.#atoms.get(keyOfAtom(atom))?.number;
   }
 
   overlay(overlays: readonly Overlay[]): void {
@@ -370,7 +381,7 @@ class AddressPartition implements Partition {
   #satisfied({ facts, place }: Profile): Set<number> {
     const out = new Set<number>();
     const add = (atom: Atom) => {
-      const number = this.#atoms.get(keyOfAtom(atom))?.number;
+      const number = this.numberOf(atom);
       if (number !== undefined) out.add(number);
     };
     for (const of of [facts, ...place.overlays]) {

@@ -3,8 +3,8 @@
 /** Gives numbers. A process that gave a million every second would need an hour to use them up. */
 export interface Numbers {
   numberOf(text: string): number;
-  /** Forgets the texts that are not in use: they would get new numbers. */
-  keep(inUse: ReadonlySet<string>): void;
+  /** Forgets the texts whose numbers are not in use: they would get new ones. */
+  keep(isInUse: (number: number) => boolean): void;
   readonly size: number;
 }
 
@@ -23,8 +23,8 @@ export function createNumbers(first: number): Numbers {
       known.set(text, next);
       return next++;
     },
-    keep(inUse) {
-      for (const text of known.keys()) if (!inUse.has(text)) known.delete(text);
+    keep(isInUse) {
+      for (const [text, number] of known) if (!isInUse(number)) known.delete(text);
     },
     get size() {
       return known.size;

@@ -67,8 +67,19 @@ export function keyOfAtom(atom: Atom): string {
   return key;
 }
 
+const texts = new WeakMap<PeerExpr, string>();
+
 /** One line; equal expressions have equal text. */
 export function peerText(expr: PeerExpr): string {
+  let text = texts.get(expr);
+  if (text === undefined) {
+    text = textOf(expr);
+    texts.set(expr, text);
+  }
+  return text;
+}
+
+function textOf(expr: PeerExpr): string {
   switch (expr.kind) {
     case "any":
     case "none":
@@ -76,10 +87,10 @@ export function peerText(expr: PeerExpr): string {
     case "is":
       return keyOfAtom(expr.atom);
     case "not":
-      return `not (${peerText(expr.of)})`;
+      return `not (${textOf(expr.of)})`;
     case "and":
     case "or":
-      return `(${expr.of.map(peerText).join(` ${expr.kind} `)})`;
+      return `(${expr.of.map(textOf).join(` ${expr.kind} `)})`;
     default:
       return assertNever(expr);
   }

@@ -2,7 +2,6 @@
 
 import type { Family } from "../net/addr.ts";
 import type { Identity } from "./identity.ts";
-import { keyOfAtom } from "./peer.ts";
 import type { Place } from "./places.ts";
 import type { AddressFacts, Atom, NamedPort } from "./rule.ts";
 
@@ -41,13 +40,13 @@ export interface Traits {
 export class SharedIdentity implements Identity {
   readonly number: number;
   readonly profiles = new Set<Profile>();
-  readonly #numberOfAtom: (key: string) => number | undefined;
+  readonly #numberOf: (atom: Atom) => number | undefined;
   #traits: Traits;
 
-  constructor(number: number, traits: Traits, numberOfAtom: (key: string) => number | undefined) {
+  constructor(number: number, traits: Traits, numberOf: (atom: Atom) => number | undefined) {
     this.number = number;
     this.#traits = traits;
-    this.#numberOfAtom = numberOfAtom;
+    this.#numberOf = numberOf;
   }
 
   get family(): Family {
@@ -58,12 +57,16 @@ export class SharedIdentity implements Identity {
     return this.#traits.namedPorts;
   }
 
+  get satisfied(): ReadonlySet<number> {
+    return this.#traits.yes;
+  }
+
   get key(): string {
     return this.#traits.key;
   }
 
   readonly has = (atom: Atom): boolean => {
-    const number = this.#numberOfAtom(keyOfAtom(atom));
+    const number = this.#numberOf(atom);
     return number !== undefined && this.#traits.yes.has(number);
   };
 

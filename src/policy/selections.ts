@@ -4,21 +4,29 @@
  */
 
 import type { Endpoint } from "./classes.ts";
+import { listChanges } from "./list-changes.ts";
 import type { OrderedTier } from "./order.ts";
 import { matchesPeer } from "./peer.ts";
+import { insertPolicy, removePolicy } from "./policy-order.ts";
 import type { Direction, Policy } from "./rule.ts";
+
+/** What selects an endpoint, as `policiesFor` would find it. The same object as long as it is the same. */
+export type Selection = Readonly<Record<Direction, readonly OrderedTier[]>>;
 
 /** Selections as of the last update. */
 export interface Selections {
   update(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[]): void;
-  /** As `policiesFor` would find them. */
-  of(key: string, direction: Direction): OrderedTier[];
+  of(key: string): Selection;
 }
 
 interface Selected {
   readonly endpoint: Endpoint;
-  readonly policies: Set<Policy>;
+  /** By the name of their tier, in their order. */
+  readonly policies: Map<string, Policy[]>;
+  selection: Selection | undefined;
 }
+
+const NOTHING: Selection = { ingress: [], egress: [] };
 
 const selects = (policy: Policy, e: Endpoint) => policy.subject.of === e.of && matchesPeer(policy.subject.is, e.facts);
 
@@ -26,40 +34,77 @@ function hasSide(policy: Policy, direction: Direction): boolean {
   return policy[direction].isolates || policy[direction].rules.length > 0;
 }
 
+/** What happened to policies between two orders. */
+function policyChanges(before: readonly OrderedTier[], after: readonly OrderedTier[]) {
+  const of = (ordered: readonly OrderedTier[], name: string) =>
+    ordered.find((t) => t.tier.name === name)?.policies ?? [];
+  const names = new Set([...before, ...after].map((t) => t.tier.name));
+  const changes = [...names].map((name) => listChanges(of(before, name), of(after, name)));
+  return { added: changes.flatMap((c) => c.added), removed: changes.flatMap((c) => c.removed) };
+}
+
+function hasSameTiers(a: readonly OrderedTier[], b: readonly OrderedTier[]): boolean {
+  return a.length === b.length && a.every((t, i) => t.tier === b[i]?.tier);
+}
+
 /** Nothing selects anything. */
 export function createSelections(): Selections {
-  let places = new Map<Policy, { readonly tier: OrderedTier; readonly place: number }>();
+  let ordered: readonly OrderedTier[] = [];
   let selected = new Map<string, Selected>();
 
-  function refreshed(endpoint: Endpoint, added: readonly Policy[], removed: readonly Policy[]): Selected {
-    const old = selected.get(endpoint.key);
-    if (old === undefined || old.endpoint.facts !== endpoint.facts || old.endpoint.of !== endpoint.of)
-      return { endpoint, policies: new Set([...places.keys()].filter((p) => selects(p, endpoint))) };
-    for (const p of removed) old.policies.delete(p);
-    for (const p of added) if (selects(p, endpoint)) old.policies.add(p);
-    return old;
+  function fresh(endpoint: Endpoint): Selected {
+    const policies = new Map<string, Policy[]>();
+    for (const { tier, policies: all } of ordered) {
+      const own = all.filter((p) => selects(p, endpoint));
+      if (own.length > 0) policies.set(tier.name, own);
+    }
+    return { endpoint, policies, selection: undefined };
+  }
+
+  function refresh(of: Selected, added: readonly Policy[], removed: readonly Policy[]): void {
+    for (const policy of removed) {
+      const own = of.policies.get(policy.tier);
+      const before = own?.length;
+      if (own !== undefined) removePolicy(own, policy);
+      if (own?.length !== before) of.selection = undefined;
+    }
+    for (const policy of added) {
+      if (!selects(policy, of.endpoint)) continue;
+      const own = of.policies.get(policy.tier) ?? [];
+      insertPolicy(own, policy);
+      of.policies.set(policy.tier, own);
+      of.selection = undefined;
+    }
+  }
+
+  function side(of: Selected, direction: Direction): OrderedTier[] {
+    return ordered.flatMap(({ tier }) => {
+      const policies = (of.policies.get(tier.name) ?? []).filter((p) => hasSide(p, direction));
+      return policies.length === 0 ? [] : [{ tier, policies }];
+    });
   }
 
   return {
-    update(ordered, endpoints) {
-      const before = places;
-      places = new Map();
-      let place = 0;
-      for (const tier of ordered) for (const policy of tier.policies) places.set(policy, { tier, place: place++ });
-      const added = [...places.keys()].filter((p) => !before.has(p));
-      const removed = [...before.keys()].filter((p) => !places.has(p));
-      selected = new Map(endpoints.map((e) => [e.key, refreshed(e, added, removed)]));
+    update(next, endpoints) {
+      const { added, removed } = policyChanges(ordered, next);
+      const isSame = hasSameTiers(ordered, next);
+      ordered = next;
+      const before = selected;
+      selected = new Map();
+      for (const endpoint of endpoints) {
+        const old = before.get(endpoint.key);
+        const isKnown = old !== undefined && old.endpoint.facts === endpoint.facts && old.endpoint.of === endpoint.of;
+        const of = isKnown ? old : fresh(endpoint);
+        if (isKnown) refresh(of, added, removed);
+        if (!isSame) of.selection = undefined;
+        selected.set(endpoint.key, of);
+      }
     },
-    of(key, direction) {
-      const found = [...(selected.get(key)?.policies ?? [])]
-        .filter((p) => hasSide(p, direction))
-        .flatMap((policy) => {
-          const at = places.get(policy);
-          return at === undefined ? [] : [{ policy, ...at }];
-        })
-        .sort((a, b) => a.place - b.place);
-      const tiers = Map.groupBy(found, (f) => f.tier);
-      return [...tiers].map(([{ tier }, list]) => ({ tier, policies: list.map((f) => f.policy) }));
+    of(key) {
+      const of = selected.get(key);
+      if (of === undefined) return NOTHING;
+      of.selection ??= { ingress: side(of, "ingress"), egress: side(of, "egress") };
+      return of.selection;
     },
   };
 }

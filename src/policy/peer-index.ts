@@ -1,0 +1,179 @@
+/**
+ * Which peers mean which identities, kept from one change to the next. A peer that is new is asked of each identity; an
+ * identity that is new is asked about the peers that it can be meant by: those that name an atom which it satisfies.
+ */
+
+import { assertNever } from "../base/assert-never.ts";
+import type { Identity } from "./identity.ts";
+import { peerText } from "./peer.ts";
+import type { Atom, PeerExpr } from "./rule.ts";
+
+/** The number of an atom in use, as `Identity.satisfied` has it. */
+export type AtomNumbers = (atom: Atom) => number | undefined;
+
+/** Whether a peer means an identity that satisfies those atoms. */
+type Test = (satisfied: ReadonlySet<number>) => boolean;
+
+interface Peer<User> {
+  readonly text: string;
+  readonly test: Test;
+  /** It can mean an identity only that satisfies one of these atoms; undefined: any. */
+  readonly anchors: readonly number[] | undefined;
+  readonly identities: Set<Identity>;
+  /** Who asks, and the places at which. */
+  readonly users: Map<User, number[]>;
+}
+
+/** What came and what went. */
+export interface IdentityNews {
+  readonly added: readonly Identity[];
+  readonly removed: readonly Identity[];
+}
+
+/** As many new peers are asked of each identity; with more, identities are asked about them. */
+const FEW = 16;
+
+function testOf(expr: PeerExpr, numbers: AtomNumbers): Test {
+  switch (expr.kind) {
+    case "any":
+      return () => true;
+    case "none":
+      return () => false;
+    case "is": {
+      const number = numbers(expr.atom);
+      return number === undefined ? () => false : (satisfied) => satisfied.has(number);
+    }
+    case "not": {
+      const of = testOf(expr.of, numbers);
+      return (satisfied) => !of(satisfied);
+    }
+    case "and": {
+      const of = expr.of.map((e) => testOf(e, numbers));
+      return (satisfied) => of.every((test) => test(satisfied));
+    }
+    case "or": {
+      const of = expr.of.map((e) => testOf(e, numbers));
+      return (satisfied) => of.some((test) => test(satisfied));
+    }
+    default:
+      return assertNever(expr);
+  }
+}
+
+/** Entities are satisfied by nearly everybody. */
+const weight = (atoms: readonly Atom[]) => atoms.reduce((sum, a) => sum + (a.kind === "entity" ? 1000 : 1), 0);
+
+/** Atoms of which one holds wherever the expression does; undefined: there are none. */
+function anchorsOf(expr: PeerExpr): readonly Atom[] | undefined {
+  if (expr.kind === "none") return [];
+  if (expr.kind === "is") return [expr.atom];
+  if (expr.kind === "any" || expr.kind === "not") return undefined;
+  const parts = expr.of.map(anchorsOf);
+  if (expr.kind === "or") return parts.some((p) => p === undefined) ? undefined : parts.flatMap((p) => p ?? []);
+  return parts.reduce((a, b) => (a === undefined || (b !== undefined && weight(b) < weight(a)) ? b : a), undefined);
+}
+
+/** See the file's comment. */
+export class PeerIndex<User> {
+  readonly #peers = new Map<string, Peer<User>>();
+  readonly #byAtom = new Map<number, Set<Peer<User>>>();
+  readonly #unanchored = new Set<Peer<User>>();
+  /** Those that no identity has been asked about. */
+  readonly #fresh = new Set<Peer<User>>();
+  #known = new Map<Identity, Set<Peer<User>>>();
+
+  /** Somebody asks at a place for a peer. Its atoms are in use. */
+  add(expr: PeerExpr, user: User, place: number, numbers: AtomNumbers): void {
+    const text = peerText(expr);
+    let peer = this.#peers.get(text);
+    if (peer === undefined) {
+      const anchors = anchorsOf(expr)?.flatMap((a) => numbers(a) ?? []);
+      peer = { text, test: testOf(expr, numbers), anchors, identities: new Set(), users: new Map() };
+      this.#peers.set(text, peer);
+      this.#fresh.add(peer);
+      this.#anchor(peer);
+    }
+    const places = peer.users.get(user) ?? [];
+    places.push(place);
+    peer.users.set(user, places);
+  }
+
+  /** The user asks no more, at none of its places. */
+  remove(expr: PeerExpr, user: User): void {
+    const peer = this.#peers.get(peerText(expr));
+    peer?.users.delete(user);
+    if (peer === undefined || peer.users.size > 0) return;
+    this.#peers.delete(peer.text);
+    this.#fresh.delete(peer);
+    this.#unanchored.delete(peer);
+    for (const atom of peer.anchors ?? []) {
+      const peers = this.#byAtom.get(atom);
+      peers?.delete(peer);
+      if (peers?.size === 0) this.#byAtom.delete(atom);
+    }
+    for (const identity of peer.identities) this.#known.get(identity)?.delete(peer);
+  }
+
+  /** These are the identities now. */
+  update(identities: Iterable<Identity>): IdentityNews {
+    const added: Identity[] = [];
+    const now = new Set(identities);
+    const removed = [...this.#known.keys()].filter((identity) => !now.has(identity));
+    for (const identity of removed) this.#forget(identity);
+    this.#askFresh();
+    for (const identity of now) {
+      if (this.#known.has(identity)) continue;
+      added.push(identity);
+      this.#known.set(identity, new Set());
+      for (const peer of this.#candidates(identity)) this.#ask(peer, identity);
+    }
+    return { added, removed };
+  }
+
+  /** Places of each user whose peers mean the identity, in no order. */
+  usersOf(identity: Identity): Map<User, number[]> {
+    const out = new Map<User, number[]>();
+    for (const { users } of this.#known.get(identity) ?? [])
+      for (const [user, places] of users) {
+        const own = out.get(user);
+        if (own === undefined) out.set(user, [...places]);
+        else own.push(...places);
+      }
+    return out;
+  }
+
+  /** Identities that the peer means. */
+  identitiesOf(expr: PeerExpr): Iterable<Identity> {
+    return this.#peers.get(peerText(expr))?.identities ?? [];
+  }
+
+  #anchor(peer: Peer<User>): void {
+    if (peer.anchors === undefined) this.#unanchored.add(peer);
+    for (const atom of peer.anchors ?? []) this.#byAtom.set(atom, (this.#byAtom.get(atom) ?? new Set()).add(peer));
+  }
+
+  #forget(identity: Identity): void {
+    for (const peer of this.#known.get(identity) ?? []) peer.identities.delete(identity);
+    this.#known.delete(identity);
+  }
+
+  #ask(peer: Peer<User>, identity: Identity): void {
+    if (!peer.test(identity.satisfied)) return;
+    peer.identities.add(identity);
+    this.#known.get(identity)?.add(peer);
+  }
+
+  #askFresh(): void {
+    const isFew = this.#fresh.size <= FEW;
+    if (isFew) for (const peer of this.#fresh) for (const identity of this.#known.keys()) this.#ask(peer, identity);
+    else
+      for (const identity of this.#known.keys())
+        for (const peer of this.#candidates(identity)) if (this.#fresh.has(peer)) this.#ask(peer, identity);
+    this.#fresh.clear();
+  }
+
+  *#candidates(identity: Identity): Generator<Peer<User>> {
+    yield* this.#unanchored;
+    for (const number of identity.satisfied) yield* this.#byAtom.get(number) ?? [];
+  }
+}
