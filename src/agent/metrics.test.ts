@@ -14,7 +14,16 @@ const STATUS: AgentStatus = {
   notReady: [],
   issues: [{ path: "x", message: "y" }],
   programs: "t",
-  cluster: { source: "s", isSynced: true, isLive: false, lagMs: 1500, lastError: "e", problems: ["p"] },
+  cluster: {
+    source: "s",
+    isSynced: true,
+    isLive: false,
+    lagMs: 1500,
+    lastError: "e",
+    problems: ["p"],
+    forbidden: [],
+    absent: [],
+  },
   underlay: undefined,
   reconcile: {
     runs: 4,

@@ -28,6 +28,7 @@ import { type Sweep, sweep } from "./cni/sweep.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
 import { eventNames } from "./policy/event-names.ts";
+import { knownTables } from "./policy/known-tables.ts";
 import { PolicyEngine, type PolicyState } from "./policy/policy-engine.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
@@ -100,6 +101,9 @@ export class NodeAgent {
   #nextFullMs = 0;
   #lost: Endpoint[] = [];
   #policy: PolicyEngine | undefined;
+  /** {@link #policy}, or what becomes it with the first update. */
+  #engine: PolicyEngine | undefined;
+  #policyWaitsFor: readonly string[] = [];
   #policyProblem: string | undefined;
 
   constructor(parts: AgentParts) {
@@ -172,6 +176,11 @@ export class NodeAgent {
       });
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
     if (this.#policyProblem !== undefined) issues.push({ path: "policy", message: this.#policyProblem });
+    if (this.#policyWaitsFor.length > 0)
+      issues.push({
+        path: "policy",
+        message: `Changes wait for the first answer about ${this.#policyWaitsFor.join(", ")}`,
+      });
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
     for (const e of this.#lost)
       issues.push({
@@ -320,20 +329,23 @@ export class NodeAgent {
     const { kernel, source, ledger, config } = this.#parts;
     if (!source.isSynced() || this.#programs.tag === undefined) return;
     try {
-      const policy =
-        this.#policy ??
-        new PolicyEngine(
-          kernel,
-          { node: config.nodeName, hasPods: config.cluster.kind === "kube" },
-          config.policy.mode,
-        );
+      this.#engine ??= new PolicyEngine(
+        kernel,
+        { node: config.nodeName, hasPods: config.cluster.kind === "kube" },
+        config.policy.mode,
+      );
+      const policy = this.#engine;
+      const { tables, waitingFor } = knownTables(source, (t) => policy.wants(t));
+      this.#policyWaitsFor = waitingFor;
+      if (waitingFor.length > 0) return;
       ledger.exclusive(() => {
-        policy.update(source.snapshot().tables, ledger.endpoints());
+        policy.update(tables, ledger.endpoints());
         if (isFull && this.#policy !== undefined) this.counts.drifted += policy.mend();
       });
       this.#policy = policy;
       this.#policyProblem = undefined;
     } catch (cause) {
+      if (this.#policy === undefined) this.#engine = undefined;
       this.#policyProblem = messageOf(cause);
       this.#parts.log.error({ error: cause }, "cannot apply policy");
     }
@@ -347,6 +359,10 @@ export class NodeAgent {
     const classes = this.#policy === undefined ? this.openClasses() : this.#policy.classesOf(e.id);
     if (classes === undefined) return err(`${this.#parts.source.description} has not said yet what policies there are`);
     if (!isClosed(classes)) return ok(classes);
+    if (this.#policyWaitsFor.length > 0)
+      return err(
+        `policies ask for ${this.#policyWaitsFor.join(", ")}, which ${this.#parts.source.description} has not shown yet`,
+      );
     return err(
       `${this.#parts.source.description} shows no ${describePod(e)}, so that nobody knows which policies select it`,
     );

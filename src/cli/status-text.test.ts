@@ -16,7 +16,16 @@ const GOOD: AgentStatus = {
   notReady: [],
   issues: [],
   programs: "0123456789abcdef",
-  cluster: { source: "https://k", isSynced: true, isLive: true, lagMs: 0, lastError: undefined, problems: [] },
+  cluster: {
+    source: "https://k",
+    isSynced: true,
+    isLive: true,
+    lagMs: 0,
+    lastError: undefined,
+    problems: [],
+    forbidden: [],
+    absent: [],
+  },
   underlay: {
     devices: [{ name: "eth0", mtuBytes: 1500 }],
     family: 4,

@@ -24,6 +24,7 @@ function troubles(s: AgentStatus, p: Palette): string {
         `  ! ${s.cluster.source} is not live: ${s.cluster.lastError ?? "no answer yet"}; nothing changes meanwhile`,
       ),
     );
+  for (const f of s.cluster.forbidden) lines.push(p.warn(`  ! may not be seen, so not applied: ${f}`));
   for (const i of [
     ...s.issues.map((x) => (x.path === "" ? x.message : `${x.path}: ${x.message}`)),
     ...s.cluster.problems,
@@ -89,7 +90,10 @@ export function formatStatus(s: AgentStatus, p: Palette, nowMs: number): string 
     ...lines("Agent", [
       `twill ${s.version}, pid ${s.pid}, up ${formatAge(nowMs - s.startedAtMs)}, programs ${s.programs?.slice(0, 12) ?? "not loaded"}`,
     ]),
-    ...lines("Cluster", [`${cluster.source}: ${cluster.isSynced ? "synced" : "not synced"}, ${live}`]),
+    ...lines("Cluster", [
+      `${cluster.source}: ${cluster.isSynced ? "synced" : "not synced"}, ${live}`,
+      ...(cluster.absent.length === 0 ? [] : [`does not serve ${cluster.absent.join(", ")}`]),
+    ]),
     ...lines("Underlay", [underlayText(s)]),
     ...lines("IPAM", s.pools.length === 0 ? ["no pool yet"] : s.pools.map(poolText)),
     ...lines("Nodes", nodes.length === 0 ? ["none known"] : nodes),

@@ -5,7 +5,7 @@ import type { Interner } from "../model/intern.ts";
 import { createInterner } from "../model/intern.ts";
 import { createStore, type Store } from "../store/store.ts";
 import type { RowChange } from "../store/table.ts";
-import type { ClusterRows, ClusterTable, ObjectProblem, SourceHealth, TableHealth } from "./source.ts";
+import type { ClusterRows, ClusterTable, ObjectProblem, SourceHealth, TableHealth, TableState } from "./source.ts";
 import { type AnyRow, isSameRow, TABLE_KINDS, TABLE_NAMES, type TableKind } from "./tables.ts";
 
 /** Problems shown; all are counted. */
@@ -14,7 +14,10 @@ const MAX_PROBLEMS_SHOWN = 100;
 const MAX_PROBLEMS_KEPT = 10_000;
 
 interface Live {
+  /** Not waited for, and not part of what a source without it could still be called synced by. */
+  readonly isOnDemand: boolean;
   isSynced: boolean;
+  unavailable: { readonly state: "absent" | "forbidden"; readonly reason: string } | undefined;
   isLive: boolean;
   lastHeardMs: number | undefined;
   /** Since when it is not live. */
@@ -38,6 +41,11 @@ export interface SourceState {
   setLive(table: ClusterTable, isLive: boolean): void;
   /** A list is complete. */
   setSynced(table: ClusterTable): void;
+  /** Nobody serves the table, or not to us: it is not waited for. */
+  setUnavailable(table: ClusterTable, state: "absent" | "forbidden", reason: string): void;
+  /** Follows one more table. @returns false: it is followed already */
+  add(table: ClusterTable): boolean;
+  stateOf(table: ClusterTable): TableState;
   failed(message: string): void;
   isSynced(): boolean;
   whenSynced(signal: AbortSignal): Promise<void>;
@@ -86,9 +94,28 @@ function createProblems() {
   };
 }
 
+function newLive(isOnDemand: boolean, nowMs: number): Live {
+  return {
+    isOnDemand,
+    isSynced: false,
+    unavailable: undefined,
+    isLive: false,
+    lastHeardMs: undefined,
+    deafSinceMs: nowMs,
+    lists: 0,
+    events: 0,
+  };
+}
+
+function stateOfLive(l: Live | undefined): TableState {
+  return l?.unavailable?.state ?? (l?.isSynced === true ? "known" : "waiting");
+}
+
 function tableHealth(live: ReadonlyMap<ClusterTable, Live>): TableHealth[] {
   return [...live].map(([table, l]) => ({
     table,
+    state: stateOfLive(l),
+    reason: l.unavailable?.reason,
     isSynced: l.isSynced,
     isLive: l.isLive,
     lastHeardMs: l.lastHeardMs,
@@ -113,16 +140,13 @@ export function createSourceState(
   const interner = createInterner();
   const problems = createProblems();
   const listeners = new Set<() => void>();
-  const live = new Map<ClusterTable, Live>(
-    kinds.map((k) => [
-      k.table,
-      { isSynced: false, isLive: false, lastHeardMs: undefined, deafSinceMs: nowMs(), lists: 0, events: 0 },
-    ]),
-  );
+  const live = new Map<ClusterTable, Live>(kinds.map((k) => [k.table, newLive(false, nowMs())]));
   let lastError: SourceHealth["lastError"];
 
   const of = (table: ClusterTable): Live => live.get(table) as Live;
-  const isSynced = () => [...live.values()].every((l) => l.isSynced);
+  const isSynced = () => [...live.values()].every((l) => l.isOnDemand || stateOfLive(l) !== "waiting");
+  /** Those that there is something to be heard of. */
+  const followed = () => [...live.values()].filter((l) => l.unavailable === undefined);
   const tell = () => {
     for (const listener of [...listeners]) listener();
   };
@@ -150,15 +174,28 @@ export function createSourceState(
       const l = of(table);
       if (l.isLive && !isLive) l.deafSinceMs = nowMs();
       l.isLive = isLive;
-      if ([...live.values()].every((x) => x.isLive)) lastError = undefined;
+      if (followed().every((x) => x.isLive)) lastError = undefined;
     },
     setSynced(table) {
       const l = of(table);
       l.lists++;
-      if (l.isSynced) return;
+      const before = stateOfLive(l);
       l.isSynced = true;
-      tell();
+      l.unavailable = undefined;
+      if (before !== "known") tell();
     },
+    setUnavailable(table, state, reason) {
+      const l = of(table);
+      const before = stateOfLive(l);
+      l.unavailable = { state, reason };
+      if (before !== state) tell();
+    },
+    add(table) {
+      if (live.has(table)) return false;
+      live.set(table, newLive(true, nowMs()));
+      return true;
+    },
+    stateOf: (table) => stateOfLive(live.get(table)),
     failed(message) {
       lastError = { message, atMs: nowMs() };
     },
@@ -171,7 +208,9 @@ export function createSourceState(
     },
     health() {
       const now = nowMs();
-      const deaf = [...live.values()].filter((l) => !l.isLive).map((l) => now - l.deafSinceMs);
+      const deaf = followed()
+        .filter((l) => !l.isLive)
+        .map((l) => now - l.deafSinceMs);
       return {
         isSynced: isSynced(),
         isLive: deaf.length === 0,

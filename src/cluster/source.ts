@@ -19,6 +19,7 @@ import type { CalicoPolicy } from "../model/policy/calico-policy.ts";
 import type { CiliumCidrGroup, CiliumPolicy } from "../model/policy/cilium-policy.ts";
 import type { ClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
 import type { NetworkPolicy } from "../model/policy/network-policy.ts";
+import type { EndpointSlice, Service, ServiceAccount } from "../model/service.ts";
 import type { Change, Snapshot } from "../store/store.ts";
 
 /** The tables of the cluster. Keys: an object's name, or `namespace/name` where it stands in one. */
@@ -42,6 +43,9 @@ export interface ClusterRows {
   readonly ciliumNetworkPolicies: CiliumPolicy;
   readonly ciliumClusterwideNetworkPolicies: CiliumPolicy;
   readonly ciliumCidrGroups: CiliumCidrGroup;
+  readonly services: Service;
+  readonly endpointSlices: EndpointSlice;
+  readonly serviceAccounts: ServiceAccount;
 }
 
 /** Names of the tables. */
@@ -63,9 +67,18 @@ export interface ObjectProblem {
   readonly issues: readonly Issue[];
 }
 
+/**
+ * What became of a table. `waiting`: not answered yet. `absent`: the cluster serves no such kind, so there is nothing.
+ * `forbidden`: the cluster does not let this agent see, so nobody knows what there is; rows of before stay.
+ */
+export type TableState = "waiting" | "known" | "absent" | "forbidden";
+
 /** State of one watched table. */
 export interface TableHealth {
   readonly table: ClusterTable;
+  readonly state: TableState;
+  /** Why it is absent or forbidden, in the API's words. */
+  readonly reason: string | undefined;
   /** The first list is complete. Stays true when the connection is lost later. */
   readonly isSynced: boolean;
   /** Connected and following changes now. */
@@ -131,7 +144,10 @@ export interface ClusterSource {
   changesSince(revision: number): readonly ClusterChange[] | undefined;
   /** Called once for each batch of changes, and when a table becomes synced. Carries nothing. @returns removes the listener */
   onChange(listener: () => void): () => void;
-  /** Whether every table has had its first complete list. */
+  /** Follows these tables as well, from now on: those that only some policies ask for. */
+  want(tables: Iterable<ClusterTable>): void;
+  stateOf(table: ClusterTable): TableState;
+  /** Whether every table that is followed from the start has been answered. */
   isSynced(): boolean;
   /** Resolves when synced. @throws the signal's reason when it is aborted before */
   whenSynced(signal: AbortSignal): Promise<void>;

@@ -28,6 +28,7 @@ import {
 } from "../model/policy/cilium-policy.ts";
 import { parseClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
 import { parseNetworkPolicy } from "../model/policy/network-policy.ts";
+import { parseEndpointSlice, parseService, parseServiceAccount } from "../model/service.ts";
 import type { ClusterRows, ClusterTable } from "./source.ts";
 
 /** One row of any table. */
@@ -49,6 +50,8 @@ export interface TableKind {
   readonly isNamespaced: boolean;
   /** A cluster may not have it: then the table is empty. */
   readonly isOptional: boolean;
+  /** Followed only when something asks for it: see {@link ClusterSource.want}. */
+  readonly isOnDemand: boolean;
   parse(value: unknown, interner: Interner): Result<AnyRow, readonly Issue[]>;
   keyOf(row: AnyRow): string;
 }
@@ -60,6 +63,7 @@ interface Served {
   readonly plural: string;
   readonly apiVersions: readonly [string, ...string[]];
   readonly isNamespaced: boolean;
+  readonly isOnDemand?: true;
 }
 
 function collection(apiVersion: string, plural: string): Collection {
@@ -79,7 +83,9 @@ function kindOf<T extends ClusterTable>(
     kind: served.kind,
     collections: [collection(first, served.plural), ...others.map((v) => collection(v, served.plural))],
     isNamespaced: served.isNamespaced,
-    isOptional: first !== "v1",
+    // What every Kubernetes has.
+    isOptional: first !== "v1" && first !== "networking.k8s.io/v1",
+    isOnDemand: served.isOnDemand ?? false,
     parse,
     // The table's name says which rows it has; the casts stay in here.
     keyOf: keyOf as (row: AnyRow) => string,
@@ -105,6 +111,7 @@ const byNamespace = (row: InNamespace) => podKey(row.namespace, row.name);
 const ADMIN = ["policy.networking.k8s.io/v1alpha1"] as const;
 const CALICO = ["projectcalico.org/v3", "crd.projectcalico.org/v1"] as const;
 const CILIUM = ["cilium.io/v2", "cilium.io/v2alpha1"] as const;
+const DISCOVERY = ["discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"] as const;
 
 function pluralOf(kind: string): string {
   return `${kind.toLowerCase().replace(/y$/, "ie")}s`;
@@ -136,6 +143,16 @@ function ofNamespaces<T extends ClusterTable>(
     parse,
     byNamespace as (row: ClusterRows[T]) => string,
   );
+}
+
+function onDemand<T extends "services" | "endpointSlices" | "serviceAccounts">(
+  table: T,
+  kind: string,
+  apiVersions: Served["apiVersions"],
+  parse: Parse<T>,
+): TableKind {
+  const served = { kind, plural: pluralOf(kind), apiVersions, isNamespaced: true, isOnDemand: true } as const;
+  return kindOf<T>(table, served, parse, byNamespace);
 }
 
 /** Every table, in the order in which they should be filled. */
@@ -179,6 +196,9 @@ export const TABLE_KINDS: readonly TableKind[] = [
     parseCiliumClusterwideNetworkPolicy,
   ),
   ofCluster("ciliumCidrGroups", "CiliumCIDRGroup", CILIUM, parseCiliumCidrGroup),
+  onDemand("services", "Service", ["v1"], parseService),
+  onDemand("endpointSlices", "EndpointSlice", DISCOVERY, parseEndpointSlice),
+  onDemand("serviceAccounts", "ServiceAccount", ["v1"], parseServiceAccount),
 ];
 
 /** Names of all tables. */
@@ -191,10 +211,21 @@ export function findTableKind(apiVersion: string, kind: string): TableKind | und
 
 const firstOfKind = new Map(TABLE_KINDS.toReversed().map((k) => [k.kind, k]));
 
-/** Which object a row is, for people: `kind key`, and where two groups have the kind, the later's with its group. */
-export function subjectOf(kind: TableKind, key: string): string {
+/** A kind for people; where two groups have it, the later's with its group. */
+function nameOf(kind: TableKind): string {
   const [group = ""] = kind.collections[0].apiVersion.split("/");
-  return `${firstOfKind.get(kind.kind) === kind ? kind.kind : `${kind.kind}.${group}`} ${key}`;
+  return firstOfKind.get(kind.kind) === kind ? kind.kind : `${kind.kind}.${group}`;
+}
+
+/** What a table holds, for people: its kind. */
+export function titleOf(table: ClusterTable): string {
+  const kind = TABLE_KINDS.find((k) => k.table === table);
+  return kind === undefined ? table : nameOf(kind);
+}
+
+/** Which object a row is, for people: `kind key`. */
+export function subjectOf(kind: TableKind, key: string): string {
+  return `${nameOf(kind)} ${key}`;
 }
 
 /** Key of an object that could not be read, as far as its name can be made out. */

@@ -11,13 +11,15 @@ import type { CalicoPolicy } from "../model/policy/calico-policy.ts";
 import type { CiliumCidrGroup, CiliumPolicy } from "../model/policy/cilium-policy.ts";
 import type { ClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
 import type { NetworkPolicy } from "../model/policy/network-policy.ts";
+import { hostPrefix } from "../net/prefix.ts";
 import {
   CALICO_TIERS,
   translateCalicoPolicy,
   translateCalicoTier,
   translateStagedKubernetes,
 } from "./dialects/calico.ts";
-import { calicoNetworkSetLabels, calicoViews } from "./dialects/calico-labels.ts";
+import { asksAccounts, calicoNetworkSetLabels, calicoViews } from "./dialects/calico-labels.ts";
+import type { CalicoContext } from "./dialects/calico-match.ts";
 import { translateCiliumPolicy } from "./dialects/cilium.ts";
 import { CILIUM_VIEWS } from "./dialects/cilium-labels.ts";
 import { translateClusterNetworkPolicy } from "./dialects/cluster-network-policy.ts";
@@ -26,13 +28,14 @@ import { pods } from "./dialects/selector.ts";
 import { type LabelViews, namespaceLabels } from "./facts.ts";
 import type { Overlay } from "./identity.ts";
 import type { LabelMap } from "./label-expr.ts";
-import type { Policy, Tier } from "./rule.ts";
-import { createTranslation, type ObjectTable } from "./translated.ts";
+import type { Entity, Policy, Tier } from "./rule.ts";
+import { type ServiceBackend, ServiceIndex, type ServiceObjects, type ServiceTable } from "./service-index.ts";
+import { createTranslation, type ObjectTable, type RestsOn } from "./translated.ts";
 
 export type { ObjectTable } from "./translated.ts";
 
-/** The tables that hold policy. */
-export interface PolicyObjects {
+/** The tables that hold policy, and those that policies speak of. */
+export interface PolicyObjects extends ServiceObjects {
   readonly namespaces: ObjectTable<Namespace>;
   readonly networkPolicies: ObjectTable<NetworkPolicy>;
   readonly clusterNetworkPolicies: ObjectTable<ClusterNetworkPolicy>;
@@ -59,6 +62,8 @@ export interface PolicyRules {
   /** How the dialects in use see labels: facts made with other views are void. */
   readonly views: LabelViews;
   readonly overlays: readonly Overlay[];
+  /** Tables that something in the policies has asked for. */
+  readonly wants: ReadonlySet<ServiceTable>;
 }
 
 /** Reads the tables again and again; what has not changed is not translated anew. */
@@ -84,6 +89,7 @@ const ALWAYS: readonly Policy[] = [
 ];
 
 const NO_LABELS: LabelMap = new Map();
+const API_SERVER: ReadonlySet<Entity> = new Set<Entity>(["kube-apiserver"]);
 
 /** A function of several values that remembers its last answer. */
 function remember<A extends readonly unknown[], R>(work: (...args: A) => R): (...args: A) => R {
@@ -107,8 +113,14 @@ function overlaysOf(sets: readonly CalicoNetworkSet[], labelsOf: (name: string) 
   });
 }
 
-function viewsOf(hasCalico: boolean, hasCilium: boolean, hostEndpoints: ObjectTable<CalicoHostEndpoint>): LabelViews {
-  const calico = hasCalico ? calicoViews([...hostEndpoints], () => NO_LABELS) : {};
+function viewsOf(
+  hasCalico: boolean,
+  hasCilium: boolean,
+  hostEndpoints: ObjectTable<CalicoHostEndpoint>,
+  accounts: ReadonlyMap<string, LabelMap>,
+): LabelViews {
+  const accountLabels = (namespace: string, name: string) => accounts.get(`${namespace}/${name}`) ?? NO_LABELS;
+  const calico = hasCalico ? calicoViews([...hostEndpoints], accountLabels) : {};
   const cilium = hasCilium ? CILIUM_VIEWS : {};
   return {
     pod: (pod, namespace) =>
@@ -127,6 +139,9 @@ function steady<T>(): (now: readonly T[]) => readonly T[] {
   };
 }
 
+/** What a translation of Calico's policies needs beside services. */
+type SetContext = Omit<CalicoContext, "backends">;
+
 /** What Calico's selectors of sets see: the same object as long as the sets and the labels of their namespaces are. */
 function createCalicoContext() {
   const steadyLabels = steady<LabelMap | undefined>();
@@ -136,17 +151,41 @@ function createCalicoContext() {
       return {
         networkSets: [...own, ...global],
         namespaceLabels: (name: string) => labels.get(name) ?? namespaceLabels(name, undefined),
-        backends: () => [],
       };
     },
   );
   const list = () => remember((rows: Iterable<CalicoNetworkSet>): readonly CalicoNetworkSet[] => [...rows]);
   const [ownList, globalList] = [list(), list()];
-  return (o: PolicyObjects) => {
+  return (o: PolicyObjects): SetContext => {
     const own = ownList(o.networkSets);
     const labels = steadyLabels(own.map((set) => o.namespaces.get(set.namespace)?.labels));
     return context(own, globalList(o.globalNetworkSets), labels);
   };
+}
+
+/** Translations of the dialects that speak of services, each new one for a table of its own. */
+function translationsWith(index: ServiceIndex) {
+  /** Backends as a translation asks for them, which then rests on them. */
+  const backends = (restsOn: RestsOn) => (namespace: string, name: string) => {
+    const found = index.backends(namespace, name);
+    restsOn(() => index.backends(namespace, name) === found);
+    return found;
+  };
+  const calico = () =>
+    createTranslation((p: CalicoPolicy, context: SetContext, restsOn) => {
+      if (asksAccounts(p)) index.wanted.add("serviceAccounts");
+      return translateCalicoPolicy(p, { ...context, backends: backends(restsOn) });
+    });
+  const cilium = () =>
+    createTranslation((p: CiliumPolicy, cidrGroups: readonly CiliumCidrGroup[], restsOn) => {
+      const services = () => {
+        const found = index.services();
+        restsOn(() => index.services() === found);
+        return found ?? [];
+      };
+      return translateCiliumPolicy(p, { cidrGroups, services, backends: backends(restsOn) });
+    });
+  return { calico, cilium };
 }
 
 /** Nothing has been read. */
@@ -156,23 +195,21 @@ export function createRuleReader(mode: PolicyMode = "default"): RuleReader {
   const cluster = () =>
     createTranslation((p: ClusterNetworkPolicy, _: undefined) => [translateClusterNetworkPolicy(p)]);
   const [clusterPolicies, admin, baseline] = [cluster(), cluster(), cluster()];
-  const calico = () => createTranslation(translateCalicoPolicy);
+  const index = new ServiceIndex();
+  const { calico, cilium } = translationsWith(index);
   const [calicoPolicies, globalCalico, stagedCalico, stagedGlobal] = [calico(), calico(), calico(), calico()];
   const staged = createTranslation((p: StagedKubernetesNetworkPolicy, _: undefined) => translateStagedKubernetes(p));
-  const [ciliumPolicies, clusterwide] = [
-    createTranslation(translateCiliumPolicy),
-    createTranslation(translateCiliumPolicy),
-  ];
+  const [ciliumPolicies, clusterwide] = [cilium(), cilium()];
   const views = remember(viewsOf);
   const calicoContext = createCalicoContext();
-  const ciliumContext = remember((groups: Iterable<CiliumCidrGroup>) => ({
-    cidrGroups: [...groups],
-    services: [],
-    backends: () => [],
-  }));
-  const overlays = remember((context: ReturnType<typeof calicoContext>) =>
-    overlaysOf(context.networkSets, context.namespaceLabels),
+  const cidrGroups = remember((groups: Iterable<CiliumCidrGroup>): readonly CiliumCidrGroup[] => [...groups]);
+  const setOverlays = remember((context: SetContext) => overlaysOf(context.networkSets, context.namespaceLabels));
+  const apiOverlays = remember((of: readonly ServiceBackend[]) =>
+    [...new Map(of.map(({ addr }) => [addr.text, addr])).values()].map((addr): Overlay => {
+      return { prefix: hostPrefix(addr), entities: API_SERVER, labels: new Map(), services: new Set() };
+    }),
   );
+  const overlays = remember((...parts: readonly (readonly Overlay[])[]) => parts.flat());
   const tiers = remember((declared: Iterable<CalicoTier>, hasCalico: boolean) => [
     ...[...declared].map(translateCalicoTier),
     ...(hasCalico ? CALICO_TIERS : []),
@@ -189,25 +226,34 @@ export function createRuleReader(mode: PolicyMode = "default"): RuleReader {
       // Sets mean something to Calico's selectors only.
       const hasSets = o.networkSets.size + o.globalNetworkSets.size > 0;
       const ofSets = calicoContext(o);
-      const ofGroups = ciliumContext(o.ciliumCidrGroups);
+      const ofGroups = cidrGroups(o.ciliumCidrGroups);
+      index.update(o);
+      const policies = all(
+        kubernetes(o.networkPolicies, noContext),
+        clusterPolicies(o.clusterNetworkPolicies, noContext),
+        admin(o.adminNetworkPolicies, noContext),
+        baseline(o.baselineAdminNetworkPolicies, noContext),
+        calicoPolicies(o.calicoNetworkPolicies, ofSets),
+        globalCalico(o.globalNetworkPolicies, ofSets),
+        stagedCalico(o.stagedNetworkPolicies, ofSets),
+        stagedGlobal(o.stagedGlobalNetworkPolicies, ofSets),
+        staged(o.stagedKubernetesNetworkPolicies, noContext),
+        ciliumPolicies(o.ciliumNetworkPolicies, ofGroups),
+        clusterwide(o.ciliumClusterwideNetworkPolicies, ofGroups),
+        mode === "always" ? ALWAYS : NO_POLICIES,
+      );
+      // Only Cilium's policies know API servers, and none of them may ask.
+      const apiServers =
+        hasCilium && index.wanted.has("endpointSlices") ? index.backends("default", "kubernetes") : undefined;
       return {
-        policies: all(
-          kubernetes(o.networkPolicies, noContext),
-          clusterPolicies(o.clusterNetworkPolicies, noContext),
-          admin(o.adminNetworkPolicies, noContext),
-          baseline(o.baselineAdminNetworkPolicies, noContext),
-          calicoPolicies(o.calicoNetworkPolicies, ofSets),
-          globalCalico(o.globalNetworkPolicies, ofSets),
-          stagedCalico(o.stagedNetworkPolicies, ofSets),
-          stagedGlobal(o.stagedGlobalNetworkPolicies, ofSets),
-          staged(o.stagedKubernetesNetworkPolicies, noContext),
-          ciliumPolicies(o.ciliumNetworkPolicies, ofGroups),
-          clusterwide(o.ciliumClusterwideNetworkPolicies, ofGroups),
-          mode === "always" ? ALWAYS : NO_POLICIES,
-        ),
+        policies,
         tiers: tiers(o.calicoTiers, hasCalico),
-        views: views(hasCalico, hasCilium, o.hostEndpoints),
-        overlays: hasCalico && hasSets ? overlays(ofSets) : NO_OVERLAYS,
+        views: views(hasCalico, hasCilium, o.hostEndpoints, index.accountLabels()),
+        overlays: overlays(
+          hasCalico && hasSets ? setOverlays(ofSets) : NO_OVERLAYS,
+          apiServers === undefined ? NO_OVERLAYS : apiOverlays(apiServers),
+        ),
+        wants: index.wanted,
       };
     },
   };
@@ -215,4 +261,4 @@ export function createRuleReader(mode: PolicyMode = "default"): RuleReader {
 
 const NO_OVERLAYS: readonly Overlay[] = [];
 const NO_POLICIES: readonly Policy[] = [];
-const NOTHING: PolicyRules = { policies: NO_POLICIES, tiers: [], views: {}, overlays: NO_OVERLAYS };
+const NOTHING: PolicyRules = { policies: NO_POLICIES, tiers: [], views: {}, overlays: NO_OVERLAYS, wants: new Set() };

@@ -23,6 +23,7 @@ import { createPartition } from "../../policy/identity.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
 import { type FoundRule, RuleBook } from "../../policy/rule-book.ts";
+import type { ServiceTable } from "../../policy/service-index.ts";
 import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { ClusterFacts, type FactObjects, LOCAL_RANK } from "./cluster-facts.ts";
@@ -94,6 +95,11 @@ export class PolicyEngine implements NameSource {
     this.#rules = createRuleReader(mode);
     this.#compiler = createCompiler(undefined, first);
     this.#clusterFacts = new ClusterFacts(this.#facts, local.node);
+  }
+
+  /** Tables that the policies ask for beside those that all policies follow from. */
+  wants(cluster: PolicyObjects): ReadonlySet<ServiceTable> {
+    return this.#rules.read(cluster).wants;
   }
 
   /**

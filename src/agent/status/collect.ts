@@ -1,6 +1,7 @@
 /** Puts the status together from the agent's parts. */
 
 import type { Issue } from "../../base/issue.ts";
+import { titleOf } from "../../cluster/tables.ts";
 import { addrEqual } from "../../net/addr.ts";
 import { tunnelAddr } from "../../routing/node-net.ts";
 import type { SweepCount } from "../gc/sweeper.ts";
@@ -24,6 +25,8 @@ function clusterStatus({ source }: AgentParts): ClusterStatus {
   return {
     source: source.description,
     isSynced: h.isSynced,
+    forbidden: h.tables.flatMap((t) => (t.state === "forbidden" ? [`${titleOf(t.table)}: ${t.reason}`] : [])),
+    absent: h.tables.flatMap((t) => (t.state === "absent" ? [titleOf(t.table)] : [])),
     isLive: h.isLive,
     lagMs: h.lagMs,
     lastError: h.lastError?.message,

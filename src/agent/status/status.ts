@@ -64,6 +64,10 @@ export interface EndpointStatus {
 export interface ClusterStatus {
   readonly source: string;
   readonly isSynced: boolean;
+  /** Kinds that this agent is not allowed to see, with the API's words: policies of them are not applied. */
+  readonly forbidden: readonly string[];
+  /** Kinds that the API does not serve. */
+  readonly absent: readonly string[];
   readonly isLive: boolean;
   readonly lagMs: number;
   readonly lastError: string | undefined;

@@ -180,6 +180,9 @@ export function createDirectorySource(options: DirectorySourceOptions): ClusterS
     snapshot: () => state.store.snapshot(),
     changesSince: (revision) => state.store.changesSince(revision),
     onChange: (listener) => state.onChange(listener),
+    // All kinds that the files hold are read.
+    want: () => {},
+    stateOf: (table) => state.stateOf(table),
     isSynced: () => state.isSynced(),
     whenSynced: (signal) => state.whenSynced(signal),
     health: () => state.health(),

@@ -5,7 +5,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { runListWatch } from "./list-watch.ts";
-import type { ListWatchOptions, ListWatchSink } from "./list-watch-types.ts";
+import type { ListWatchOptions, ListWatchSink, WhyEnded } from "./list-watch-types.ts";
 
 /** What following takes beside what each collection does. */
 export interface CollectionsOptions extends Omit<ListWatchOptions, "path" | "mayBeAbsent"> {
@@ -17,7 +17,10 @@ export interface CollectionsOptions extends Omit<ListWatchOptions, "path" | "may
   readonly absentRetryMs: number;
 }
 
-/** Follows until the signal. A kind that nobody serves is an empty list. */
+/**
+ * Follows until the signal. A kind that nobody serves is an empty list. Of one that we may not see nobody knows what there is:
+ * a server refuses before it says whether it has the kind.
+ */
 export async function followCollections(
   o: CollectionsOptions,
   sink: ListWatchSink,
@@ -25,11 +28,14 @@ export async function followCollections(
 ): Promise<void> {
   const { paths, isOptional, absentRetryMs, ...how } = o;
   while (!signal.aborted) {
-    for (const path of paths) await runListWatch({ ...how, path, mayBeAbsent: isOptional }, sink, signal);
+    const ends: WhyEnded[] = [];
+    for (const path of paths) {
+      const end = await runListWatch({ ...how, path, mayBeAbsent: isOptional }, sink, signal);
+      if (end !== undefined) ends.push(end);
+    }
     if (signal.aborted) return;
-    sink.listBegins();
-    sink.listEnds();
-    sink.live(true);
+    const end = ends.find((e) => e.state === "forbidden") ?? ends[0];
+    if (end !== undefined) sink.unavailable(end.state, end.reason);
     // Every agent of a cluster asks: spread, and seldom.
     await sleep(absentRetryMs * (1 + o.random()), undefined, { signal }).catch(() => {});
   }

@@ -36,7 +36,7 @@ function nodePath(node: string): string {
 
 /** A source that connects when it is run. */
 export function createKubeSource(options: KubeSourceOptions): ClusterSource {
-  const kinds = TABLE_KINDS.filter((k) => options.tables?.includes(k.table) ?? true);
+  const kinds = TABLE_KINDS.filter((k) => !k.isOnDemand && (options.tables?.includes(k.table) ?? true));
   const state = createSourceState(Date.now, kinds);
   const connection = createConnection(options.config, { userAgent: options.userAgent });
   const onFailure = (error: unknown, kind: TableKind) => options.onFailure?.(error, kind.kind);
@@ -57,11 +57,28 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
     return followCollections(how, sink, signal);
   }
 
+  /** What is followed; once it runs, what is added begins at once. */
+  const following: TableKind[] = [...kinds];
+  let begin: ((kind: TableKind) => void) | undefined;
+
   return {
     description: options.config.server,
+    want(tables) {
+      for (const table of tables) {
+        const kind = TABLE_KINDS.find((k) => k.table === table);
+        if (kind === undefined || !state.add(table)) continue;
+        following.push(kind);
+        begin?.(kind);
+      }
+    },
+    stateOf: (table) => state.stateOf(table),
     async run(signal) {
+      const running: Promise<void>[] = [];
+      begin = (kind) => running.push(follow(kind, signal));
+      for (const kind of following) begin(kind);
       try {
-        await Promise.all(kinds.map((kind) => follow(kind, signal)));
+        // Those that were added meanwhile, too.
+        for (let i = 0; i < running.length; i++) await running[i];
       } finally {
         connection[Symbol.dispose]();
       }

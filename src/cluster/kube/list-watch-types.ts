@@ -22,14 +22,19 @@ export interface ListWatchSink {
   heard(): void;
   live(isLive: boolean): void;
   failed(error: unknown): void;
+  /** Under none of its paths is there such a collection, or none that we may see. */
+  unavailable(state: "absent" | "forbidden", reason: string): void;
 }
+
+/** Why following ended before the signal: the server has no such collection, or shows it to others only. */
+export type WhyEnded = { readonly state: "absent" | "forbidden"; readonly reason: string };
 
 /** How a collection is followed. */
 export interface ListWatchOptions {
   readonly connection: Connection;
   /** Path of the collection, as `/api/v1/pods`. */
   readonly path: string;
-  /** A server that answers 404 has no such collection: following ends. */
+  /** A server that answers 404 has no such collection, or by 403 tells only that it is not ours to see: following ends. */
   readonly mayBeAbsent: boolean;
   /**
    * `stream`: the list comes as the beginning of the watch (`sendInitialEvents`, Kubernetes 1.32 and newer), from the

@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { backoffMs } from "../../base/backoff.ts";
 import { ClusterError } from "../source.ts";
-import type { ListWatchOptions, ListWatchSink, Position } from "./list-watch-types.ts";
+import type { ListWatchOptions, ListWatchSink, Position, WhyEnded } from "./list-watch-types.ts";
 import { watchOnce } from "./watch-once.ts";
 
 /** A watch that ends sooner is followed by a pause: a server or proxy that closes at once must not be hammered. */
@@ -54,7 +54,11 @@ async function listPages(o: ListWatchOptions, sink: ListWatchSink, signal: Abort
  * Follows a collection until the signal, or until it turns out that there is none where that may be; failures go to the
  * sink and are retried.
  */
-export async function runListWatch(o: ListWatchOptions, sink: ListWatchSink, signal: AbortSignal): Promise<void> {
+export async function runListWatch(
+  o: ListWatchOptions,
+  sink: ListWatchSink,
+  signal: AbortSignal,
+): Promise<WhyEnded | undefined> {
   const at: Position = { revision: "" };
   let isStreaming = o.initialList === "stream";
   let failures = 0;
@@ -67,7 +71,10 @@ export async function runListWatch(o: ListWatchOptions, sink: ListWatchSink, sig
       failures = performance.now() - began < SHORT_WATCH_MS ? failures + 1 : 0;
     } catch (error) {
       if (signal.aborted) break;
-      if (o.mayBeAbsent && error instanceof ClusterError && error.httpStatus === 404) return;
+      if (o.mayBeAbsent && error instanceof ClusterError && [403, 404].includes(error.httpStatus)) {
+        sink.live(false);
+        return { state: error.httpStatus === 404 ? "absent" : "forbidden", reason: error.message };
+      }
       if (isStreaming && at.revision === "" && cannotStream(error)) {
         isStreaming = false;
         continue;
@@ -82,4 +89,5 @@ export async function runListWatch(o: ListWatchOptions, sink: ListWatchSink, sig
     const pause = backoffMs(o.backoff, failures) * (0.5 + 0.5 * o.random());
     await sleep(Math.max(wait, pause), undefined, { signal }).catch(() => {});
   }
+  return undefined;
 }

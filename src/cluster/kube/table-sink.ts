@@ -66,6 +66,14 @@ export function createTableSink(
       state.heard(table, events.length);
       state.change(table, changes);
     },
+    unavailable(why, reason) {
+      if (state.stateOf(table) === why) return;
+      if (why === "absent") {
+        this.listBegins();
+        this.listEnds();
+      } else onFailure(new Error(reason), kind);
+      state.setUnavailable(table, why, reason);
+    },
     heard: () => state.heard(table, 0),
     live: (isLive) => state.setLive(table, isLive),
     failed(error) {

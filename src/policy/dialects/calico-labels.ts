@@ -2,6 +2,8 @@
 
 import type { Pod } from "../../model/pod.ts";
 import type { CalicoHostEndpoint, CalicoNetworkSet } from "../../model/policy/calico-objects.ts";
+import type { CalicoPolicy } from "../../model/policy/calico-policy.ts";
+import type { CalicoSelector } from "../../model/policy/calico-selector.ts";
 import { CALICO_NAMESPACE } from "../calico-selector.ts";
 import type { LabelViews } from "../facts.ts";
 import type { LabelMap } from "../label-expr.ts";
@@ -30,6 +32,32 @@ export function calicoPodLabels(pod: Pod, namespace: LabelMap, serviceAccount: L
     [SERVICE_ACCOUNT, pod.serviceAccount],
     ["projectcalico.org/orchestrator", "k8s"],
   ]);
+}
+
+function asksIn(selector: CalicoSelector | undefined): boolean {
+  if (selector === undefined) return false;
+  switch (selector.op) {
+    case "all":
+    case "global":
+      return false;
+    case "!":
+      return asksIn(selector.of);
+    case "&&":
+    case "||":
+      return selector.of.some(asksIn);
+    default:
+      return selector.key.startsWith("pcsa.") && selector.key !== "pcsa.projectcalico.org/name";
+  }
+}
+
+/** Whether a policy asks for labels of service accounts, beside their names. */
+export function asksAccounts(policy: CalicoPolicy): boolean {
+  const ends = [...policy.ingress, ...policy.egress].flatMap((r) => [r.source, r.destination]);
+  return (
+    policy.serviceAccountSelector !== undefined ||
+    asksIn(policy.selector) ||
+    ends.some((e) => e.serviceAccounts?.selector !== undefined || asksIn(e.selector) || asksIn(e.notSelector))
+  );
 }
 
 /** A set's labels; in a namespace, with that one's. */

@@ -3,29 +3,22 @@
 import type { CalicoNetworkSet } from "../../model/policy/calico-objects.ts";
 import type { CalicoPort } from "../../model/policy/calico-read.ts";
 import type { CalicoEntity, CalicoIcmp, CalicoRule } from "../../model/policy/calico-rule.ts";
-import type { Addr, Family } from "../../net/addr.ts";
+import type { Family } from "../../net/addr.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import { CALICO_NAMESPACE, calicoExpr, OF_PEER_NAMESPACE, OF_SERVICE_ACCOUNT } from "../calico-selector.ts";
 import { allLabels, type LabelExpr, type LabelMap, matchesLabels } from "../label-expr.ts";
 import { allOf, anyOf, is } from "../peer.ts";
 import type { IcmpMatch, PeerExpr, PortExpr, TrafficMatch } from "../rule.ts";
+import type { ServiceBackend } from "../service-index.ts";
 import { calicoNetworkSetLabels, SERVICE_ACCOUNT } from "./calico-labels.ts";
-
-/** One address and port behind a service. */
-export interface ServiceBackend {
-  readonly addr: Addr;
-  /** IANA number. */
-  readonly protocol: number;
-  readonly port: number;
-}
 
 /** What the meaning of a Calico policy depends on beside the policy. */
 export interface CalicoContext {
   readonly networkSets: readonly CalicoNetworkSet[];
   /** Labels of a namespace. */
   namespaceLabels(name: string): LabelMap;
-  /** From the EndpointSlices of a service; empty when there are none. */
-  backends(namespace: string, name: string): readonly ServiceBackend[];
+  /** From the EndpointSlices of a service; empty when there are none, undefined: they are not known. */
+  backends(namespace: string, name: string): readonly ServiceBackend[] | undefined;
 }
 
 /** Things whose labels satisfy the expression, and the networks of sets that do. */

@@ -65,21 +65,19 @@ function servicePeers(rule: CalicoRule, direction: Direction, context: CalicoCon
   const traffic = calicoTraffic(rule);
   if (entity.services === undefined) return [[{ kind: "any" }, traffic]];
   const backends = context.backends(entity.services.namespace, entity.services.name);
+  // Who is behind it is not known: nobody where that opens, everybody where it closes.
+  if (backends === undefined)
+    return rule.action === "Deny" || rule.action === "Pass" ? [[{ kind: "any" }, traffic]] : [];
   const hosts = (of: typeof backends) =>
     anyOf(of.map((b) => is({ kind: "cidr", prefix: hostPrefix(b.addr), scope: "any" })));
   if (direction === "ingress") return [[hosts(backends), traffic]];
   const groups = Map.groupBy(backends, (b) => `${b.protocol}/${b.port}`);
   return [...groups.values()].flatMap((group): [PeerExpr, TrafficMatch][] => {
-    const [first] = group;
-    if (first === undefined || (rule.protocol ?? first.protocol) !== first.protocol) return [];
-    const { protocol, port } = first;
-    const range = { first: port, last: port };
-    return [
-      [
-        hosts(group),
-        { ...traffic, protocols: [{ first: protocol, last: protocol }], ports: [{ kind: "range", range }] },
-      ],
-    ];
+    const { protocol, port } = group[0] ?? {};
+    if (protocol === undefined || (rule.protocol ?? protocol) !== protocol) return [];
+    const ofProtocol = { ...traffic, protocols: [{ first: protocol, last: protocol }] };
+    if (port === undefined) return [[hosts(group), ofProtocol]];
+    return [[hosts(group), { ...ofProtocol, ports: [{ kind: "range", range: { first: port, last: port } }] }]];
   });
 }
 
@@ -93,7 +91,10 @@ function translateRule(
   const [here, there] = direction === "ingress" ? [rule.destination, rule.source] : [rule.source, rule.destination];
   const local = calicoLocal(here, namespace, context);
   const peer = calicoPeer(there, namespace, context);
+  const { services } = there;
+  const isUnknown = services !== undefined && context.backends(services.namespace, services.name) === undefined;
   const notEnforced = [
+    ...(isUnknown ? [`service ${services.namespace}/${services.name}: its EndpointSlices cannot be read`] : []),
     ...(rule.http === undefined ? [] : [`http ${rule.http.join(", ")}`.trim()]),
     ...local.notEnforced,
   ];
@@ -102,14 +103,14 @@ function translateRule(
     const family = match.family ?? local.family;
     const isNever = local.family !== undefined && match.family !== undefined && local.family !== match.family;
     // What cannot be asked is taken for no where yes would open something, and for yes where it would close.
-    const isClosed = isNever || (isOpening && notEnforced.length > 0);
+    const isClosed = isNever || (isOpening && !isUnknown && notEnforced.length > 0);
     const traffic: TrafficMatch = family === undefined ? match : { ...match, family };
     return {
       local: rule.action === "Deny" ? local.maybe : local.surely,
       rule: {
         path,
         name: "",
-        action: ACTIONS[rule.action],
+        action: isUnknown && rule.action === "Pass" ? "deny" : ACTIONS[rule.action],
         peer: allOf([peer, service]),
         traffic: isClosed ? [] : [traffic],
         notEnforced,

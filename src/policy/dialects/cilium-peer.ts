@@ -6,15 +6,23 @@ import { hostPrefix, type Prefix, prefix } from "../../net/prefix.ts";
 import { type LabelMap, matchesLabels } from "../label-expr.ts";
 import { allOf, anyOf, is } from "../peer.ts";
 import type { Entity, PeerExpr } from "../rule.ts";
-import type { ServiceBackend } from "./calico-match.ts";
+import type { ServiceBackend } from "../service-index.ts";
 import { ciliumExpr, plainExpr, scopedSelector } from "./cilium-labels.ts";
 
 /** What the meaning of a Cilium policy depends on beside the policy. */
 export interface CiliumContext {
   readonly cidrGroups: readonly CiliumCidrGroup[];
-  readonly services: readonly { readonly namespace: string; readonly name: string; readonly labels: LabelMap }[];
-  /** From the EndpointSlices of a service; empty when there are none. */
-  backends(namespace: string, name: string): readonly ServiceBackend[];
+  /** All of the cluster. */
+  services(): readonly CiliumService[];
+  /** From the EndpointSlices of a service; empty when there are none, undefined: they are not known. */
+  backends(namespace: string, name: string): readonly ServiceBackend[] | undefined;
+}
+
+/** A service as its selectors see it. */
+export interface CiliumService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: LabelMap;
 }
 
 const entity = (e: Entity): PeerExpr => is({ kind: "entity", entity: e });
@@ -51,17 +59,39 @@ function outside(cidr: Prefix, except: readonly Prefix[]): PeerExpr {
 function endpoints(peer: CiliumPeer & { kind: "endpoints" }, namespace: string): PeerExpr {
   const expr = ciliumExpr(scopedSelector(peer.selector, namespace));
   // What has no object has the labels of its entity: a selector may name them.
-  const world = matchesLabels(expr, new Map([["reserved:world", ""]])) ? WORLD : ({ kind: "none" } as const);
-  const api = new Map([
-    ["reserved:kube-apiserver", ""],
-    ["reserved:world", ""],
-  ]);
-  const apiServer = matchesLabels(expr, api) ? entity("kube-apiserver") : ({ kind: "none" } as const);
-  return anyOf([is({ kind: "labels", domain: "cilium", expr }), world, apiServer]);
+  const has = (...keys: string[]) => matchesLabels(expr, new Map(keys.map((k) => [`reserved:${k}`, ""])));
+  const none: PeerExpr = { kind: "none" };
+  // An API server bears the labels of where it is as well: outside, this node, another one.
+  const apiServers = (["world", "host", "remote-node"] as const).map((place) =>
+    has("kube-apiserver", place) ? allOf([entity("kube-apiserver"), entity(place)]) : none,
+  );
+  return anyOf([is({ kind: "labels", domain: "cilium", expr }), has("world") ? WORLD : none, ...apiServers]);
+}
+
+/** Services that a peer names. */
+function servicesOf(peer: CiliumPeer, context: CiliumContext): readonly { namespace: string; name: string }[] {
+  if (peer.kind === "service") return [peer];
+  if (peer.kind !== "service-selector") return [];
+  const expr = plainExpr(peer.selector);
+  return context
+    .services()
+    .filter((s) => (peer.namespace === "" || s.namespace === peer.namespace) && matchesLabels(expr, s.labels));
+}
+
+const asksApiServer = (peer: CiliumPeer) =>
+  (peer.kind === "entity" && ["kube-apiserver", "cluster", "cluster-mesh"].includes(peer.entity)) ||
+  (peer.kind === "endpoints" && peer.selector.some((r) => r.source !== "k8s" && r.key === "kube-apiserver"));
+
+/** What is not known of a peer, in words. Asks for the backends of all services that it is about. */
+export function unknownOf(peer: CiliumPeer, context: CiliumContext): readonly string[] {
+  const asked = asksApiServer(peer) ? [{ namespace: "default", name: "kubernetes" }] : servicesOf(peer, context);
+  return asked
+    .filter((s) => context.backends(s.namespace, s.name) === undefined)
+    .map((s) => `service ${s.namespace}/${s.name}: its EndpointSlices cannot be read`);
 }
 
 function backendsOf(services: readonly { namespace: string; name: string }[], context: CiliumContext): PeerExpr {
-  const backends = services.flatMap((s) => context.backends(s.namespace, s.name));
+  const backends = services.flatMap((s) => context.backends(s.namespace, s.name) ?? []);
   const texts = new Map(backends.map((b) => [b.addr.text, b.addr]));
   return anyOf([...texts.values()].map((a) => is({ kind: "cidr", prefix: hostPrefix(a), scope: "any" })));
 }
@@ -86,14 +116,8 @@ export function ciliumPeer(peer: CiliumPeer, namespace: string, context: CiliumC
     case "nodes":
       return allOf([NODES, is({ kind: "labels", domain: "node", expr: plainExpr(peer.selector) })]);
     case "service":
-      return backendsOf([peer], context);
-    case "service-selector": {
-      const expr = plainExpr(peer.selector);
-      const hits = context.services.filter(
-        (s) => (peer.namespace === "" || s.namespace === peer.namespace) && matchesLabels(expr, s.labels),
-      );
-      return backendsOf(hits, context);
-    }
+    case "service-selector":
+      return backendsOf(servicesOf(peer, context), context);
     case "later":
       return { kind: "none" };
   }

@@ -36,21 +36,23 @@ const gnp = (name: string, spec: object) =>
 const group = (name: string, labels: object, externalCIDRs: string[]) =>
   unwrap(parseCiliumCidrGroup({ metadata: { name, labels }, spec: { externalCIDRs } }, interner));
 
+const SERVICES = [
+  { namespace: "shop", name: "api", labels: new Map([["app", "api"]]) },
+  { namespace: "bank", name: "pay", labels: new Map([["app", "pay"]]) },
+];
+const BACKENDS: Readonly<Record<string, string>> = { "shop/api": "10.244.1.11", "bank/pay": "10.244.1.20" };
+const backends = (namespace: string, name: string) => {
+  const at = BACKENDS[`${namespace}/${name}`];
+  return at === undefined ? [] : [{ addr: addr(at), protocol: 6, port: 80 }];
+};
+
 const context: CiliumContext = {
   cidrGroups: [
     group("offices", { kind: "office" }, ["203.0.113.0/24"]),
     group("labs", { kind: "lab" }, ["2001:db8::/32", "10.244.1.0/24"]),
   ],
-  services: [
-    { namespace: "shop", name: "api", labels: new Map([["app", "api"]]) },
-    { namespace: "bank", name: "pay", labels: new Map([["app", "pay"]]) },
-  ],
-  backends: (namespace, name) =>
-    namespace === "shop" && name === "api"
-      ? [{ addr: addr("10.244.1.11"), protocol: 6, port: 80 }]
-      : namespace === "bank" && name === "pay"
-        ? [{ addr: addr("10.244.1.20"), protocol: 6, port: 80 }]
-        : [],
+  services: () => SERVICES,
+  backends,
 };
 const none = { networkSets: [], namespaceLabels: () => new Map(), backends: () => [] };
 const calico = calicoViews([], () => new Map());
@@ -85,7 +87,14 @@ function answer(s: Setting, line: string): Answer {
     tiers: [],
     policies: s.calico ?? [],
     calico: { networkSets: [], serviceAccountLabels: () => new Map(), backends: () => [] },
-    cilium: (flow, pod, d) => ciliumSays(cluster, { policies: s.cilium ?? [], ...context }, flow, pod, d),
+    cilium: (flow, pod, d) =>
+      ciliumSays(
+        cluster,
+        { policies: s.cilium ?? [], cidrGroups: context.cidrGroups, services: SERVICES, backends },
+        flow,
+        pod,
+        d,
+      ),
   });
   const literal = decide(cluster, { from, to, ...trafficOf(traffic) }, others);
   assert.equal(literal[direction], got.isAllowed, `${line}: the literal evaluator disagrees (${got.by})`);

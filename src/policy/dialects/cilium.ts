@@ -15,7 +15,7 @@ import {
   type TrafficMatch,
 } from "../rule.ts";
 import { CILIUM_NAMESPACE, ciliumExpr, plainExpr, scopedSelector } from "./cilium-labels.ts";
-import { type CiliumContext, ciliumPeer } from "./cilium-peer.ts";
+import { type CiliumContext, ciliumPeer, unknownOf } from "./cilium-peer.ts";
 import { FROM_OWN_NODE } from "./kubernetes.ts";
 import { pods } from "./selector.ts";
 
@@ -66,7 +66,7 @@ function translateRule(
   context: CiliumContext,
 ): Rule[] {
   const peer = peerOf(rule, namespace, context);
-  const later = (rule.peers ?? []).flatMap((p) => (p.kind === "later" ? [p.text] : []));
+  const later = (rule.peers ?? []).flatMap((p) => (p.kind === "later" ? [p.text] : unknownOf(p, context)));
   const always = [...later, ...(rule.authentication === undefined ? [] : [`authentication ${rule.authentication}`])];
   return trafficParts(rule).map(({ traffic, beyond }) => {
     // Layer 7 and authentication would have to be asked before anything passes; a group of a cloud is a peer of its own.

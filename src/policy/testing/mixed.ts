@@ -108,7 +108,7 @@ export function mixedCluster(seed: number): MixedCluster {
     ...cluster.networkPolicies.map(translateNetworkPolicy),
     ...cluster.clusterPolicies.map(translateClusterNetworkPolicy),
     ...calicoPolicies.flatMap((p) => translateCalicoPolicy(p, { networkSets, namespaceLabels, backends })),
-    ...ciliumPolicies.flatMap((p) => translateCiliumPolicy(p, { cidrGroups, services: [], backends })),
+    ...ciliumPolicies.flatMap((p) => translateCiliumPolicy(p, { cidrGroups, services: () => [], backends })),
   ];
   const nodes = cluster.nodes.map((n) =>
     compileNode(cluster, n.name, { policies, tiers: tiers.map(translateCalicoTier), views }),

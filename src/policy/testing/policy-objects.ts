@@ -29,5 +29,8 @@ export function emptyObjects(): PolicyObjects {
     ciliumNetworkPolicies: none,
     ciliumClusterwideNetworkPolicies: none,
     ciliumCidrGroups: none,
+    services: none,
+    endpointSlices: none,
+    serviceAccounts: none,
   };
 }

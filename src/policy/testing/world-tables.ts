@@ -4,7 +4,9 @@ import { createStore } from "../../store/store.ts";
 import type { WorldObjects } from "../ask/world.ts";
 
 /** What each table's rows are. */
-type WorldRows = { readonly [T in keyof WorldObjects]: WorldObjects[T] extends Iterable<infer Row> ? Row : never };
+type WorldRows = {
+  readonly [T in keyof WorldObjects]: NonNullable<WorldObjects[T]> extends Iterable<infer Row> ? Row : never;
+};
 
 /** Every table; the type says when one is missing. */
 const NAMES: Readonly<Record<keyof WorldRows, true>> = {
@@ -27,6 +29,9 @@ const NAMES: Readonly<Record<keyof WorldRows, true>> = {
   ciliumNetworkPolicies: true,
   ciliumClusterwideNetworkPolicies: true,
   ciliumCidrGroups: true,
+  services: true,
+  endpointSlices: true,
+  serviceAccounts: true,
 };
 
 /** Rows by table and key; tables that are not there are empty. */
