@@ -29,11 +29,11 @@ import { Loop } from "./loop.ts";
 import { newMac } from "./new-mac.ts";
 import { type AgentParts, NodeAgent } from "./node-agent.ts";
 import { openNodeKernel, openNodeLedger } from "./open-node.ts";
-import { podIsKnown } from "./policy/pod-is-known.ts";
+import { PendingPods, podIsKnown } from "./policy/pod-is-known.ts";
 import { objectFile } from "./program-object.ts";
 import { messageOf } from "./reconcile/failures.ts";
 import { controlRoutes, healthRoutes, metricsRoutes, type RouteSources } from "./routes.ts";
-import { collectStatus } from "./status/collect.ts";
+import { collectPolicy, collectStatus, type ProcessFacts } from "./status/collect.ts";
 import { endpointStatus } from "./status/ledger-status.ts";
 import { createWhenReady } from "./when-ready.ts";
 
@@ -54,6 +54,7 @@ interface Started {
   readonly calls: CallStats;
   readonly installation: Installation;
   readonly events: EventWatch;
+  readonly waiting: PendingPods;
   /** What follows every run. */
   readonly afterRun: () => void;
   readonly startedAtMs: number;
@@ -61,17 +62,20 @@ interface Started {
 
 function routeSources(s: Started, cni: CniDoor): RouteSources {
   const { agent, parts, sweeper, startedAtMs, config } = s;
-  const status = () =>
-    collectStatus(agent, parts, {
-      version: VERSION,
-      startedAtMs,
-      pid: process.pid,
-      sweep: sweeper.counts(),
-      issues: s.installation.issues(),
-    });
+  const facts = (): ProcessFacts => ({
+    version: VERSION,
+    startedAtMs,
+    pid: process.pid,
+    sweep: sweeper.counts(),
+    issues: s.installation.issues(),
+    events: s.events.counts(),
+    waiting: s.waiting.names(),
+  });
+  const status = () => collectStatus(agent, parts, facts());
   return {
     version: VERSION,
     status,
+    policy: () => collectPolicy(agent, parts, facts()),
     endpoints: () => parts.ledger.endpoints().map(endpointStatus),
     notReady: () => agent.notReady(),
     unhealthy: () => {
@@ -93,6 +97,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
       expired: () => new Map(sweeper.counts().map((c) => [c.map, c.expired])),
       earlyReuses: () => parts.ledger.earlyReuses(),
       calls: s.calls,
+      policyHits: () => agent.policyHits?.totals() ?? [],
       refusedCalls: () => {
         const { refused, malformed, abandoned } = cni.counters();
         return new Map(Object.entries({ refused, malformed, abandoned }));
@@ -115,13 +120,13 @@ async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniDoor
 }
 
 /** Serves the plugin. An attachment writes its own rows; the loop need not hurry after it. */
-function makeCniDoor(parts: AgentParts, agent: NodeAgent, calls: CallStats): CniDoor {
+function makeCniDoor(parts: AgentParts, agent: NodeAgent, calls: CallStats, waiting: PendingPods): CniDoor {
   const { log, config } = parts;
   const context = agent.context();
   return new CniDoor({
     path: join(config.paths.run, RUN_FILES.cni),
     handle: async (request) => {
-      await podIsKnown(request, parts.source, config);
+      await podIsKnown(request, parts.source, config, waiting);
       return handleCall(() => context, request);
     },
     onCall: ({ command, containerId, ifname, code, msg, details }, durationMs) => {
@@ -177,7 +182,8 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   const agent = new NodeAgent(parts);
   const ending = new AbortController();
   const calls = new CallStats();
-  const cni = makeCniDoor(parts, agent, calls);
+  const waiting = new PendingPods();
+  const cni = makeCniDoor(parts, agent, calls, waiting);
   const installation = new Installation(parts);
   const whenReady = createWhenReady(parts, agent, installation, () => {
     cni.open().catch((error: unknown) => log.error({ failure: messageOf(error) }, "cannot serve the plugin"));
@@ -201,6 +207,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
     calls,
     installation,
     events,
+    waiting,
     afterRun,
     startedAtMs: parts.nowMs(),
   };

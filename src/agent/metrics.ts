@@ -2,6 +2,7 @@
 
 import type { Registry } from "prom-client";
 import type { CallStats } from "./call-stats.ts";
+import type { HitTotal } from "./policy/policy-hits.ts";
 import type { AgentStatus } from "./status/status.ts";
 
 /** What a scrape reads beside the status. */
@@ -20,6 +21,8 @@ export interface MetricSources {
   refusedCalls(): ReadonlyMap<string, number>;
   /** Addresses given out again before their cool-down was over. */
   earlyReuses(): number;
+  /** Verdicts of rules, by what they are about. */
+  policyHits(): readonly HitTotal[];
 }
 
 /** One figure of a metric. */
@@ -146,6 +149,68 @@ function dataPlaneFamilies(s: AgentStatus, sources: MetricSources): Family[] {
   ];
 }
 
+/** Nothing here has a label that grows with the number of objects: what one policy did is on `GET /v1/policy`. */
+function policyFamilies({ policy: p }: AgentStatus, sources: MetricSources): Family[] {
+  const verdicts = sources.policyHits().map(({ kind, direction, action, isStaged, packets }) => ({
+    labels: { kind, direction, action, staged: `${isStaged}` },
+    value: packets,
+  }));
+  const modes = { enforce: p.policies - p.staged, stage: p.staged };
+  const closed = new Map([
+    ["unknown", 0],
+    ["overflow", 0],
+  ]);
+  for (const { why } of p.closed) closed.set(why, (closed.get(why) ?? 0) + 1);
+  return [
+    single("policy_ready", "1: the kernel does what the cluster's policies say", p.isReady ? 1 : 0),
+    family(
+      "policies",
+      "Policies of all dialects by their mode",
+      ["mode"],
+      byLabel("mode", new Map(Object.entries(modes))),
+    ),
+    single("policy_rules", "Rules that pods of this node are under", p.rules),
+    single("policy_classes", "Different lists of rules", p.classes),
+    single("policy_identities", "Sets of addresses that rules tell apart", p.identities),
+    family(
+      "policy_table_rows",
+      "Rows of a table that policy needs",
+      ["table"],
+      byLabel("table", new Map(p.tables.map((t) => [t.table, t.rows]))),
+    ),
+    family(
+      "policy_table_limit",
+      "Rows beyond which pods are closed that need more",
+      ["table"],
+      byLabel("table", new Map(p.tables.map((t) => [t.table, t.limit]))),
+    ),
+    single("policy_changes_total", "Changes of policy that wrote something", p.changes),
+    single("policy_last_change_seconds", "Time of the last one", p.lastChangeMs / 1000),
+    family(
+      "policy_closed_endpoints",
+      "Attachments that nothing passes, by the reason",
+      ["why"],
+      byLabel("why", closed),
+    ),
+    single("policy_waiting_pods", "Pods whose start waits until the cluster shows them", p.waiting.length),
+    family(
+      "policy_verdicts_total",
+      "Verdicts of rules: of new flows, flows judged again, and each denied packet",
+      ["kind", "direction", "action", "staged"],
+      verdicts,
+    ),
+  ];
+}
+
+function eventFamilies({ events: e }: AgentStatus): Family[] {
+  return [
+    family("events_total", "Events taken from the ring", ["kind"], byLabel("kind", new Map(Object.entries(e.taken)))),
+    single("events_unreadable_total", "Records of the ring that are no events", e.unreadable),
+    single("event_followers", "Connections that follow events", e.followers),
+    single("events_lost_to_followers_total", "Events that came faster than a follower read them", e.lostToFollowers),
+  ];
+}
+
 /** All families of one scrape. */
 export function metricFamilies(sources: MetricSources): readonly Family[] {
   const status = sources.status();
@@ -153,6 +218,8 @@ export function metricFamilies(sources: MetricSources): readonly Family[] {
     ...agentFamilies(status),
     ...reconcileFamilies(status, sources),
     ...podFamilies(status, sources),
+    ...policyFamilies(status, sources),
+    ...eventFamilies(status),
     ...dataPlaneFamilies(status, sources),
   ];
 }

@@ -29,7 +29,9 @@ import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
 import { eventNames } from "./policy/event-names.ts";
 import { knownTables } from "./policy/known-tables.ts";
+import { OverflowWatch } from "./policy/overflow-watch.ts";
 import { PolicyEngine, type PolicyState } from "./policy/policy-engine.ts";
+import type { PolicyHits } from "./policy/policy-hits.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
 import { messageOf } from "./reconcile/failures.ts";
@@ -105,10 +107,12 @@ export class NodeAgent {
   #engine: PolicyEngine | undefined;
   #policyWaitsFor: readonly string[] = [];
   #policyProblem: string | undefined;
+  readonly #overflow: OverflowWatch;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
     const { kernel, config, log } = parts;
+    this.#overflow = new OverflowWatch(log);
     this.#programs = new Programs({ kernel, log, pinDirectory: config.paths.pins, mapSizes: config.mapSizes });
     this.#cluster = new ClusterView({ ...parts, nodeName: parts.config.nodeName });
     this.#look = this.#cluster.look();
@@ -181,6 +185,7 @@ export class NodeAgent {
         path: "policy",
         message: `Changes wait for the first answer about ${this.#policyWaitsFor.join(", ")}`,
       });
+    issues.push(...this.#overflow.issues());
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
     for (const e of this.#lost)
       issues.push({
@@ -324,6 +329,16 @@ export class NodeAgent {
     return this.#policy?.state();
   }
 
+  /** Why the last change of policy could not be applied. */
+  get policyProblem(): string | undefined {
+    return this.#policyProblem;
+  }
+
+  /** How often rules decided; undefined: policy is not known yet. */
+  get policyHits(): PolicyHits | undefined {
+    return this.#policy?.hits;
+  }
+
   /** Brings the kernel's policy up to date. Before the cluster is known, what an earlier agent wrote stays in force. */
   #updatePolicy(isFull: boolean): void {
     const { kernel, source, ledger, config } = this.#parts;
@@ -344,6 +359,7 @@ export class NodeAgent {
       });
       this.#policy = policy;
       this.#policyProblem = undefined;
+      this.#overflow.note(policy.state(), () => ledger.endpoints());
     } catch (cause) {
       if (this.#policy === undefined) this.#engine = undefined;
       this.#policyProblem = messageOf(cause);

@@ -5,12 +5,15 @@ import { parseEventQuery } from "../flow/query.ts";
 import { type EventWatch, MAX_FOLLOWERS } from "./events/event-watch.ts";
 import type { Reply, Routes } from "./http.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
+import type { PolicyReport } from "./policy/policy-report.ts";
 import type { AgentStatus, EndpointStatus } from "./status/status.ts";
 
 /** What the answers are made from. */
 export interface RouteSources {
   readonly version: string;
   status(): AgentStatus;
+  /** Every policy, with its rules and what they decided. */
+  policy(): PolicyReport;
   endpoints(): readonly EndpointStatus[];
   notReady(): readonly string[];
   /** Why the agent itself is not well: then it should be restarted. Empty: it is well. */
@@ -65,6 +68,7 @@ export function controlRoutes(s: RouteSources): Routes {
     "GET /v1/status": () => ok(s.status()),
     "GET /v1/nodes": () => ok(s.status().nodes),
     "GET /v1/endpoints": () => ok(s.endpoints()),
+    "GET /v1/policy": () => ok(s.policy()),
     "GET /v1/events": (query) => events(s.events, query),
     "POST /v1/resync": () => ok(s.resync()),
   };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { PolicyStatus } from "../agent/policy/policy-status.ts";
 import type { AgentStatus } from "../agent/status/status.ts";
 import { paletteFor } from "./colour.ts";
 import { formatStatus } from "./status-text.ts";
@@ -61,6 +62,21 @@ const GOOD: AgentStatus = {
     },
   ],
   endpoints: { total: 3, byState: { ready: 3 } },
+  policy: {
+    isReady: true,
+    problem: undefined,
+    policies: 3,
+    staged: 1,
+    rules: 7,
+    classes: 4,
+    identities: 6,
+    tables: [{ table: "policy_sets", rows: 30, limit: 100 }],
+    changes: 2,
+    lastChangeMs: 1.25,
+    closed: [],
+    waiting: [],
+  },
+  events: { taken: { drop: 2, denied: 9 }, unreadable: 0, followers: 1, lostToFollowers: 0 },
   maps: [
     { name: "ct_tcp", type: "hash", entries: 10, maxEntries: 1000 },
     { name: "config", type: "array", entries: undefined, maxEntries: 1 },
@@ -83,11 +99,30 @@ Underlay   eth0 (MTU 1500); IPv4 tunnels; pods' MTU 1450; masquerade to 192.0.2.
 IPAM       10.244.1.0/24: 3 used, 1 cooling, 249 free (1%)
 Nodes      node-1 (this one) 10.244.1.0/24
            node-2 10.244.2.0/24 via 192.0.2.2
+Policy     3 policies (1 staged), 7 rules in 4 classes, 6 identities; last change 1.3 ms
 Endpoints  3 ready
 Maps       ct_tcp 10/1000 (1%)
 Packets    forwarded: local 5; dropped: no_route 2
+Events     drop 2, denied 9; 1 following: twill monitor
 Kernel     2 rows right, 0 failing, 0 put back; last look 5s ago
 `,
+  );
+});
+
+function closed(id: number): PolicyStatus["closed"][number] {
+  const reason = "The cluster shows no such pod";
+  return { id, pod: `default/p${id}`, why: "unknown", directions: ["ingress", "egress"], reason };
+}
+
+test("policy that is not applied says why; many closed pods are counted", () => {
+  const many = Array.from({ length: 8 }, (_, i) => closed(i));
+  const policy = { ...GOOD.policy, isReady: false, problem: "EPERM", changes: 0, closed: many };
+  const text = show({ policy });
+  assert.match(text, /^Policy +not applied: EPERM\n +3 policies/m);
+  assert.match(text, /3 more pods are closed/);
+  assert.match(
+    show({ policy: { ...GOOD.policy, staged: 0, changes: 0 } }),
+    /3 policies, 7 rules .*nothing written yet/,
   );
 });
 
@@ -111,6 +146,21 @@ const TROUBLES: readonly (readonly [name: string, change: Partial<AgentStatus>, 
     "an API that is away",
     { cluster: { ...GOOD.cluster, isLive: false, lagMs: 65_000, lastError: "ECONNREFUSED" } },
     "  ! https://k is not live: ECONNREFUSED; nothing changes meanwhile",
+  ],
+  [
+    "a table of policy that is nearly full",
+    { policy: { ...GOOD.policy, tables: [{ table: "policy_sets", rows: 90, limit: 100 }] } },
+    '  ! policy\'s share of map "policy_sets" is 90% full: raise maps.policy_sets',
+  ],
+  [
+    "a pod that nobody knows",
+    { policy: { ...GOOD.policy, closed: [closed(1)] } },
+    "  ! default/p1 is closed: The cluster shows no such pod",
+  ],
+  [
+    "a pod whose start waits",
+    { policy: { ...GOOD.policy, waiting: ["default/new"] } },
+    "  ! waiting until the cluster shows default/new",
   ],
   ["an issue", { issues: [{ path: "nodes.x", message: "No InternalIP" }] }, "  ! nodes.x: No InternalIP"],
   [

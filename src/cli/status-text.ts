@@ -1,11 +1,15 @@
 /** The status of an agent as one screen of text. */
 
+import type { PolicyStatus } from "../agent/policy/policy-status.ts";
 import type { AgentStatus, MapStatus, NodeStatus, PoolStatus } from "../agent/status/status.ts";
 import type { Palette } from "./colour.ts";
 import { formatAge, formatShare, formatTable } from "./table.ts";
 
 /** Nodes that are named; the others are counted. */
 const MAX_NODES = 8;
+
+/** The same for pods that policy closes. */
+const MAX_CLOSED = 5;
 
 /** A map above this share is a warning. */
 const WARN_FILL = 0.8;
@@ -18,6 +22,7 @@ function troubles(s: AgentStatus, p: Palette): string {
   for (const pool of s.pools)
     if (pool.free === "0")
       lines.push(p.warn(`  ! pool ${pool.prefix} has no free address (${pool.used} used, ${pool.cooling} cooling)`));
+  lines.push(...policyTroubles(s.policy, p));
   if (!s.cluster.isLive)
     lines.push(
       p.warn(
@@ -31,6 +36,35 @@ function troubles(s: AgentStatus, p: Palette): string {
   ])
     lines.push(p.warn(`  ! ${i}`));
   return lines.map((l) => `${l}\n`).join("");
+}
+
+/** What does not fit is among the issues. */
+function policyTroubles({ tables, closed, waiting }: PolicyStatus, p: Palette): string[] {
+  const full = tables.filter((t) => t.rows > t.limit * WARN_FILL);
+  const unknown = closed.filter((c) => c.why === "unknown");
+  const more = unknown.length - MAX_CLOSED;
+  return [
+    ...full.map(
+      (t) => `policy's share of map "${t.table}" is ${formatShare(t.rows, t.limit)} full: raise maps.${t.table}`,
+    ),
+    ...unknown.slice(0, MAX_CLOSED).map((c) => `${c.pod} is closed: ${c.reason}`),
+    ...(more > 0 ? [`${more} more pods are closed: twill status --json`] : []),
+    ...(waiting.length > 0 ? [`waiting until the cluster shows ${waiting.slice(0, MAX_CLOSED).join(", ")}`] : []),
+  ].map((text) => p.warn(`  ! ${text}`));
+}
+
+function policyText(policy: PolicyStatus): string[] {
+  const { policies, staged, rules, classes, identities } = policy;
+  const counted = staged === 0 ? "" : ` (${staged} staged)`;
+  const size = `${policies} policies${counted}, ${rules} rules in ${classes} classes, ${identities} identities`;
+  const last = policy.changes === 0 ? "nothing written yet" : `last change ${policy.lastChangeMs.toFixed(1)} ms`;
+  return policy.isReady ? [`${size}; ${last}`] : [`not applied: ${policy.problem ?? "?"}`, size];
+}
+
+function eventsText({ events: e }: AgentStatus): string {
+  const kinds = Object.entries(e.taken).map(([kind, n]) => `${kind} ${n}`);
+  const followers = e.followers === 0 ? "" : `; ${e.followers} following`;
+  return `${kinds.join(", ")}${followers}: twill monitor`;
 }
 
 function poolText(pool: PoolStatus): string {
@@ -97,6 +131,7 @@ export function formatStatus(s: AgentStatus, p: Palette, nowMs: number): string 
     ...lines("Underlay", [underlayText(s)]),
     ...lines("IPAM", s.pools.length === 0 ? ["no pool yet"] : s.pools.map(poolText)),
     ...lines("Nodes", nodes.length === 0 ? ["none known"] : nodes),
+    ...lines("Policy", policyText(s.policy)),
     ...lines("Endpoints", [s.endpoints.total === 0 ? "none" : states.join(", ")]),
     ...lines(
       "Maps",
@@ -106,6 +141,7 @@ export function formatStatus(s: AgentStatus, p: Palette, nowMs: number): string 
       ),
     ),
     ...lines("Packets", [packetText(s)]),
+    ...lines("Events", [eventsText(s)]),
     ...lines("Kernel", [
       `${done} rows right, ${r.failing} failing, ${r.drifted} put back; last look ${r.lastRunMs === undefined ? "never" : `${formatAge(nowMs - r.lastRunMs)} ago`}`,
     ]),

@@ -74,12 +74,13 @@ const endInfos = new WeakMap<Step, RuleInfo>();
 export function stepInfo(step: Step, direction: Direction): RuleInfo {
   if (step.kind === "rule") {
     const { policy, rule } = step;
-    return { direction, ref: policy.ref, path: rule.path, name: rule.name, isolatedBy: [] };
+    return { direction, ref: policy.ref, path: rule.path, name: rule.name, action: rule.action, isolatedBy: [] };
   }
   let info = endInfos.get(step);
   if (info === undefined) {
     const isolatedBy = step.by.map((p) => p.ref);
-    info = { direction, ref: undefined, path: `end of tier ${step.of.name}`, name: "", isolatedBy };
+    const path = `end of tier ${step.of.name}`;
+    info = { direction, ref: undefined, path, name: "", action: "deny", isolatedBy };
     endInfos.set(step, info);
   }
   return info;
@@ -87,9 +88,12 @@ export function stepInfo(step: Step, direction: Direction): RuleInfo {
 
 const infoKeys = new WeakMap<RuleInfo, string>();
 
-/** Rules with different keys have different numbers: so a tier's end is told apart by who isolates. */
+/**
+ * Rules with different keys have different numbers: another action is another rule, for counters and late events, and a
+ * tier's end is told apart by who isolates.
+ */
 export function infoKey(info: RuleInfo): string {
-  if (info.isolatedBy.length === 0) return infoText(info);
+  if (info.isolatedBy.length === 0) return `${info.action} ${infoText(info)}`;
   const key = infoKeys.get(info) ?? [infoText(info), ...info.isolatedBy.map(refKey).sort()].join("\n");
   infoKeys.set(info, key);
   return key;

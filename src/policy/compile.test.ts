@@ -88,6 +88,21 @@ test("a tier's end names the policies that isolate, and is told apart by them", 
   assert.deepEqual(isolators(both.tables, both.ask(91).rule), ["e"], "what is staged isolates nobody");
 });
 
+test("a rule that does something else from now on is another one to counters", () => {
+  const partition = createPartition();
+  partition.set(POD);
+  const compiler = createCompiler();
+  const numberOf = (action: Action) => {
+    const one = { ...rule(action), path: "spec.ingress[0]" };
+    const ordered = orderPolicies([policy("a", [one])]);
+    const tables = compiler.compile(ordered, [{ key: "a", of: "pods", facts: POD }], partition);
+    return [...tables.rules].find(([, info]) => info.path === one.path)?.[0];
+  };
+  const first = numberOf("allow");
+  assert.equal(numberOf("allow"), first);
+  assert.notEqual(numberOf("deny"), first);
+});
+
 test("the end of a tier keeps its number as long as the same policies isolate", () => {
   const partition = createPartition();
   partition.set(POD);

@@ -3,7 +3,14 @@ import { test } from "node:test";
 import { RuleBook } from "./rule-book.ts";
 import type { RuleInfo } from "./table.ts";
 
-const rule = (path: string): RuleInfo => ({ direction: "ingress", ref: undefined, path, name: "", isolatedBy: [] });
+const rule = (path: string): RuleInfo => ({
+  direction: "ingress",
+  ref: undefined,
+  path,
+  name: "",
+  action: "deny",
+  isolatedBy: [],
+});
 const rules = (...numbers: number[]) => new Map(numbers.map((n) => [n, rule(`r${n}`)]));
 
 test("a rule that went is still known, and said to have gone", () => {

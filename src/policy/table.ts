@@ -18,7 +18,7 @@
  */
 
 import type { Family } from "../net/addr.ts";
-import type { Direction, PolicyRef } from "./rule.ts";
+import type { Action, Direction, PolicyRef } from "./rule.ts";
 
 /** The class of an endpoint whose rules are not known yet, and the set without a verdict. */
 export const CLOSED = 0;
@@ -58,6 +58,8 @@ export interface RuleInfo {
   /** Where in the object; the tier's name at its end. */
   readonly path: string;
   readonly name: string;
+  /** What it does; a tier's end denies. */
+  readonly action: Action;
   /** At a tier's end: the policies by which the endpoint's traffic comes to it. */
   readonly isolatedBy: readonly PolicyRef[];
 }

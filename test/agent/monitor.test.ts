@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { PolicyReport } from "../../src/agent/policy/policy-report.ts";
 import type { ToldEvent } from "../../src/flow/told.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
 import { writeIn } from "../fixture/files.ts";
@@ -163,6 +164,38 @@ test("what a staged policy would deny is told with its rule, and passes", async 
     ["staged", "StagedNetworkPolicy default/no-83-soon", "spec.ingress[0]"],
   );
   assert.equal((await toServer(83)).verdict, "refused", "nobody listens there, and the server says so");
+});
+
+test("what policies did is counted for each: verdicts, and those that staged policies would have given", async () => {
+  const curl = ["curl", "-sS", "--unix-socket", "/run/twill/control.sock", "http://twill/v1/policy"];
+  const report = async () => JSON.parse(await node.run(curl)) as PolicyReport;
+  const of = ({ objects }: PolicyReport, name: string) => {
+    const found = objects.find((o) => o.name === name);
+    assert.ok(found, name);
+    return found;
+  };
+  const before = await report();
+  assert.deepEqual([before.isReady, before.closed, before.problems, before.policies], [true, [], [], 4]);
+  for (const port of [81, 81, 81, 83]) await toServer(port);
+  const after = await report();
+  const rule = (r: PolicyReport, name: string, path: string) => of(r, name).rules.find((x) => x.path === path);
+  const denied = (r: PolicyReport) => rule(r, "no-81", "spec.ingress[0]")?.hits.packets ?? 0;
+  // Each SYN that is sent again is denied again.
+  assert.ok(denied(after) - denied(before) >= 3, `${denied(before)}, then ${denied(after)}`);
+  const would = (r: PolicyReport) => rule(r, "no-83-soon", "spec.ingress[0]")?.stagedHits.packets ?? 0;
+  assert.equal(would(after) - would(before), 1, "one flow, one verdict");
+  assert.equal(of(after, "no-83-soon").hits.packets, 0, "what is staged decides nothing");
+  const end = of(after, "nothing-to-client").rules.find((r) => r.path === "end of tier default");
+  assert.ok((end?.stagedHits.packets ?? 0) > 0);
+  const metrics = await node.run([...curl.slice(0, -1), "http://twill/metrics"]);
+  assert.match(metrics, /^twill_policy_ready 1$/m);
+  assert.match(metrics, /^twill_policies\{mode="stage"\} 2$/m);
+  assert.match(
+    metrics,
+    /^twill_policy_verdicts_total\{kind="StagedNetworkPolicy",direction="ingress",action="deny",staged="true"\} [1-9]/m,
+  );
+  assert.match(metrics, /^twill_events_total\{kind="denied"\} [1-9]/m);
+  assert.match(await node.cli("status"), /^Policy +4 policies \(2 staged\), \d+ rules in \d+ classes/m);
 });
 
 test("a line for people says the same, and the end comes after so many", async () => {

@@ -25,7 +25,14 @@ const source: NameSource = {
   rule: (n) =>
     n === 5
       ? {
-          info: { direction: "ingress", ref: REF, path: "spec.ingress[0]", name: "", isolatedBy: [REF] },
+          info: {
+            direction: "ingress",
+            ref: REF,
+            path: "spec.ingress[0]",
+            name: "",
+            action: "deny",
+            isolatedBy: [REF],
+          },
           isCurrent: false,
         }
       : undefined,

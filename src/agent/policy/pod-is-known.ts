@@ -2,6 +2,7 @@
 
 import type { ClusterSource } from "../../cluster/source.ts";
 import { readArgs } from "../../cni/args.ts";
+import { podKey } from "../../model/pod.ts";
 import type { ShimRequest } from "../cni/shim-frame.ts";
 import type { AgentConfig } from "../config/config.ts";
 import { isOfPod, podOf } from "./local-endpoints.ts";
@@ -16,6 +17,22 @@ function podOfCall(request: ShimRequest) {
   return isOfPod(pod) ? pod : undefined;
 }
 
+/** Pods whose start waits. Bounded by the connections that the plugin's server takes. */
+export class PendingPods {
+  readonly #calls = new Set<{ readonly pod: string }>();
+
+  /** @returns the end of its waiting */
+  add(pod: string): () => void {
+    const call = { pod };
+    this.#calls.add(call);
+    return () => void this.#calls.delete(call);
+  }
+
+  names(): string[] {
+    return [...new Set(Array.from(this.#calls, (c) => c.pod))].sort();
+  }
+}
+
 /**
  * Resolves when the pod of an ADD is known, or the time that policy gives it to appear is over: then the attachment is
  * refused, and the runtime tries again.
@@ -24,11 +41,14 @@ export async function podIsKnown(
   request: ShimRequest,
   source: Pick<ClusterSource, "snapshot" | "onChange">,
   config: Pick<AgentConfig, "cluster" | "policy">,
+  waiting: PendingPods,
 ): Promise<void> {
   const pod = config.cluster.kind === "kube" ? podOfCall(request) : undefined;
   if (pod === undefined || podOf(pod, source.snapshot().tables) !== undefined) return;
+  const end = waiting.add(podKey(pod.podNamespace ?? "", pod.podName ?? ""));
   await new Promise<void>((resolve) => {
     const done = () => {
+      end();
       clearTimeout(late);
       stop();
       resolve();

@@ -9,7 +9,7 @@ import { type Addr, addr } from "../../net/addr.ts";
 import { CLOSED_CLASSES, endpointMapRows } from "../../plan/endpoint.ts";
 import { changeTables, EMPTY_TABLES } from "../../policy/change.ts";
 import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
-import { type Compiler, createCompiler } from "../../policy/compile.ts";
+import { type CompileLimits, type Compiler, createCompiler } from "../../policy/compile.ts";
 import { FactTable } from "../../policy/fact-table.ts";
 import { worldFacts } from "../../policy/facts.ts";
 import {
@@ -22,6 +22,7 @@ import {
 import { createPartition } from "../../policy/identity.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
+import type { Policy } from "../../policy/rule.ts";
 import { type FoundRule, RuleBook } from "../../policy/rule-book.ts";
 import type { ServiceTable } from "../../policy/service-index.ts";
 import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
@@ -29,6 +30,8 @@ import { putEndpointRows } from "../endpoint-map.ts";
 import { ClusterFacts, type FactObjects, LOCAL_RANK } from "./cluster-facts.ts";
 import type { NameSource } from "./event-names.ts";
 import { LocalEndpoints, type PodTables } from "./local-endpoints.ts";
+import { PolicyHits } from "./policy-hits.ts";
+import { limitsOf } from "./policy-limits.ts";
 import { freeNumbers, PolicyMaps } from "./policy-maps.ts";
 
 /** The tables of the cluster that policy follows from. */
@@ -40,9 +43,10 @@ const UNKNOWN: PolicyEndpoint = { key: "unknown", of: "pods", facts: worldFacts(
 /** What the engine can tell. */
 export interface PolicyState {
   readonly tables: PolicyTables;
+  readonly limits: CompileLimits;
   readonly bank: number;
-  /** Policies in force, those that are staged included. */
-  readonly policies: number;
+  /** Those in force and those that are staged. Some select no pod of this node. */
+  readonly policies: readonly Policy[];
   /** Ids of attachments whose Pod object is not known: they are closed. */
   readonly unknown: readonly number[];
   readonly changes: number;
@@ -52,6 +56,8 @@ export interface PolicyState {
 
 /** See the file's comment. */
 export class PolicyEngine implements NameSource {
+  /** How often rules decided. */
+  readonly hits: PolicyHits;
   readonly #kernel: Kernel;
   readonly #partition = createPartition();
   readonly #facts = new FactTable((addr, facts) =>
@@ -63,6 +69,7 @@ export class PolicyEngine implements NameSource {
   readonly #book = new RuleBook();
   readonly #maps: PolicyMaps;
   readonly #compiler: Compiler;
+  readonly #limits: CompileLimits;
   #tables: PolicyTables = EMPTY_TABLES;
   #lastRules: PolicyRules | undefined;
   readonly #order = createPolicyOrder();
@@ -93,7 +100,9 @@ export class PolicyEngine implements NameSource {
     this.#maps = new PolicyMaps(kernel, bank);
     this.#locals = new LocalEndpoints(local.hasPods);
     this.#rules = createRuleReader(mode);
-    this.#compiler = createCompiler(undefined, first);
+    this.hits = new PolicyHits(kernel, this.#book);
+    this.#limits = limitsOf(kernel.maps());
+    this.#compiler = createCompiler(this.#limits, first);
     this.#clusterFacts = new ClusterFacts(this.#facts, local.node);
   }
 
@@ -128,6 +137,7 @@ export class PolicyEngine implements NameSource {
     const isOwn = !this.#hasPredecessor;
     this.#isDoubtful = false;
     this.#hasPredecessor = false;
+    this.hits.clear();
     return isOwn ? found : 0;
   }
 
@@ -165,8 +175,9 @@ export class PolicyEngine implements NameSource {
   state(): PolicyState {
     return {
       tables: this.#tables,
+      limits: this.#limits,
       bank: this.#maps.bank,
-      policies: this.#lastRules?.policies.length ?? 0,
+      policies: this.#lastRules?.policies ?? [],
       unknown: this.#unknown,
       changes: this.#changes,
       lastChangeMs: this.#lastChangeMs,

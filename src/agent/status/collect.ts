@@ -4,8 +4,11 @@ import type { Issue } from "../../base/issue.ts";
 import { titleOf } from "../../cluster/tables.ts";
 import { addrEqual } from "../../net/addr.ts";
 import { tunnelAddr } from "../../routing/node-net.ts";
+import type { EventCounts } from "../events/event-watch.ts";
 import type { SweepCount } from "../gc/sweeper.ts";
 import type { AgentParts, NodeAgent } from "../node-agent.ts";
+import { type PolicyReport, policyReport } from "../policy/policy-report.ts";
+import { type PolicySources, policyStatus } from "../policy/policy-status.ts";
 import { readMaps, readPackets } from "./kernel-status.ts";
 import { countEndpoints, poolStatus } from "./ledger-status.ts";
 import type { AgentStatus, ClusterStatus, NodeStatus, UnderlayStatus } from "./status.ts";
@@ -18,6 +21,9 @@ export interface ProcessFacts {
   readonly sweep: readonly SweepCount[];
   /** Of what stands around the agent. */
   readonly issues: readonly Issue[];
+  readonly events: EventCounts;
+  /** Pods whose start waits. */
+  readonly waiting: Iterable<string>;
 }
 
 function clusterStatus({ source }: AgentParts): ClusterStatus {
@@ -68,6 +74,22 @@ export function nodeStatuses(agent: NodeAgent, self: string): NodeStatus[] {
   return all.sort((a, b) => Number(b.isSelf) - Number(a.isSelf) || (a.name < b.name ? -1 : 1));
 }
 
+function policySources(agent: NodeAgent, { source, ledger }: AgentParts, facts: ProcessFacts): PolicySources {
+  const { policy: state, policyProblem: problem } = agent;
+  const { waiting } = facts;
+  return { state, problem, source: source.description, endpoints: ledger.endpoints(), waiting };
+}
+
+/** Every policy with its rules and what they decided. Reads maps, as {@link collectStatus}. */
+export function collectPolicy(agent: NodeAgent, parts: AgentParts, facts: ProcessFacts): PolicyReport {
+  return policyReport({
+    ...policySources(agent, parts, facts),
+    hits: agent.policyHits?.read() ?? new Map(),
+    problems: parts.source.health().problems,
+    maps: agent.programs === undefined ? [] : readMaps(parts.kernel, facts.sweep),
+  });
+}
+
 /** The whole status. Reads maps: not for a hot path. */
 export function collectStatus(agent: NodeAgent, parts: AgentParts, facts: ProcessFacts): AgentStatus {
   const { kernel, ledger, config } = parts;
@@ -95,6 +117,8 @@ export function collectStatus(agent: NodeAgent, parts: AgentParts, facts: Proces
     pools: poolStatus(ledger, agent.pools()),
     nodes: nodeStatuses(agent, config.nodeName),
     endpoints: countEndpoints(ledger.endpoints()),
+    policy: policyStatus(policySources(agent, parts, facts)),
+    events: { ...facts.events, taken: Object.fromEntries(facts.events.taken) },
     maps: hasMaps ? readMaps(kernel, facts.sweep) : [],
     packets: hasMaps ? readPackets(kernel) : [],
   };

@@ -1,6 +1,8 @@
 /** What an agent says about itself and its node: the body of `GET /v1/status`, the input of `twill status`. */
 
 import type { Issue } from "../../base/issue.ts";
+import type { EventCounts } from "../events/event-watch.ts";
+import type { PolicyStatus } from "../policy/policy-status.ts";
 import type { TableStatus } from "../reconcile/status.ts";
 
 /** One map of the data plane. */
@@ -96,6 +98,12 @@ export interface ReconcileStatus {
   readonly tables: readonly TableStatus[];
 }
 
+/** What the data plane told, since the agent's start. */
+export interface EventStatus extends Omit<EventCounts, "taken"> {
+  /** By kind. */
+  readonly taken: Readonly<Record<string, number>>;
+}
+
 /** Everything. */
 export interface AgentStatus {
   readonly version: string;
@@ -115,6 +123,8 @@ export interface AgentStatus {
   readonly pools: readonly PoolStatus[];
   readonly nodes: readonly NodeStatus[];
   readonly endpoints: { readonly total: number; readonly byState: Readonly<Record<string, number>> };
+  readonly policy: PolicyStatus;
+  readonly events: EventStatus;
   readonly maps: readonly MapStatus[];
   readonly packets: readonly PacketCount[];
 }
