@@ -179,12 +179,7 @@ export class NodeAgent {
         message: `Those of an earlier agent go on, since its own cannot be used: ${issue}`,
       });
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
-    if (this.#policyProblem !== undefined) issues.push({ path: "policy", message: this.#policyProblem });
-    if (this.#policyWaitsFor.length > 0)
-      issues.push({
-        path: "policy",
-        message: `Changes wait for the first answer about ${this.#policyWaitsFor.join(", ")}`,
-      });
+    if (this.policyProblem !== undefined) issues.push({ path: "policy", message: this.policyProblem });
     issues.push(...this.#overflow.issues());
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
     for (const e of this.#lost)
@@ -329,9 +324,10 @@ export class NodeAgent {
     return this.#policy?.state();
   }
 
-  /** Why the last change of policy could not be applied. */
+  /** Why the last change of policy is not applied. */
   get policyProblem(): string | undefined {
-    return this.#policyProblem;
+    if (this.#policyProblem !== undefined || this.#policyWaitsFor.length === 0) return this.#policyProblem;
+    return `Changes wait for the first answer about ${this.#policyWaitsFor.join(", ")}`;
   }
 
   /** How often rules decided; undefined: policy is not known yet. */
