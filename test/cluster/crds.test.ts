@@ -1,0 +1,89 @@
+/** The definitions of install/crds, given to the embedded API and, where there is one, to a real kube-apiserver. */
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { parseAllDocuments } from "yaml";
+import type { Connection } from "../../src/cluster/kube/connection.ts";
+import { eventually, startTestApi } from "../../src/cluster/testing.ts";
+import { crdFiles } from "../../tools/crds.ts";
+import { findRealPrograms, startRealApi } from "./real-api.ts";
+
+interface Api extends AsyncDisposable {
+  readonly connection: Connection;
+}
+
+interface Definition {
+  readonly metadata: { readonly name: string };
+  readonly spec: {
+    readonly group: string;
+    readonly scope: string;
+    readonly names: { readonly plural: string; readonly kind: string };
+    readonly versions: readonly { readonly name: string }[];
+  };
+}
+
+const programs = findRealPrograms();
+describe("the embedded API", () => suite(() => startTestApi()));
+if (typeof programs === "string") test("a real kube-apiserver", { skip: programs }, () => {});
+else describe("a real kube-apiserver", () => suite(() => startRealApi(programs)));
+
+function suite(start: () => Promise<Api>): void {
+  let api: Api;
+  before(async () => {
+    api = await start();
+  });
+  after(() => api[Symbol.asyncDispose]());
+
+  const ask = (method: "GET" | "POST" | "PATCH", path: string, body?: unknown) =>
+    api.connection.json({
+      method,
+      path,
+      signal: AbortSignal.timeout(60_000),
+      ...(body === undefined ? {} : { body }),
+      ...(method === "PATCH" ? { contentType: "application/merge-patch+json" } : {}),
+    }) as Promise<Readonly<Record<string, unknown>> & { readonly status?: object; readonly spec?: object }>;
+
+  for (const [file, text] of crdFiles())
+    test(`takes ${file}; its kinds keep what they are given, and have a status of their own`, async () => {
+      const definitions = parseAllDocuments(text).map((d) => d.toJS() as Definition);
+      for (const d of definitions) await ask("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", d);
+      for (const { spec } of definitions) {
+        const version = spec.versions[0]?.name ?? "";
+        const place = spec.scope === "Namespaced" ? "/namespaces/default" : "";
+        const path = `/apis/${spec.group}/${version}${place}/${spec.names.plural}`;
+        await eventually(
+          `${path} is served`,
+          () =>
+            ask("GET", path).then(
+              () => true,
+              () => false,
+            ),
+          60_000,
+        );
+        const given = { nobody: { knows: ["this", 1, null] } };
+        const object = {
+          apiVersion: `${spec.group}/${version}`,
+          kind: spec.names.kind,
+          metadata: { name: "default" },
+          spec: given,
+        };
+        const made = await ask("POST", path, object);
+        assert.deepEqual(made.spec, given);
+        const condition = {
+          type: "Accepted",
+          status: "False",
+          reason: "Invalid",
+          message: "m",
+          observedGeneration: 1,
+          lastTransitionTime: "2026-01-01T00:00:00Z",
+        };
+        const now = await ask("PATCH", `${path}/default/status`, { status: { conditions: [condition] } });
+        assert.deepEqual(now.status, { conditions: [condition] });
+        await assert.rejects(
+          ask("PATCH", `${path}/default/status`, { status: { conditions: [{ type: "Accepted" }] } }),
+          /status\.conditions\[0\]\.lastTransitionTime/,
+          "a condition is checked",
+        );
+      }
+    });
+}

@@ -1,0 +1,145 @@
+/**
+ * Writes `install/crds/` from the tables of cluster objects: `node tools/crds.ts`. A test compares the files with what this
+ * would write, so neither can go stale.
+ *
+ * What stands in a `spec` is not said here a second time: it is kept whole, and Twill's readers check every field of it and
+ * report on the object's status. A schema that dropped a field would make another policy of it, silently.
+ */
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { argv } from "node:process";
+import { fileURLToPath } from "node:url";
+import { stringify } from "yaml";
+import { TABLE_KINDS, type TableKind } from "../src/cluster/tables.ts";
+import { repoRoot } from "./repo-files.ts";
+
+/** Groups whose kinds a cluster may lack. */
+const GROUPS = ["policy.networking.k8s.io", "projectcalico.org", "crd.projectcalico.org", "cilium.io"] as const;
+
+const KEEP = { "x-kubernetes-preserve-unknown-fields": true } as const;
+
+/** `Condition` of `meta/v1`. */
+const CONDITION = {
+  type: "object",
+  required: ["type", "status", "lastTransitionTime", "reason", "message"],
+  properties: {
+    type: { type: "string", maxLength: 316 },
+    status: { type: "string", enum: ["True", "False", "Unknown"] },
+    observedGeneration: { type: "integer", format: "int64", minimum: 0 },
+    lastTransitionTime: { type: "string", format: "date-time" },
+    reason: { type: "string", minLength: 1, maxLength: 1024 },
+    message: { type: "string", maxLength: 32768 },
+  },
+} as const;
+
+const STATUS = {
+  type: "object",
+  ...KEEP,
+  properties: {
+    conditions: {
+      type: "array",
+      items: CONDITION,
+      "x-kubernetes-list-type": "map",
+      "x-kubernetes-list-map-keys": ["type"],
+    },
+  },
+} as const;
+
+interface Column {
+  readonly name: string;
+  readonly type: string;
+  readonly jsonPath: string;
+}
+
+const column = (name: string, jsonPath: string, type = "string"): Column => ({ name, type, jsonPath });
+
+/** What `kubectl get` shows of a kind beside its name. */
+function columnsOf(kind: string): Column[] {
+  const condition = (type: string) => column(type, `.status.conditions[?(@.type=="${type}")].status`);
+  return [
+    ...(kind === "ClusterNetworkPolicy" ? [column("Tier", ".spec.tier")] : []),
+    ...(/^(Cluster|Admin)NetworkPolicy$/.test(kind) ? [column("Priority", ".spec.priority", "integer")] : []),
+    ...(kind === "Tier" ? [column("Order", ".spec.order", "number")] : []),
+    condition("Accepted"),
+    condition("Enforced"),
+    column("Age", ".metadata.creationTimestamp", "date"),
+  ];
+}
+
+function definition(kind: TableKind, group: string, version: string, plural: string): object {
+  // Cilium's policies may have a list of specifications instead.
+  const hasSpecs = group === "cilium.io" && kind.kind.endsWith("Policy");
+  const isProtected = group.endsWith(".k8s.io");
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: {
+      name: `${plural}.${group}`,
+      labels: { "app.kubernetes.io/part-of": "twill" },
+      // The API server wants a word on who approved of kinds in groups of Kubernetes: these schemas are Twill's.
+      ...(isProtected && {
+        annotations: {
+          "api-approved.kubernetes.io": "unapproved, Twill's definition of a kind that the cluster lacks",
+        },
+      }),
+    },
+    spec: {
+      group,
+      scope: kind.isNamespaced ? "Namespaced" : "Cluster",
+      names: { plural, singular: kind.kind.toLowerCase(), kind: kind.kind, listKind: `${kind.kind}List` },
+      versions: [
+        {
+          name: version,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: columnsOf(kind.kind),
+          schema: {
+            openAPIV3Schema: {
+              type: "object",
+              ...KEEP,
+              ...(hasSpecs ? {} : { required: ["spec"] }),
+              properties: {
+                spec: { type: "object", ...KEEP },
+                ...(hasSpecs && { specs: { type: "array", items: { type: "object", ...KEEP } } }),
+                status: STATUS,
+              },
+            },
+          },
+        },
+      ],
+    },
+  };
+}
+
+/** The definitions of one group. */
+function definitionsOf(group: string): object[] {
+  return TABLE_KINDS.flatMap((kind) => {
+    const own = kind.collections.find((c) => c.apiVersion.startsWith(`${group}/`));
+    if (own === undefined) return [];
+    const version = own.apiVersion.slice(group.length + 1);
+    return [definition(kind, group, version, own.path.slice(own.path.lastIndexOf("/") + 1))];
+  });
+}
+
+const HEAD = "# Written by tools/crds.ts from src/cluster/tables.ts: change those.\n";
+
+/** Files of `install/crds/` by name, each with the definitions of one API group. */
+export function crdFiles(): ReadonlyMap<string, string> {
+  return new Map(
+    GROUPS.map((group) => [
+      `${group}.yaml`,
+      HEAD +
+        definitionsOf(group)
+          .map((d) => `---\n${stringify(d, { lineWidth: 0 })}`)
+          .join(""),
+    ]),
+  );
+}
+
+/** Where the files are. */
+export const CRD_FOLDER: string = join(repoRoot, "install/crds");
+
+if (argv[1] === fileURLToPath(import.meta.url))
+  for (const [name, text] of crdFiles()) writeFileSync(join(CRD_FOLDER, name), text);
