@@ -33,6 +33,7 @@ export const layers: readonly Layer[] = [
   { folder: "engine", rank: 5, pure: false, what: "supervised daemons" },
   { folder: "ledger", rank: 5, pure: false, what: "what a node remembers between processes" },
   { folder: "agent", rank: 6, pure: false, what: "the reconcile loop and the servers of one node" },
+  { folder: "api", rank: 6, pure: false, what: "what other programs import" },
   { folder: "lab", rank: 7, pure: false, what: "the cluster in a box" },
   { folder: "cli", rank: 8, pure: false, what: "the commands" },
 ];
