@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
  * Ingress of the underlay's devices: what comes back to a masqueraded flow is translated and goes straight to its pod;
- * so do packets of the tunnel that belong to a known flow. Everything else is none of our business and passes untouched.
+ * so do packets of the tunnel that belong to a known flow. Everything else passes untouched, where policy does not speak of
+ * the node itself.
  */
+#include "lib/host.h"
 #include "lib/nat.h"
 #include "lib/reject.h"
 #include "lib/shortcut.h"
@@ -48,6 +50,12 @@ INLINE bool may_be_ours(struct __sk_buff *skb, const struct config *c)
 	return port >= c->nat_port_min && port <= c->nat_port_max && port != c->tunnel_port;
 }
 
+/* Whether it is one that pods are masqueraded to. */
+INLINE bool is_node_addr(const struct config *c, const struct addr *a)
+{
+	return addr_equal(a, &c->node4) || addr_equal(a, &c->node6);
+}
+
 /*
  * Notes the reply in the pod's flow, which the agent would otherwise forget while only the outside speaks. A flow that
  * conntrack has lost is judged as what it is, the pod's own. 0 or METRIC_DROP_POLICY.
@@ -65,11 +73,12 @@ static __noinline int note_reply(struct __sk_buff *skb, struct packet *p, const 
 	/* As the pod sees it, for as long as this takes: the stack has no room for another packet. */
 	p->dst = to->addr;
 	p->dst_port = to->port;
-	ct_find(p, &flow);
+	ct_find_apart(p, &flow);
 	ct_touch(skb, p, c, &flow, 0);
 	if (!flow.entry)
 		flow.is_reply = 1;
-	failed = check_policy(skb, p, &flow, HOOK_FROM_WIRE);
+	/* The node's own is judged as such, by who looks at it next. */
+	failed = is_node_addr(c, &to->addr) ? 0 : check_policy(skb, p, &flow, HOOK_FROM_WIRE);
 	p->dst = dst;
 	p->ports = ports;
 	return failed;
@@ -143,18 +152,14 @@ INLINE int unmasquerade(struct __sk_buff *skb, struct packet *p, const struct co
 	return nat_rewrite(skb, p, to, false) ? METRIC_DROP_REWRITE : 0;
 }
 
-SEC("tc")
-int from_wire(struct __sk_buff *skb)
+/* Everything but what the node itself gets: VERDICT_NEXT for that. */
+INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config *c)
 {
-	struct packet p = {};
 	struct nat_entry to = {};
-	const struct config *c = get_config();
 	struct ct_side pod __attribute__((aligned(8)));
 	const struct endpoint *e;
 	int failed;
 
-	if (!c)
-		return VERDICT_NEXT;
 	if (!(c->flags & CONFIG_NO_SHORTCUT)) {
 		failed = shortcut_in(skb, c);
 		if (failed != NO_SHORTCUT)
@@ -163,26 +168,42 @@ int from_wire(struct __sk_buff *skb)
 	if (likely(!may_be_ours(skb, c)))
 		return VERDICT_NEXT;
 	/* What cannot be read is not ours either: the stack has its own opinion of it. */
-	if (read_packet(skb, &p) || !(addr_equal(&p.dst, &c->node4) || addr_equal(&p.dst, &c->node6)))
+	if (read_packet(skb, p) || !is_node_addr(c, &p->dst))
 		return VERDICT_NEXT;
-	failed = unmasquerade(skb, &p, c, &to);
+	failed = unmasquerade(skb, p, c, &to);
 	if (failed == READ_SLOWLY)
 		return VERDICT_NEXT;
 	if (failed)
-		return refuse(skb, &p, failed, NULL, HOOK_FROM_WIRE);
+		return refuse(skb, p, failed, NULL, HOOK_FROM_WIRE);
 	count(skb, METRIC_NAT_IN);
 	/* The node's own, see begin_own_echo. */
-	if (addr_equal(&to.addr, &c->node4) || addr_equal(&to.addr, &c->node6))
+	if (is_node_addr(c, &to.addr))
 		return VERDICT_NEXT;
 	e = bpf_map_lookup_elem(&endpoints, &to.addr);
 	if (!e)
-		return drop(skb, &p, METRIC_DROP_NO_ENDPOINT, HOOK_FROM_WIRE);
+		return drop(skb, p, METRIC_DROP_NO_ENDPOINT, HOOK_FROM_WIRE);
 	/* The stack would answer with what only this node knows. */
-	if (p.hop_limit <= 1)
-		return drop(skb, &p, METRIC_DROP_TTL, HOOK_FROM_WIRE);
+	if (p->hop_limit <= 1)
+		return drop(skb, p, METRIC_DROP_TTL, HOOK_FROM_WIRE);
 	/* The stack has something to undo, or has to see both halves. */
 	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD || to.flags & NAT_VIA_STACK))
-		return to_stack(skb, &p, c, HOOK_FROM_WIRE);
+		return to_stack(skb, p, c, HOOK_FROM_WIRE);
 	side_of(&pod, e, 0);
-	return to_pod(skb, &p, &pod, true, HOOK_FROM_WIRE);
+	return to_pod(skb, p, &pod, true, HOOK_FROM_WIRE);
+}
+
+SEC("tc")
+int from_wire(struct __sk_buff *skb)
+{
+	struct packet p = {};
+	const struct config *c = get_config();
+	int verdict, failed;
+
+	if (!c)
+		return VERDICT_NEXT;
+	verdict = take_in(skb, &p, c);
+	if (verdict != VERDICT_NEXT || likely(!(c->flags & CONFIG_HOST_POLICY)))
+		return verdict;
+	failed = guard(skb, &p, HOST_RECEIVES);
+	return failed ? refuse(skb, &p, failed, NULL, HOOK_FROM_WIRE) : VERDICT_NEXT;
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
  * Egress of the underlay's devices: what the stack sends to the outside. A pod's packet to somewhere that does not know
- * pods gets the node's address, and one whose destination the stack has changed is judged; everything else passes untouched.
+ * pods gets the node's address, and one whose destination the stack has changed is judged, as is the node's own where policy
+ * speaks of it; everything else passes untouched.
  */
+#include "lib/host.h"
 #include "lib/nat.h"
 #include "lib/reject.h"
 
@@ -210,6 +212,12 @@ int to_wire(struct __sk_buff *skb)
 	bool is_own, is_masquerading;
 	int failed;
 
+	if (c && unlikely(c->flags & CONFIG_HOST_POLICY)) {
+		failed = guard(skb, &p, HOST_SENDS);
+		if (failed)
+			return refuse(skb, &p, failed, NULL, HOOK_TO_WIRE);
+		__builtin_memset(&p, 0, sizeof(p));
+	}
 	if (!c || !read_source(skb, &p.src))
 		return VERDICT_NEXT;
 	/* Most of what leaves is the node's own, the tunnel's packets above all. */

@@ -21,7 +21,7 @@ struct judgement {
 	__u32 reply_identity;
 	__u32 egress_rule;
 	__u32 ingress_rule;
-	__u32 asked; /* ASKED_…: the ends that were pods of this node; not remembered */
+	__u32 asked; /* ASKED_…: the ends that had a say; not remembered */
 } __attribute__((aligned(8)));
 
 #define ASKED_ORIGIN 1
@@ -39,7 +39,14 @@ struct flow {
 	__u8 is_of_target;      /* the ICMP error is sent by whom the packet inside was for; set with is_related only */
 	__u8 quoted_protocol;   /* same as quoted_dst */
 	__u8 is_for_nobody;     /* policy was asked about this packet, and who it is for was no pod of this node then */
-	__u8 pad;
+	__u8 host;              /* enum host_side */
+};
+
+/* Which side of a packet between the node and the wire the node itself is. */
+enum host_side {
+	HOST_NEITHER = 0, /* or not known: addresses tell */
+	HOST_SENDS = 1,
+	HOST_RECEIVES = 2,
 };
 
 INLINE __u32 tick_now(void)
@@ -156,9 +163,16 @@ INLINE void ct_find(const struct packet *p, struct flow *flow)
 	flow->is_for_nobody = 0;
 	flow->is_first_of_tick = 1;
 	flow->is_reply = 0;
+	flow->host = HOST_NEITHER;
 	flow->entry = ct_lookup(&key);
 	if (flow->entry)
 		flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);
+}
+
+/* The same where the key would be too much for the caller's stack. */
+static __noinline void ct_find_apart(const struct packet *p, struct flow *flow)
+{
+	ct_find(p, flow);
 }
 
 /* Notes in the packet's flow that it was seen; `flags` are those of a flow that begins anew. */
@@ -271,11 +285,12 @@ static __noinline int ct_find_related(struct __sk_buff *skb, const struct packet
 	flow->is_related = 1;
 	flow->is_for_nobody = 0;
 	flow->is_first_of_tick = 1;
+	flow->host = HOST_NEITHER;
+	flow->quoted_dst = inner.dst;
+	flow->quoted_protocol = inner.protocol;
 	if (!flow->entry)
 		return METRIC_DROP_ICMP_UNRELATED;
 	flow->is_of_target = addr_equal(&inner.dst, &p->src);
-	flow->quoted_dst = inner.dst;
-	flow->quoted_protocol = inner.protocol;
 	flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);
 	count(skb, METRIC_ICMP_RELATED);
 	return 0;

@@ -31,14 +31,6 @@ INLINE const struct config *get_config(void)
 	return c && likely(c->twill0_ifindex) ? c : NULL;
 }
 
-INLINE const struct ipcache_entry *ipcache_find(const struct addr *a)
-{
-	struct ipcache_key key = { .prefix_bits = 128 };
-
-	key.addr = *a;
-	return bpf_map_lookup_elem(&ipcache, &key);
-}
-
 INLINE __u32 get_generation(void)
 {
 	__u32 index = GENERATION_ENDPOINTS;

@@ -31,6 +31,14 @@ struct {
 } endpoints SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct host_key);
+	__type(value, struct host_entry);
+	PINNED;
+} hosts SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, GENERATION_COUNT);
 	__type(key, __u32);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
- * Verdicts. Each end of a flow that is a pod of this node has its say, once for each flow and state of policy; the flow's
- * entry remembers that it was allowed, and under which state. Replies and ICMP errors follow their flow.
+ * Verdicts. Each end of a flow that is a pod of this node, or the node itself, has its say, once for each flow and state of
+ * policy; the flow's entry remembers that it was allowed, and under which state. Replies and ICMP errors follow their flow.
  *
- *   endpoint → class → bank → identity of the peer → set → verdict on protocol and port
+ *   endpoint, host → class → bank → identity of the peer → set → verdict on protocol and port
  *
  * What is missing anywhere is denied. src/policy/lookup.ts reads the same tables for tests and people.
  */
@@ -20,6 +20,8 @@ struct question {
 	__u8 protocol;
 	__be16 port; /* as in `policy_sets` */
 	__u32 hook;
+	__u32 link;      /* device of the wire that the node's own flow goes by; 0: none */
+	__u32 host_side; /* of a packet of the question's direction: enum host_side */
 } __attribute__((aligned(8)));
 
 /* The say of one end. */
@@ -150,13 +152,57 @@ INLINE bool ask_end(struct __sk_buff *skb, const struct packet *p, const struct 
 	return false;
 }
 
+INLINE const struct ipcache_entry *ipcache_find(const struct addr *a)
+{
+	struct ipcache_key key = { .prefix_bits = 128 };
+
+	key.addr = *a;
+	return bpf_map_lookup_elem(&ipcache, &key);
+}
+
+/* What policy says of the node where that end of the question is the node; NULL where it is not, or nobody speaks of it. */
+static __noinline const struct host_entry *find_host(const struct question *q, bool is_origin)
+{
+	struct host_key key = { .ifindex = q->link };
+	const struct host_entry *h = bpf_map_lookup_elem(&hosts, &key);
+	const struct ipcache_entry *known;
+
+	if (!h && key.ifindex) {
+		key.ifindex = 0;
+		h = bpf_map_lookup_elem(&hosts, &key);
+	}
+	if (likely(!h))
+		return NULL;
+	if (q->host_side)
+		return q->host_side == (is_origin ? HOST_SENDS : HOST_RECEIVES) ? h : NULL;
+	known = ipcache_find(is_origin ? q->origin : q->target);
+	return known && known->flags & IPCACHE_LOCAL_NODE ? h : NULL;
+}
+
+/* The class that judges one end of the question. False: nobody does. */
+INLINE bool find_class(const struct question *q, bool is_origin, __u32 *number)
+{
+	const struct endpoint *e = bpf_map_lookup_elem(&endpoints, is_origin ? q->origin : q->target);
+	const struct host_entry *h;
+
+	if (e) {
+		*number = is_origin ? e->egress_class : e->ingress_class;
+		return true;
+	}
+	h = find_host(q, is_origin);
+	/* What the node sends to its own pods nobody forbids (Kubernetes' documentation of NetworkPolicy): probes have to pass. */
+	if (likely(!h) || (is_origin && bpf_map_lookup_elem(&endpoints, q->target)))
+		return false;
+	*number = is_origin ? h->egress_class : h->ingress_class;
+	return true;
+}
+
 /*
- * Asks the ends that are pods of this node, the sender's first. True: allowed, and `said` tells by what. A loop, so that
- * there is one copy of the question on the stack.
+ * Asks the ends that are pods of this node or the node itself, the sender's first. True: allowed, and `said` tells by what. A
+ * loop, so that there is one copy of the question on the stack.
  */
 INLINE bool ask_ends(struct __sk_buff *skb, const struct packet *p, const struct question *q, struct judgement *said)
 {
-	const struct endpoint *e;
 	struct say say = {};
 	int i;
 
@@ -168,13 +214,13 @@ INLINE bool ask_ends(struct __sk_buff *skb, const struct packet *p, const struct
 #pragma clang loop unroll(disable)
 	for (i = 0; i < 2; i++) {
 		bool is_egress = i == 0;
+		__u32 number;
 
-		e = bpf_map_lookup_elem(&endpoints, is_egress ? q->origin : q->target);
-		if (!e)
+		if (!find_class(q, is_egress, &number))
 			continue;
 		said->asked |= is_egress ? ASKED_ORIGIN : ASKED_TARGET;
 		say.direction = is_egress ? DIRECTION_EGRESS : DIRECTION_INGRESS;
-		if (!ask_end(skb, p, q, is_egress ? e->egress_class : e->ingress_class, &say))
+		if (!ask_end(skb, p, q, number, &say))
 			return false;
 		if (is_egress) {
 			said->egress_rule = say.verdict->rule;
@@ -218,6 +264,10 @@ VERIFIED_ONCE int judge_flow(struct __sk_buff *skb, const struct packet *p, stru
 	q.family = p->family;
 	q.protocol = flow->is_related ? flow->quoted_protocol : p->protocol;
 	q.port = e ? e->asked : is_reply ? p->src_port : port_of(p);
+	if (flow->host) {
+		q.link = skb->ifindex;
+		q.host_side = is_reply ? HOST_SENDS + HOST_RECEIVES - flow->host : flow->host;
+	}
 	if (e && e->judged)
 		count(skb, METRIC_POLICY_REJUDGED);
 	if (!ask_ends(skb, p, &q, &flow->said))

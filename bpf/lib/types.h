@@ -53,6 +53,7 @@ enum metric {
 	METRIC_POLICY_HITS_FULL = 26,  /* verdict whose rule found no room in `policy_hits` */
 	METRIC_REJECTED = 27,          /* denied packet that was answered (also counted as DROP_POLICY) */
 	METRIC_REJECT_LIMITED = 28,    /* denied packet that was not, since enough were in this tick (same) */
+	METRIC_HOST_UNTRACKED = 29,    /* flow of the node's own that conntrack has no room for: each packet is judged */
 
 	METRIC_DROP_FIRST = 32,
 	METRIC_DROP_NOT_CONFIGURED = 32,     /* the map `config` is not filled yet */
@@ -174,6 +175,20 @@ struct identity_entry {
 	__u32 pad;
 };
 
+/*
+ * HASH hosts: what policy says of the node itself. No entry: nobody speaks of it. Packets between the node and the wire ask the
+ * entry of their device, all others, and where a device has none, the one of 0.
+ */
+struct host_key {
+	__u32 ifindex;
+	__u32 pad;
+};
+
+struct host_entry {
+	__u32 ingress_class; /* 0: closed */
+	__u32 egress_class;
+};
+
 /* HASH policy_classes: the rules of one direction that endpoints share. A class that is not here is closed. */
 struct policy_class_key {
 	__u32 number;
@@ -248,6 +263,7 @@ enum config_flag {
 	CONFIG_MASQUERADE6 = 2, /* needs node6 */
 	CONFIG_NO_SHORTCUT = 4, /* all tunnel packets pass the VXLAN device, as where a firewall wants to see them */
 	CONFIG_REJECT = 8,      /* answer what policy denies: TCP RST, ICMP administratively prohibited */
+	CONFIG_HOST_POLICY = 16, /* `hosts` has something to say of what the node itself exchanges with the wire */
 };
 
 /* ARRAY config [1]. */
@@ -279,6 +295,7 @@ enum ct_flag {
 	CT_PICKED_UP = 4,   /* TCP flow first seen in its middle */
 	CT_TUNNEL = 8,      /* `tunnel` holds the other node's address, valid under `revision` */
 	CT_STACK = 16,      /* the other side is reached through the stack, valid under `revision` */
+	CT_HOST = 32,       /* between the node itself and the wire */
 };
 
 /* HASH ct_tcp and ct_other: one entry per flow, whichever way its packets go. */

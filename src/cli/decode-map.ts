@@ -13,6 +13,8 @@ import {
   decodeFragEntry,
   decodeFragKey,
   decodeGeneration,
+  decodeHostEntry,
+  decodeHostKey,
   decodeIdentityEntry,
   decodeIdentityKey,
   decodeIpcacheEntry,
@@ -170,6 +172,10 @@ const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
     of: GENERATION_OF_NAMES.get(u32(key)) ?? u32(key),
     value: decodeGeneration(value).value,
   }),
+  hosts({ key, value }) {
+    const v = decodeHostEntry(value);
+    return { ifindex: decodeHostKey(key).ifindex, ingress: v.ingressClass, egress: v.egressClass };
+  },
   identities({ key, value }) {
     const k = decodeIdentityKey(key);
     return { bank: k.bank, prefix: lpmText(k.prefixBits - 32, k.addr), identity: decodeIdentityEntry(value).identity };

@@ -26,6 +26,8 @@ import {
   encodeEndpoint,
   encodeEndpointKey,
   encodeGeneration,
+  encodeHostEntry,
+  encodeHostKey,
   encodeIpcacheEntry,
   encodeIpcacheKey,
   encodeNode,
@@ -261,6 +263,11 @@ export class Plane {
     this.put("endpoints", encodeEndpointKey({ addr: addr(address).bytes }), encodeEndpoint(value));
   }
 
+  /** What policy says of the node itself; 0: by devices without an entry of their own, and where no device is asked. */
+  putHost(ifindex: number, classes: { readonly ingressClass: number; readonly egressClass: number }): void {
+    this.put("hosts", encodeHostKey({ ifindex }), encodeHostEntry(classes));
+  }
+
   putIpcache(cidr: string, flags: number, nodeId: number, tunnel?: string): void {
     const p = prefix(cidr);
     const key = encodeIpcacheKey({ prefixBits: mappedLength(p), addr: p.addr.bytes });
@@ -271,7 +278,7 @@ export class Plane {
   /** Empties all tables. */
   clear(): void {
     this.forgetFlows();
-    this.forget("endpoints", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS));
+    this.forget("endpoints", "hosts", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS));
   }
 
   /** Fills all tables with {@link NODE}, and nothing else. */

@@ -104,9 +104,8 @@ export interface Rules {
   readonly peers?: Readonly<Partial<Record<keyof typeof WHO, readonly SetRow[]>>>;
 }
 
-/** Writes rules of a pod in both families, and announces them. */
-export function rule(plane: Plane, pod: PodName, direction: "ingress" | "egress", rules: Rules): void {
-  const number = CLASSES[pod][direction];
+/** Writes the rules of a class in both families. */
+export function writeClass(plane: Plane, number: number, rules: Rules): void {
   plane.dropSets(setOf(number, 0), setOf(number, 9));
   const peers = Object.entries(rules.peers ?? {});
   plane.putRows(POLICY_MAPS.sets, setMapRows(setOf(number, 0), rules.rows));
@@ -119,6 +118,11 @@ export function rule(plane: Plane, pod: PodName, direction: "ingress" | "egress"
   const row = { set4: setOf(number, 0), set6: setOf(number, 1) };
   plane.putRows(POLICY_MAPS.classes, [classMapRow(BANK, number, row)]);
   name(plane);
+}
+
+/** Writes rules of a pod in both families, and announces them. */
+export function rule(plane: Plane, pod: PodName, direction: "ingress" | "egress", rules: Rules): void {
+  writeClass(plane, CLASSES[pod][direction], rules);
   giveClasses(plane, pod);
   plane.announcePolicy();
 }

@@ -4,11 +4,14 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { METRIC_NAMES } from "../../src/net/gen/bpf-maps.ts";
 import { type Case, runCase } from "./case.ts";
-import { frame, tcp, udp } from "./frames.ts";
+import { frame, TCP_FLAG, tcp, udp } from "./frames.ts";
 import { FROM_HOST_CASES, FROM_TUNNEL_CASES } from "./from-node.cases.ts";
 import { FROM_POD_CASES } from "./from-pod.cases.ts";
 import { FROM_POD_PARTS_CASES } from "./from-pod-parts.cases.ts";
 import { GENERATION_CASES } from "./generation.cases.ts";
+import { HOST_CASES } from "./host.cases.ts";
+import { HOST_PARTS_CASES } from "./host-parts.cases.ts";
+import { hostRule } from "./host-way.ts";
 import { enterEmptyNetns, makeUnderlay, NODE, Plane, tickNow, waitForTick, whyNot } from "./plane.ts";
 import { POLICY_CASES } from "./policy.cases.ts";
 import { POLICY_PARTS_CASES } from "./policy-parts.cases.ts";
@@ -35,6 +38,8 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "policy on every way": POLICY_WAYS_CASES,
   "policy and what belongs to a flow": POLICY_PARTS_CASES,
   "policy past the wire": POLICY_WIRE_CASES,
+  "policy of the node itself": HOST_CASES,
+  "policy of the node itself and what belongs to it": HOST_PARTS_CASES,
   "what is denied is answered": REJECT_CASES,
 };
 
@@ -89,6 +94,20 @@ describe("programs", { skip: whyNot() }, () => {
         assert.deepEqual(small.run("from_pod", frame(podA.v4, podB.v4, transport)).metrics, ["forward_local"]);
       });
     }
+
+    it("a flow of the node's own passes all the same where policy allows it, and is counted", () => {
+      run(small, {
+        name: "",
+        program: "from_wire",
+        before: (on) => {
+          hostRule(on, "ingress", { rows: [always(allowed(1))] });
+          on.run("from_wire", frame(outside.v4, NODE.node.v4, tcp(1, 2, { flags: TCP_FLAG.syn })));
+        },
+        frame: frame(outside.v4, NODE.node.v4, tcp(3, 4, { flags: TCP_FLAG.syn })),
+        verdict: "next",
+        metrics: ["host_untracked"],
+      });
+    });
 
     it("a translation that has no room is dropped, and leaves nothing of it behind", () => {
       run(small, {

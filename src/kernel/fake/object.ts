@@ -23,6 +23,7 @@ const KINDS: Readonly<Record<string, readonly [FakeMapSpec["type"], number]>> = 
   config: ["array", 1],
   generation: ["array", 2],
   endpoints: ["hash", 4096],
+  hosts: ["hash", 256],
   ipcache: ["lpm_trie", 131072],
   identities: ["lpm_trie", 524288],
   policy_classes: ["hash", 32768],

@@ -7,6 +7,7 @@ export const BPF_MAPS = {
   nat: { keyBytes: 40, valueBytes: 24 },
   endpoints: { keyBytes: 16, valueBytes: 32 },
   config: { keyBytes: 4, valueBytes: 112 },
+  hosts: { keyBytes: 8, valueBytes: 8 },
   generation: { keyBytes: 4, valueBytes: 8 },
   ipcache: { keyBytes: 20, valueBytes: 24 },
   identities: { keyBytes: 24, valueBytes: 8 },
@@ -55,6 +56,7 @@ export const Metric = {
   policyHitsFull: 26,
   rejected: 27,
   rejectLimited: 28,
+  hostUntracked: 29,
   dropFirst: 32,
   dropNotConfigured: 32,
   dropNotIp: 33,
@@ -119,6 +121,7 @@ export const METRIC_NAMES: ReadonlyMap<number, string> = new Map([
   [26, "policy_hits_full"],
   [27, "rejected"],
   [28, "reject_limited"],
+  [29, "host_untracked"],
   [32, "drop_not_configured"],
   [33, "drop_not_ip"],
   [34, "drop_vlan"],
@@ -220,6 +223,7 @@ export const ConfigFlag = {
   masquerade6: 2,
   noShortcut: 4,
   reject: 8,
+  hostPolicy: 16,
 } as const;
 export type ConfigFlag = (typeof ConfigFlag)[keyof typeof ConfigFlag];
 
@@ -229,6 +233,7 @@ export const CONFIG_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [2, "masquerade6"],
   [4, "no_shortcut"],
   [8, "reject"],
+  [16, "host_policy"],
 ]);
 
 /** `enum ct_flag`. */
@@ -238,6 +243,7 @@ export const CtFlag = {
   pickedUp: 4,
   tunnel: 8,
   stack: 16,
+  host: 32,
 } as const;
 export type CtFlag = (typeof CtFlag)[keyof typeof CtFlag];
 
@@ -248,6 +254,7 @@ export const CT_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [4, "picked_up"],
   [8, "tunnel"],
   [16, "stack"],
+  [32, "host"],
 ]);
 
 /** `enum nat_direction`. */
@@ -541,6 +548,65 @@ export function decodeConfigAt(view: DataView, offset: number): Config {
 /** @throws RangeError for any other length */
 export function decodeConfig(b: Uint8Array): Config {
   return decodeConfigAt(viewOf(b, CONFIG_BYTES, "config"), 0);
+}
+
+/** `struct host_key`. */
+export interface HostKey {
+  readonly ifindex: number;
+}
+
+/** Size of `struct host_key`. */
+export const HOST_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeHostKey(v: HostKey): Uint8Array {
+  const out = new Uint8Array(HOST_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.ifindex, 4, "host_key.ifindex"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeHostKeyAt(view: DataView, offset: number): HostKey {
+  return {
+    ifindex: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeHostKey(b: Uint8Array): HostKey {
+  return decodeHostKeyAt(viewOf(b, HOST_KEY_BYTES, "host_key"), 0);
+}
+
+/** `struct host_entry`. */
+export interface HostEntry {
+  readonly ingressClass: number;
+  readonly egressClass: number;
+}
+
+/** Size of `struct host_entry`. */
+export const HOST_ENTRY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeHostEntry(v: HostEntry): Uint8Array {
+  const out = new Uint8Array(HOST_ENTRY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.ingressClass, 4, "host_entry.ingress_class"), true);
+  view.setUint32(4, uint(v.egressClass, 4, "host_entry.egress_class"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeHostEntryAt(view: DataView, offset: number): HostEntry {
+  return {
+    ingressClass: view.getUint32(offset, true),
+    egressClass: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeHostEntry(b: Uint8Array): HostEntry {
+  return decodeHostEntryAt(viewOf(b, HOST_ENTRY_BYTES, "host_entry"), 0);
 }
 
 /** `struct generation`. */
