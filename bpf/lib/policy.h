@@ -19,9 +19,8 @@ struct question {
 	__u8 family;
 	__u8 protocol;
 	__be16 port; /* as in `policy_sets` */
-	__u32 hook;
-	__u32 link;      /* device of the wire that the node's own flow goes by; 0: none */
-	__u32 host_side; /* of a packet of the question's direction: enum host_side */
+	__u16 hook;
+	__u16 host_side; /* of a packet of the question's direction: enum host_side */
 } __attribute__((aligned(8)));
 
 /* The say of one end. */
@@ -63,9 +62,9 @@ union policy_key {
 	struct policy_set_key set;
 } __attribute__((aligned(8)));
 
-/* The verdict of a class about a peer, or NULL. Fills in who the peer is. */
-INLINE const struct policy_verdict *find_verdict(__u32 number, const struct addr *peer, const struct question *q,
-						 struct say *say)
+/* The verdict of a class about a peer, or NULL. Fills in who the peer is. Out of line, for its keys. */
+static __noinline const struct policy_verdict *find_verdict(__u32 number, const struct addr *peer,
+							    const struct question *q, struct say *say)
 {
 	union policy_key key;
 	const struct policy_class *class;
@@ -161,9 +160,10 @@ INLINE const struct ipcache_entry *ipcache_find(const struct addr *a)
 }
 
 /* What policy says of the node where that end of the question is the node; NULL where it is not, or nobody speaks of it. */
-static __noinline const struct host_entry *find_host(const struct question *q, bool is_origin)
+INLINE const struct host_entry *find_host(struct __sk_buff *skb, const struct question *q, bool is_origin)
 {
-	struct host_key key = { .ifindex = q->link };
+	/* Between the node and the wire the device is the wire's. */
+	struct host_key key = { .ifindex = q->host_side ? skb->ifindex : 0 };
 	const struct host_entry *h = bpf_map_lookup_elem(&hosts, &key);
 	const struct ipcache_entry *known;
 
@@ -179,22 +179,22 @@ static __noinline const struct host_entry *find_host(const struct question *q, b
 	return known && known->flags & IPCACHE_LOCAL_NODE ? h : NULL;
 }
 
-/* The class that judges one end of the question. False: nobody does. */
-INLINE bool find_class(const struct question *q, bool is_origin, __u32 *number)
+/* No class: nobody judges. */
+#define NOBODY 0xffffffff
+
+/* The class that judges one end of the question, or NOBODY. Out of line, for its keys. */
+static __noinline __u32 find_class(struct __sk_buff *skb, const struct question *q, bool is_origin)
 {
 	const struct endpoint *e = bpf_map_lookup_elem(&endpoints, is_origin ? q->origin : q->target);
 	const struct host_entry *h;
 
-	if (e) {
-		*number = is_origin ? e->egress_class : e->ingress_class;
-		return true;
-	}
-	h = find_host(q, is_origin);
+	if (e)
+		return is_origin ? e->egress_class : e->ingress_class;
+	h = find_host(skb, q, is_origin);
 	/* What the node sends to its own pods nobody forbids (Kubernetes' documentation of NetworkPolicy): probes have to pass. */
 	if (likely(!h) || (is_origin && bpf_map_lookup_elem(&endpoints, q->target)))
-		return false;
-	*number = is_origin ? h->egress_class : h->ingress_class;
-	return true;
+		return NOBODY;
+	return is_origin ? h->egress_class : h->ingress_class;
 }
 
 /*
@@ -214,9 +214,9 @@ INLINE bool ask_ends(struct __sk_buff *skb, const struct packet *p, const struct
 #pragma clang loop unroll(disable)
 	for (i = 0; i < 2; i++) {
 		bool is_egress = i == 0;
-		__u32 number;
+		__u32 number = find_class(skb, q, is_egress);
 
-		if (!find_class(q, is_egress, &number))
+		if (number == NOBODY)
 			continue;
 		said->asked |= is_egress ? ASKED_ORIGIN : ASKED_TARGET;
 		say.direction = is_egress ? DIRECTION_EGRESS : DIRECTION_INGRESS;
@@ -264,10 +264,8 @@ VERIFIED_ONCE int judge_flow(struct __sk_buff *skb, const struct packet *p, stru
 	q.family = p->family;
 	q.protocol = flow->is_related ? flow->quoted_protocol : p->protocol;
 	q.port = e ? e->asked : is_reply ? p->src_port : port_of(p);
-	if (flow->host) {
-		q.link = skb->ifindex;
+	if (flow->host)
 		q.host_side = is_reply ? HOST_SENDS + HOST_RECEIVES - flow->host : flow->host;
-	}
 	if (e && e->judged)
 		count(skb, METRIC_POLICY_REJUDGED);
 	if (!ask_ends(skb, p, &q, &flow->said))

@@ -17,6 +17,7 @@ import type { Mac } from "../net/mac.ts";
 import { type ClusterInput, type ClusterRows, rememberingClusterRows } from "../plan/cluster-rows.ts";
 import { describeMapRow } from "../plan/describe.ts";
 import { CLOSED_CLASSES, ENDPOINTS_MAP, planEndpoint, presentClasses } from "../plan/endpoint.ts";
+import { CONFIG_KEY, hasHostPolicy } from "../plan/map-rows.ts";
 import { isPodLink, MIN_MTU_BYTES } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
 import type { EndpointClasses } from "../policy/table.ts";
@@ -27,6 +28,7 @@ import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { type Sweep, sweep } from "./cni/sweep.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
+import { withApi } from "./policy/api-failsafe.ts";
 import { eventNames } from "./policy/event-names.ts";
 import { knownTables } from "./policy/known-tables.ts";
 import { OverflowWatch } from "./policy/overflow-watch.ts";
@@ -39,6 +41,7 @@ import { LinksView } from "./reconcile/links-view.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import type { RunReport } from "./reconcile/status.ts";
 import type { RunnerEvents } from "./reconcile/table-runner.ts";
+import { WireDevices } from "./reconcile/wire-devices.ts";
 
 /** What an agent works on. */
 export interface AgentParts {
@@ -108,6 +111,7 @@ export class NodeAgent {
   #policyWaitsFor: readonly string[] = [];
   #policyProblem: string | undefined;
   readonly #overflow: OverflowWatch;
+  readonly #wire: WireDevices;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
@@ -122,6 +126,7 @@ export class NodeAgent {
       () => parts.ledger.endpoints(),
     );
     this.#links = new LinksView(parts.kernel);
+    this.#wire = new WireDevices(parts.kernel, this.#links, config.network);
     this.#reconciler = new Reconciler(parts.kernel, this.#links, describeMapRow, this.#events());
   }
 
@@ -181,6 +186,8 @@ export class NodeAgent {
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
     if (this.policyProblem !== undefined) issues.push({ path: "policy", message: this.policyProblem });
     issues.push(...this.#overflow.issues());
+    for (const { name, reason } of this.policy?.astray ?? [])
+      issues.push({ path: `policy.hostEndpoints.${name}`, message: reason });
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
     for (const e of this.#lost)
       issues.push({
@@ -269,6 +276,7 @@ export class NodeAgent {
     this.#look = this.#cluster.look();
     const { view } = this.#look;
     if (view === undefined) return;
+    if (this.#plan === undefined) this.#wire.look(view.self);
     this.#updatePolicy(isFull);
     const endpoints = this.#presentEndpoints();
     const report = this.#reconciler.run({
@@ -281,6 +289,7 @@ export class NodeAgent {
           endpoints,
           facts,
           epoch,
+          hasHostPolicy: this.#hasHostPolicy(),
           clusterRows: this.#clusterRows,
         });
         return this.#plan.tables;
@@ -288,6 +297,15 @@ export class NodeAgent {
     });
     this.#report = report;
     this.counts.drifted += report.drifted;
+    // Host endpoints are of devices: what has come or changed is judged from now on.
+    if (this.#plan !== undefined && this.#wire.take(this.#plan.underlay)) this.#updatePolicy(false);
+  }
+
+  /** Whether policy speaks of the node itself; while it is not known, what stands in the kernel. */
+  #hasHostPolicy(): boolean {
+    if (this.#policy !== undefined) return this.#policy.isHostJudged;
+    const value = this.#parts.kernel.mapGet("config", CONFIG_KEY);
+    return value !== undefined && hasHostPolicy(value);
   }
 
   /**
@@ -295,10 +313,11 @@ export class NodeAgent {
    * does not follow from. @returns false: a run has to follow, since it could not, or since more follows from it
    */
   applyPolicy(): boolean {
-    const wasOpen = this.openClasses() !== undefined;
+    const follows = () => `${this.openClasses() !== undefined} ${this.#policy?.isHostJudged}`;
+    const before = follows();
     this.#updatePolicy(false);
-    // What is left for the time without an agent follows from it.
-    return this.#policyProblem === undefined && wasOpen === (this.openClasses() !== undefined);
+    // What is left for the time without an agent follows from it, and the switch of the node's own policy.
+    return this.#policyProblem === undefined && before === follows();
   }
 
   /** Whether the cluster is known and its policies are not applied yet. */
@@ -340,17 +359,18 @@ export class NodeAgent {
     const { kernel, source, ledger, config } = this.#parts;
     if (!source.isSynced() || this.#programs.tag === undefined) return;
     try {
-      this.#engine ??= new PolicyEngine(
-        kernel,
-        { node: config.nodeName, hasPods: config.cluster.kind === "kube" },
-        config.policy.mode,
-      );
+      this.#engine ??= new PolicyEngine(kernel, {
+        node: config.nodeName,
+        hasPods: config.cluster.kind === "kube",
+        mode: config.policy.mode,
+        failsafes: withApi(config.policy.failsafes, config.cluster, source),
+      });
       const policy = this.#engine;
       const { tables, waitingFor } = knownTables(source, (t) => policy.wants(t));
       this.#policyWaitsFor = waitingFor;
       if (waitingFor.length > 0) return;
       ledger.exclusive(() => {
-        policy.update(tables, ledger.endpoints());
+        policy.update(tables, ledger.endpoints(), this.#wire.devices);
         if (isFull && this.#policy !== undefined) this.counts.drifted += policy.mend();
       });
       this.#policy = policy;

@@ -3,6 +3,7 @@
 import type { Addr } from "../net/addr.ts";
 import {
   ConfigFlag,
+  decodeConfig,
   encodeConfig,
   encodeIpcacheEntry,
   encodeIpcacheKey,
@@ -63,10 +64,17 @@ export interface ConfigFacts {
   readonly hostPeerIfindex: number;
   readonly tunnelIfindex: number;
   readonly podMtuBytes: number;
+  /** Policy speaks of the node itself. */
+  readonly hasHostPolicy: boolean;
 }
 
 /** Key of the single entry of `config`. */
 export const CONFIG_KEY = new Uint8Array(4);
+
+/** Whether the entry of `config` says that policy speaks of the node itself. */
+export function hasHostPolicy(value: Uint8Array): boolean {
+  return (decodeConfig(value).flags & ConfigFlag.hostPolicy) !== 0;
+}
 
 /** The entry of `config`. @param revision not 0; differs whenever anything that flows are judged by differs */
 export function configRow(settings: NetworkSettings, facts: ConfigFacts, revision: number): MapRow {
@@ -75,7 +83,8 @@ export function configRow(settings: NetworkSettings, facts: ConfigFacts, revisio
     (masquerade.isEnabled && facts.nodeV4 !== undefined ? ConfigFlag.masquerade4 : 0) |
     (masquerade.isEnabled && facts.nodeV6 !== undefined ? ConfigFlag.masquerade6 : 0) |
     (tunnel.hasShortcut ? 0 : ConfigFlag.noShortcut) |
-    (settings.rejectsDenied ? ConfigFlag.reject : 0);
+    (settings.rejectsDenied ? ConfigFlag.reject : 0) |
+    (facts.hasHostPolicy ? ConfigFlag.hostPolicy : 0);
   return {
     key: CONFIG_KEY,
     value: encodeConfig({

@@ -67,6 +67,7 @@ const plan = (change: Partial<NodePlanInput> = {}) =>
     facts: FACTS,
     clusterRows: (input) => planClusterRows(input, new Map()),
     epoch: 0,
+    hasHostPolicy: false,
     ...change,
   });
 

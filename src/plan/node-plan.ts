@@ -40,6 +40,8 @@ export interface NodePlanInput {
   readonly facts: NodeFacts;
   /** Computes the rows that follow from the cluster alone, or remembers them. */
   readonly clusterRows: (input: ClusterInput) => ClusterRows;
+  /** Policy speaks of the node itself. */
+  readonly hasHostPolicy: boolean;
   /** Mixed into the revision: another value makes flows look their decisions up anew. */
   readonly epoch: number;
 }
@@ -96,6 +98,7 @@ function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Ad
       hostPeerIfindex: peer,
       tunnelIfindex: tunnel,
       podMtuBytes: underlay.podMtuBytes,
+      hasHostPolicy: input.hasHostPolicy,
     };
     const own = [configRow(settings, configFacts, input.epoch)];
     const revision = hashRows([own], cluster.hash) || 1;

@@ -1,6 +1,8 @@
 /** Policy's tables as entries of the BPF maps (`bpf/lib/policy.h` reads them, `src/policy/table.ts` says what they mean). */
 
 import {
+  encodeHostEntry,
+  encodeHostKey,
   encodeIdentityEntry,
   encodeIdentityKey,
   encodePolicyClass,
@@ -13,7 +15,7 @@ import {
 } from "../net/gen/bpf-maps.ts";
 import { mappedLength, type Prefix } from "../net/prefix.ts";
 import type { IdentityRow } from "../policy/identity.ts";
-import type { ClassRow, SetRow, Verdict } from "../policy/table.ts";
+import type { ClassRow, EndpointClasses, SetRow, Verdict } from "../policy/table.ts";
 import type { MapRow } from "./rows.ts";
 
 /** Maps that hold policy. */
@@ -23,6 +25,20 @@ export const POLICY_MAPS = {
   peers: "policy_peers",
   sets: "policy_sets",
 } as const;
+
+/** Name of the map that says what policy makes of the node itself, device by device. */
+export const HOSTS_MAP = "hosts";
+
+/** Key of an entry of {@link HOSTS_MAP}. @param ifindex 0: everything that has no entry of its own */
+export function hostMapKey(ifindex: number): Uint8Array {
+  return encodeHostKey({ ifindex });
+}
+
+/** Entry of {@link HOSTS_MAP}. */
+export function hostMapRow(ifindex: number, classes: EndpointClasses): MapRow {
+  const value = encodeHostEntry({ ingressClass: classes.ingress, egressClass: classes.egress });
+  return { key: hostMapKey(ifindex), value };
+}
 
 /** Bits of the bank, which stand before the address. */
 const BANK_BITS = 32;

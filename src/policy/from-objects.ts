@@ -18,6 +18,7 @@ import {
   translateCalicoTier,
   translateStagedKubernetes,
 } from "./dialects/calico.ts";
+import { translateHostEndpoint } from "./dialects/calico-host.ts";
 import { asksAccounts, calicoNetworkSetLabels, calicoViews } from "./dialects/calico-labels.ts";
 import type { CalicoContext } from "./dialects/calico-match.ts";
 import { translateCiliumPolicy } from "./dialects/cilium.ts";
@@ -26,6 +27,7 @@ import { translateClusterNetworkPolicy } from "./dialects/cluster-network-policy
 import { FROM_OWN_NODE, translateNetworkPolicy } from "./dialects/kubernetes.ts";
 import { pods } from "./dialects/selector.ts";
 import { type LabelViews, namespaceLabels } from "./facts.ts";
+import { DEFAULT_FAILSAFES, type Failsafes, failsafePolicy } from "./failsafe.ts";
 import type { Overlay } from "./identity.ts";
 import type { LabelMap } from "./label-expr.ts";
 import type { Entity, Policy, Tier } from "./rule.ts";
@@ -188,8 +190,11 @@ function translationsWith(index: ServiceIndex) {
   return { calico, cilium };
 }
 
-/** Nothing has been read. */
-export function createRuleReader(mode: PolicyMode = "default"): RuleReader {
+/**
+ * Nothing has been read.
+ * @param failsafes ports of nodes that no policy closes, where one speaks of a node
+ */
+export function createRuleReader(mode: PolicyMode = "default", failsafes: Failsafes = DEFAULT_FAILSAFES): RuleReader {
   const noContext = undefined;
   const kubernetes = createTranslation((p: NetworkPolicy, _: undefined) => [translateNetworkPolicy(p)]);
   const cluster = () =>
@@ -200,6 +205,12 @@ export function createRuleReader(mode: PolicyMode = "default"): RuleReader {
   const [calicoPolicies, globalCalico, stagedCalico, stagedGlobal] = [calico(), calico(), calico(), calico()];
   const staged = createTranslation((p: StagedKubernetesNetworkPolicy, _: undefined) => translateStagedKubernetes(p));
   const [ciliumPolicies, clusterwide] = [cilium(), cilium()];
+  const hostEndpoints = createTranslation((e: CalicoHostEndpoint, _: undefined) => translateHostEndpoint(e));
+  const failsafe = [failsafePolicy(failsafes)] as const;
+  // Of Calico's policies every global one might select a host endpoint: without one it does not.
+  const ofNodes = remember((hasEndpoints: boolean, cilium: readonly Policy[]) =>
+    hasEndpoints || cilium.some((p) => p.subject.of === "nodes") ? failsafe : [],
+  );
   const views = remember(viewsOf);
   const calicoContext = createCalicoContext();
   const cidrGroups = remember((groups: Iterable<CiliumCidrGroup>): readonly CiliumCidrGroup[] => [...groups]);
@@ -228,6 +239,7 @@ export function createRuleReader(mode: PolicyMode = "default"): RuleReader {
       const ofSets = calicoContext(o);
       const ofGroups = cidrGroups(o.ciliumCidrGroups);
       index.update(o);
+      const ofClusterwide = clusterwide(o.ciliumClusterwideNetworkPolicies, ofGroups);
       const policies = all(
         kubernetes(o.networkPolicies, noContext),
         clusterPolicies(o.clusterNetworkPolicies, noContext),
@@ -239,7 +251,9 @@ export function createRuleReader(mode: PolicyMode = "default"): RuleReader {
         stagedGlobal(o.stagedGlobalNetworkPolicies, ofSets),
         staged(o.stagedKubernetesNetworkPolicies, noContext),
         ciliumPolicies(o.ciliumNetworkPolicies, ofGroups),
-        clusterwide(o.ciliumClusterwideNetworkPolicies, ofGroups),
+        ofClusterwide,
+        hostEndpoints(o.hostEndpoints, noContext),
+        ofNodes(o.hostEndpoints.size > 0, ofClusterwide),
         mode === "always" ? ALWAYS : NO_POLICIES,
       );
       // Only Cilium's policies know API servers, and none of them may ask.

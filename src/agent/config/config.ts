@@ -6,6 +6,7 @@ import { err, ok, type Result } from "../../base/result.ts";
 import { type ClusterPool, clusterPoolIssues } from "../../ipam/carve.ts";
 import type { AddrRange } from "../../net/range.ts";
 import type { NetworkSettings } from "../../plan/settings.ts";
+import type { Failsafes } from "../../policy/failsafe.ts";
 import type { PolicyMode } from "../../policy/from-objects.ts";
 import type { ClusterChoice, ListenAddress } from "./fields.ts";
 import { readIssues } from "./issues.ts";
@@ -34,6 +35,8 @@ export interface AgentConfig {
   readonly ipam: { readonly coolDownMs: number; readonly reserved: readonly AddrRange[] };
   readonly policy: {
     readonly mode: PolicyMode;
+    /** What no policy of the node itself closes. */
+    readonly failsafes: Failsafes;
     /** For how long an ADD waits for its pod's object. */
     readonly startTimeoutMs: number;
   };
@@ -133,7 +136,11 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
     },
     clusterPools: pools,
     givesNodeCidrs: c.allocateNodeCIDRs,
-    policy: { mode: c.policy.mode, startTimeoutMs: c.policy.startTimeoutSeconds * 1000 },
+    policy: {
+      mode: c.policy.mode,
+      failsafes: { ingress: c.policy.failsafe.inbound, egress: c.policy.failsafe.outbound },
+      startTimeoutMs: c.policy.startTimeoutSeconds * 1000,
+    },
     ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },
     mapSizes: new Map(sizes),
     cni: { isInstalled: c.cni.install, networkName: c.cni.networkName },

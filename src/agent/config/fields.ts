@@ -6,6 +6,7 @@ import { compareAddr, parseAddr } from "../../net/addr.ts";
 import { type Prefix, parsePrefix } from "../../net/prefix.ts";
 import { type AddrRange, rangeOf, rangeOfPrefix } from "../../net/range.ts";
 import type { PortRange } from "../../plan/settings.ts";
+import type { FailsafePort } from "../../policy/failsafe.ts";
 
 /** A CIDR without host bits. */
 export const cidr = z.string().transform((text, ctx): Prefix => {
@@ -49,6 +50,34 @@ export const portRange = z.string().transform((text, ctx): PortRange => {
     });
   return range;
 });
+
+const FAILSAFE_PROTOCOLS: ReadonlyMap<string, number> = new Map([
+  ["TCP", 6],
+  ["UDP", 17],
+  ["SCTP", 132],
+]);
+
+/** `PORT/PROTOCOL` for everybody, `PORT/PROTOCOL@CIDR` for who has such an address. */
+export const failsafePort = z.string().transform((text, ctx): FailsafePort => {
+  const m = /^([0-9]{1,5})\/(TCP|UDP|SCTP)(?:@(.+))?$/.exec(text);
+  const port = Number(m?.[1]);
+  const net = m?.[3] === undefined ? undefined : parsePrefix(m[3]);
+  if (m === null || port < 1 || port > 65535)
+    ctx.issues.push({
+      code: "custom",
+      message: `"${text.slice(0, 96)}" is not PORT/PROTOCOL or PORT/PROTOCOL@CIDR, such as 22/TCP or 22/TCP@10.0.0.0/8`,
+      input: text,
+    });
+  else if (net?.ok === false) ctx.issues.push({ code: "custom", message: net.error, input: text });
+  const nets = net?.ok === true ? [net.value] : [];
+  return { protocol: FAILSAFE_PROTOCOLS.get(m?.[2] ?? "") ?? 0, port, nets };
+});
+
+/** As {@link failsafePort} reads it. */
+export function failsafeText({ protocol, port, nets: [net] }: FailsafePort): string {
+  const [name] = [...FAILSAFE_PROTOCOLS].find(([, number]) => number === protocol) ?? [String(protocol)];
+  return `${port}/${name}${net === undefined ? "" : `@${net.text}`}`;
+}
 
 /** Where to listen. */
 export interface ListenAddress {

@@ -4,8 +4,19 @@
  */
 
 import * as z from "zod";
+import { DEFAULT_FAILSAFES } from "../../policy/failsafe.ts";
+import type { Direction } from "../../policy/rule.ts";
 import { DEFAULT_COOL_DOWN_SECONDS, DEFAULT_PATHS } from "./default-paths.ts";
-import { absolutePath, addrRange, cidr, clusterChoice, listen, portRange } from "./fields.ts";
+import {
+  absolutePath,
+  addrRange,
+  cidr,
+  clusterChoice,
+  failsafePort,
+  failsafeText,
+  listen,
+  portRange,
+} from "./fields.ts";
 
 const tunnel = z.strictObject({
   mode: z.enum(["vxlan"]).default("vxlan").describe("How packets travel between nodes"),
@@ -82,6 +93,14 @@ const maps = z.strictObject({
   events: mapSize("Bytes of the ring of events, a power of two"),
 });
 
+function failsafePorts(direction: Direction, text: string) {
+  return z
+    .array(failsafePort)
+    .max(128)
+    .prefault(DEFAULT_FAILSAFES[direction].map(failsafeText))
+    .describe(`${text}: \`PORT/PROTOCOL\`, or \`PORT/PROTOCOL@CIDR\` for who has such an address`);
+}
+
 const policy = z.strictObject({
   mode: z
     .enum(["default", "always", "never"])
@@ -95,6 +114,15 @@ const policy = z.strictObject({
     .describe(
       'Answer what policy denies, instead of silence: TCP with a reset, everything else with ICMP\'s "administratively prohibited"',
     ),
+  failsafe: z
+    .strictObject({
+      inbound: failsafePorts("ingress", "Ports of the node itself that no policy closes"),
+      outbound: failsafePorts(
+        "egress",
+        "Ports of others that no policy closes to the node itself; the API's own is always one",
+      ),
+    })
+    .prefault({}),
   startTimeoutSeconds: z
     .int()
     .min(1)

@@ -12,6 +12,7 @@ import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
 import { type CompileLimits, type Compiler, createCompiler } from "../../policy/compile.ts";
 import { FactTable } from "../../policy/fact-table.ts";
 import { worldFacts } from "../../policy/facts.ts";
+import type { Failsafes } from "../../policy/failsafe.ts";
 import {
   createRuleReader,
   type PolicyMode,
@@ -19,6 +20,7 @@ import {
   type PolicyRules,
   type RuleReader,
 } from "../../policy/from-objects.ts";
+import type { HostDevice } from "../../policy/host-parts.ts";
 import { createPartition } from "../../policy/identity.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
@@ -29,6 +31,7 @@ import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { ClusterFacts, type FactObjects, LOCAL_RANK } from "./cluster-facts.ts";
 import type { NameSource } from "./event-names.ts";
+import { HostEndpoints } from "./host-endpoints.ts";
 import { LocalEndpoints, type PodTables } from "./local-endpoints.ts";
 import { PolicyHits } from "./policy-hits.ts";
 import { limitsOf } from "./policy-limits.ts";
@@ -36,6 +39,17 @@ import { freeNumbers, PolicyMaps } from "./policy-maps.ts";
 
 /** The tables of the cluster that policy follows from. */
 export type PolicyTablesOfCluster = PolicyObjects & FactObjects & PodTables;
+
+/** What does not change as long as an agent lives. */
+export interface PolicyOptions {
+  /** Name of this node. */
+  readonly node: string;
+  /** Each pod of this node has an object, and what has none is not known yet. */
+  readonly hasPods: boolean;
+  /** Which pods are closed that no policy isolates. */
+  readonly mode?: PolicyMode;
+  readonly failsafes?: Failsafes;
+}
 
 /** An endpoint of which nothing is known, so that there are classes for it before it comes. */
 const UNKNOWN: PolicyEndpoint = { key: "unknown", of: "pods", facts: worldFacts(addr("0.0.0.0")) };
@@ -49,10 +63,14 @@ export interface PolicyState {
   readonly policies: readonly Policy[];
   /** Ids of attachments whose Pod object is not known: they are closed. */
   readonly unknown: readonly number[];
+  /** Host endpoints of this node that are enforced nowhere, with the reason. */
+  readonly astray: readonly { readonly name: string; readonly reason: string }[];
   readonly changes: number;
   /** Of the last change that wrote something, milliseconds. */
   readonly lastChangeMs: number;
 }
+
+const NO_DEVICES: readonly HostDevice[] = [];
 
 /** See the file's comment. */
 export class PolicyEngine implements NameSource {
@@ -65,6 +83,8 @@ export class PolicyEngine implements NameSource {
   );
   readonly #clusterFacts: ClusterFacts;
   readonly #locals: LocalEndpoints;
+  readonly #hosts: HostEndpoints;
+  readonly #node: string;
   readonly #rules: RuleReader;
   readonly #book = new RuleBook();
   readonly #maps: PolicyMaps;
@@ -86,24 +106,20 @@ export class PolicyEngine implements NameSource {
 
   /**
    * Reads which numbers are free.
-   * @param mode which pods are closed that no policy isolates
-   * @param local `hasPods`: each pod of this node has an object, and what has none is not known yet
    * @throws KernelError when the programs are not loaded
    */
-  constructor(
-    kernel: Kernel,
-    local: { readonly node: string; readonly hasPods: boolean },
-    mode: PolicyMode = "default",
-  ) {
+  constructor(kernel: Kernel, options: PolicyOptions) {
     const { bank, first } = freeNumbers(kernel);
     this.#kernel = kernel;
     this.#maps = new PolicyMaps(kernel, bank);
-    this.#locals = new LocalEndpoints(local.hasPods);
-    this.#rules = createRuleReader(mode);
+    this.#locals = new LocalEndpoints(options.hasPods);
+    this.#hosts = new HostEndpoints(kernel);
+    this.#node = options.node;
+    this.#rules = createRuleReader(options.mode, options.failsafes);
     this.hits = new PolicyHits(kernel, this.#book);
     this.#limits = limitsOf(kernel.maps());
     this.#compiler = createCompiler(this.#limits, first);
-    this.#clusterFacts = new ClusterFacts(this.#facts, local.node);
+    this.#clusterFacts = new ClusterFacts(this.#facts, options.node);
   }
 
   /** Tables that the policies ask for beside those that all policies follow from. */
@@ -114,16 +130,28 @@ export class PolicyEngine implements NameSource {
   /**
    * Brings the kernel up to date. What a failure left is put right by the next call.
    * @param endpoints attachments of this node, those that are being made included
+   * @param devices of this node to the wire; the same list as long as they are the same
    * @throws KernelError
    */
-  update(cluster: PolicyTablesOfCluster, endpoints: readonly Endpoint[]): void {
+  update(
+    cluster: PolicyTablesOfCluster,
+    endpoints: readonly Endpoint[],
+    devices: readonly HostDevice[] = NO_DEVICES,
+  ): void {
     const start = performance.now();
     const rules = this.#rules.read(cluster);
     this.#ordered = this.#order.update(rules.policies, rules.tiers);
     if (rules.overlays !== this.#lastRules?.overlays) this.#partition.overlay(rules.overlays);
     this.#lastRules = rules;
     this.#clusterFacts.update(cluster, rules.views);
-    const judged = [UNKNOWN, ...this.#takeLocals(endpoints, cluster, rules)];
+    const hosts = this.#hosts.update({
+      node: cluster.nodes.get(this.#node),
+      endpoints: cluster.hostEndpoints,
+      devices,
+      views: rules.views,
+      ordered: this.#ordered,
+    });
+    const judged = [UNKNOWN, ...hosts, ...this.#takeLocals(endpoints, cluster, rules)];
     const writes = this.#compile(judged);
     if (writes === 0) return;
     this.#changes++;
@@ -132,7 +160,8 @@ export class PolicyEngine implements NameSource {
 
   /** Compares the maps with what should be there. @returns rows that were not as this agent left them */
   mend(): number {
-    const found = this.#maps.mend(this.#tables, this.#partition.rows());
+    // An entry that names a class which is about to go would close the node.
+    const found = this.#hosts.mend() + this.#maps.mend(this.#tables, this.#partition.rows());
     if (found > 0) this.#maps.announce();
     const isOwn = !this.#hasPredecessor;
     this.#isDoubtful = false;
@@ -157,6 +186,11 @@ export class PolicyEngine implements NameSource {
     return this.#tables.endpoints.get(UNKNOWN.key);
   }
 
+  /** Whether policy speaks of the node itself. */
+  get isHostJudged(): boolean {
+    return this.#hosts.isJudged;
+  }
+
   ownerAt(addr: Addr): string | undefined {
     return this.#facts.ownerAt(addr);
   }
@@ -179,6 +213,7 @@ export class PolicyEngine implements NameSource {
       bank: this.#maps.bank,
       policies: this.#lastRules?.policies ?? [],
       unknown: this.#unknown,
+      astray: this.#hosts.astray,
       changes: this.#changes,
       lastChangeMs: this.#lastChangeMs,
     };
@@ -233,6 +268,7 @@ export class PolicyEngine implements NameSource {
 
   /** An attachment that is being made writes its entries itself; one that is gone has none. */
   #putClasses(key: string, classes: EndpointClasses | undefined): void {
+    if (this.#hosts.owns(key)) this.#hosts.put(key, classes);
     const e = this.#endpoints.get(key);
     if (e?.state !== "ready" || e.hostIfindex === undefined || classes === undefined) return;
     putEndpointRows(this.#kernel, endpointMapRows(e, e.hostIfindex, classes));

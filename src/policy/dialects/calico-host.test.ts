@@ -4,9 +4,10 @@ import { unwrap } from "../../base/result.ts";
 import { createInterner } from "../../model/intern.ts";
 import { parseCalicoTier, parseHostEndpoint } from "../../model/policy/calico-objects.ts";
 import { parseGlobalNetworkPolicy } from "../../model/policy/calico-policy.ts";
+import { DEFAULT_FAILSAFES, failsafePolicy } from "../failsafe.ts";
 import { ask } from "../testing/dialect-world.ts";
 import { CALICO_TIERS, translateCalicoPolicy, translateCalicoTier } from "./calico.ts";
-import { DEFAULT_FAILSAFES, translateHostEndpoint } from "./calico-host.ts";
+import { translateHostEndpoint } from "./calico-host.ts";
 import { calicoViews } from "./calico-labels.ts";
 
 const interner = createInterner();
@@ -33,7 +34,11 @@ const context = { networkSets: [], namespaceLabels: () => new Map(), backends: (
 
 function by(spec: object, of: string, peer: string, traffic: string, withPolicy = true): string {
   const e = endpoint(spec);
-  const policies = [...translateHostEndpoint(e), ...(withPolicy ? translateCalicoPolicy(policy, context) : [])];
+  const policies = [
+    failsafePolicy(DEFAULT_FAILSAFES),
+    ...translateHostEndpoint(e),
+    ...(withPolicy ? translateCalicoPolicy(policy, context) : []),
+  ];
   const a = ask(
     policies,
     { of, direction: "ingress", peer, traffic },
@@ -44,8 +49,8 @@ function by(spec: object, of: string, peer: string, traffic: string, withPolicy 
 
 test("a host endpoint that no policy selects denies, failsafe ports aside", () => {
   assert.equal(by({}, "n1", "outside", "tcp/80", false), "- h spec.profiles");
-  assert.equal(by({}, "n1", "outside", "tcp/22", false), "+ h failsafe ingress");
-  assert.equal(by({}, "n1", "outside", "udp/68", false), "+ h failsafe ingress");
+  assert.equal(by({}, "n1", "outside", "tcp/22", false), "+ twill policy.failsafe.inbound[0]");
+  assert.equal(by({}, "n1", "outside", "udp/68", false), "+ twill policy.failsafe.inbound[8]");
   assert.equal(by({}, "n1", "outside", "udp/22", false), "- h spec.profiles");
 });
 
@@ -61,13 +66,12 @@ test("a policy of the cluster selects host endpoints by their labels, and isolat
   assert.equal(by({ profiles: ["projectcalico-default-allow"] }, "n1", "outside", "tcp/81"), "- end of default");
 });
 
-test("a node without a host endpoint is left alone", () => assert.equal(by({}, "n2", "outside", "tcp/81"), "+"));
+test("no policy speaks of a node without a host endpoint", () => assert.equal(by({}, "n2", "outside", "tcp/81"), "+"));
 
-test("failsafe ports and the default are told apart from policies, and what is not enforced is said", () => {
-  const [first, last] = translateHostEndpoint(endpoint({ interfaceName: "eth0", profiles: ["other"] }));
-  assert.equal(first.ingress.rules.length, DEFAULT_FAILSAFES.ingress.length);
-  assert.deepEqual([first.tier, last.tier], ["admin", "baseline"]);
-  assert.equal(last.ingress.rules[0]?.notEnforced.length, 2);
+test("the default stands behind all policies, and what is not enforced is said", () => {
+  const [last] = translateHostEndpoint(endpoint({ interfaceName: "eth0", profiles: ["other"] }));
+  assert.equal(last.tier, "baseline");
+  assert.deepEqual(last.ingress.rules[0]?.notEnforced, ["profile other"]);
 });
 
 test("the tiers that Calico has by itself are what objects of their names say", () => {
