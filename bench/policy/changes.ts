@@ -2,7 +2,7 @@
 
 import type { ClusterTable } from "../../src/cluster/source.ts";
 import { createRandom } from "../../src/policy/testing/random.ts";
-import { namespaceObject, podObject, type SyntheticCluster } from "./cluster.ts";
+import { LOCAL_NODE, namespaceObject, podObject, type SyntheticCluster } from "./cluster.ts";
 import { makePolicy, type RawObject } from "./policies.ts";
 
 /** Kinds of changes that are timed. */
@@ -24,22 +24,38 @@ export interface ClusterEvent {
   readonly gone: { readonly table: ClusterTable; readonly key: string } | undefined;
 }
 
-function keyOf({ object }: RawObject): string {
+/** Key of an object in its table. */
+export function keyOf({ object }: RawObject): string {
   const { namespace, name } = (object as { metadata: { namespace?: string; name: string } }).metadata;
   return namespace === undefined ? name : `${namespace}/${name}`;
 }
 
+interface PodMetadata {
+  readonly namespace: string;
+  readonly labels: { readonly app: string };
+}
+
+const isLocal = (pod: object) => (pod as { spec: { nodeName: string } }).spec.nodeName === LOCAL_NODE;
+
+/** The policy as one of the pod's namespace, about the pod's application where it is about one. */
+function aimAt({ namespace, labels: { app } }: PodMetadata, { table, object }: RawObject): RawObject {
+  const { metadata, spec } = object as { metadata: { namespace?: string }; spec: Record<string, unknown> };
+  if (metadata.namespace === undefined) return { table, object };
+  const isOfApp = (at: unknown) =>
+    (at as { matchLabels?: { app?: string } } | undefined)?.matchLabels?.app !== undefined;
+  const changed = {
+    ...(typeof spec["selector"] === "string" && { selector: `app == '${app}'` }),
+    ...(isOfApp(spec["podSelector"]) && { podSelector: { matchLabels: { app } } }),
+    ...(isOfApp(spec["endpointSelector"]) && { endpointSelector: { matchLabels: { app } } }),
+  };
+  return { table, object: { ...object, metadata: { ...metadata, namespace }, spec: { ...spec, ...changed } } };
+}
+
 /**
- * `rounds` events of each kind, mixed. What changes is drawn from the whole cluster except for policies: those are of
- * `busy` namespaces, where pods of the node are, so that there is something to do.
- * @param busy names of namespaces
+ * `rounds` events of each kind, mixed. What changes is drawn from the whole cluster except for policies: those are about
+ * pods of the node, so that there is something to do.
  */
-export function* makeChanges(
-  cluster: SyntheticCluster,
-  busy: readonly string[],
-  rounds: number,
-  seed = 2,
-): Generator<ClusterEvent> {
+export function* makeChanges(cluster: SyntheticCluster, rounds: number, seed = 2): Generator<ClusterEvent> {
   const r = createRandom(seed);
   const { size, places } = cluster;
   const remote = () => {
@@ -55,18 +71,14 @@ export function* makeChanges(
     put: undefined,
     gone: { table: object.table, key: keyOf(object) },
   });
-  const policy = (i: number): RawObject => {
-    const { table, object } = makePolicy(i, r, size.namespaces) as RawObject & { object: { metadata: object } };
-    const { metadata } = object as { metadata: { namespace?: string } };
-    return {
-      table,
-      object: { ...object, metadata: { ...metadata, ...(metadata.namespace && { namespace: r.pick(busy) }) } },
-    };
-  };
+  const local = cluster.objects.flatMap(({ table, object }) => (table === "pods" && isLocal(object) ? [object] : []));
   for (let round = 0; round < rounds; round++) {
     const number = size.policies + 2 * round + r.below(2) * 37;
-    const added = policy(number);
-    const again = { ...added, object: { ...added.object, spec: (policy(number).object as { spec: object }).spec } };
+    const pod = (r.pick(local) as { metadata: PodMetadata }).metadata;
+    const [added, again] = [1, 2].map(() => aimAt(pod, makePolicy(number, r, size.namespaces))) as [
+      RawObject,
+      RawObject,
+    ];
     yield put("policy-add", added);
     yield put("policy-change", again);
     yield gone("policy-delete", again);

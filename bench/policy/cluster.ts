@@ -22,6 +22,9 @@ export const TINY_SIZE: ClusterSize = { pods: 600, namespaces: 12, nodes: 20, po
 /** The node whose agent is measured. */
 export const LOCAL_NODE = "node-0";
 
+/** Of {@link LOCAL_NODE}, where it is more than an object: those that the fixture's first node has. */
+export const NODE_ADDRESSES = ["192.168.78.1", "fd00:78::1"].map((address) => ({ type: "InternalIP", address }));
+
 /** API version and kind of the tables that are filled. */
 export const API_KINDS: Readonly<Partial<Record<ClusterTable, readonly [apiVersion: string, kind: string]>>> = {
   namespaces: ["v1", "Namespace"],

@@ -5,7 +5,7 @@ import { runInNewContext } from "node:vm";
 import { createRandom } from "../../src/policy/testing/random.ts";
 import { quantile, type RowSpec, type Sample, TWILL } from "../stats.ts";
 import { CHANGES, type ChangeName, makeChanges } from "./changes.ts";
-import { type ClusterSize, LOCAL_NODE, makeCluster } from "./cluster.ts";
+import { type ClusterSize, makeCluster } from "./cluster.ts";
 import { BenchEngine } from "./engine.ts";
 
 /** Rows of {@link measureIncremental}. */
@@ -41,9 +41,7 @@ export function measureIncremental(
       `${tables.identities.size} identities, ${tables.classes.size} classes, ${tables.sets.size} sets, ${peers} peers, ${tables.overflow.size} too large`,
   );
   const times = new Map<ChangeName, number[]>(CHANGES.map((name) => [name, []]));
-  const busy = [...bench.source.snapshot().tables.pods].filter((p) => p.nodeName === LOCAL_NODE);
-  const namespaces = [...new Set(busy.map((p) => p.namespace))];
-  for (const { name, put, gone } of makeChanges(cluster, namespaces, changes, createRandom(round).below(1e9))) {
+  for (const { name, put, gone } of makeChanges(cluster, changes, createRandom(round).below(1e9))) {
     if (put !== undefined) bench.change([put]);
     if (gone !== undefined) bench.remove(gone.table, gone.key);
     times.get(name)?.push(bench.update());

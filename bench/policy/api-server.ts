@@ -1,0 +1,128 @@
+/**
+ * The API of a synthetic cluster, in the node's own box: lists, watches, and events one at a time, each timed from the
+ * moment that it is written to the watch until the kernel's maps say that policy has changed. Started by applied.ts:
+ * `api-server.ts PORT SIZE-AS-JSON`; a line `N` on standard input asks for N changes of each kind.
+ */
+
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createInterface } from "node:readline";
+import { setImmediate } from "node:timers/promises";
+import { DEFAULT_PATHS } from "../../src/agent/config/default-paths.ts";
+import { openNodeKernel } from "../../src/agent/open-node.ts";
+import type { ClusterTable } from "../../src/cluster/source.ts";
+import { TABLE_KINDS } from "../../src/cluster/tables.ts";
+import { GenerationOf } from "../../src/net/gen/bpf-maps.ts";
+import { CHANGES, type ChangeName, type ClusterEvent, keyOf, makeChanges } from "./changes.ts";
+import { API_KINDS, type ClusterSize, makeCluster, NODE_ADDRESSES } from "./cluster.ts";
+import type { RawObject } from "./policies.ts";
+
+/** Longer than this nobody waits for a change: it had nothing to do on this node. */
+const PATIENCE_MS = 2000;
+/** Between two looks at the kernel's maps, milliseconds. */
+const LOOK_MS = 0.1;
+/** Between two changes. */
+const PAUSE_MS = 20;
+
+/** Times in milliseconds by kind, and how many changes changed nothing in the kernel. */
+export type AppliedTimes = Readonly<Record<ChangeName, { readonly ms: number[]; without: number }>>;
+
+const [port, sizeText = ""] = process.argv.slice(2);
+const cluster = makeCluster(JSON.parse(sizeText) as ClusterSize);
+const tables = new Map<ClusterTable, Map<string, RawObject>>();
+const watchers = new Map<ClusterTable, Set<ServerResponse>>();
+let revision = 1;
+
+for (const object of cluster.objects) remember(asSeenByNode(object));
+
+/** The node has the box's addresses; its pods have those that they will be given. */
+function asSeenByNode(raw: RawObject): RawObject {
+  if (raw.table === "nodes" && keyOf(raw) === "node-0")
+    return { ...raw, object: { ...raw.object, status: { addresses: NODE_ADDRESSES } } };
+  const isLocal = (raw.object as { spec?: { nodeName?: string } }).spec?.nodeName === "node-0";
+  return raw.table === "pods" && isLocal ? { ...raw, object: { ...raw.object, status: { phase: "Pending" } } } : raw;
+}
+
+function remember(raw: RawObject): boolean {
+  const rows = tables.get(raw.table) ?? new Map<string, RawObject>();
+  const isNew = !rows.has(keyOf(raw));
+  tables.set(raw.table, rows.set(keyOf(raw), raw));
+  return isNew;
+}
+
+function line(type: string, { table, object }: RawObject): string {
+  const [apiVersion, kind] = API_KINDS[table] ?? [];
+  const { metadata } = object as { metadata: object };
+  return `${JSON.stringify({ type, object: { apiVersion, kind, ...object, metadata: { ...metadata, resourceVersion: String(revision) } } })}\n`;
+}
+
+async function serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  const url = new URL(req.url ?? "/", "http://localhost");
+  const kind = TABLE_KINDS.find((k) => k.collections[0].path === url.pathname);
+  const known = kind !== undefined && API_KINDS[kind.table] !== undefined;
+  if (!known) return void res.writeHead(404, { "content-type": "application/json" }).end("{}");
+  if (req.method !== "GET") return void res.writeHead(200, { "content-type": "application/json" }).end("{}");
+  res.writeHead(200, { "content-type": "application/json" });
+  res.flushHeaders();
+  if (url.searchParams.has("sendInitialEvents")) {
+    let at = 0;
+    for (const raw of tables.get(kind.table)?.values() ?? []) {
+      res.write(line("ADDED", raw));
+      if (++at % 500 === 0) await setImmediate();
+    }
+    const metadata = { resourceVersion: String(revision), annotations: { "k8s.io/initial-events-end": "true" } };
+    res.write(`${JSON.stringify({ type: "BOOKMARK", object: { metadata } })}\n`);
+  }
+  const open = watchers.get(kind.table) ?? new Set();
+  watchers.set(kind.table, open.add(res));
+  res.on("close", () => open.delete(res));
+}
+
+/** Tells all watches of the change. */
+function tell({ put, gone }: ClusterEvent): void {
+  revision++;
+  if (put !== undefined) return send(remember(put) ? "ADDED" : "MODIFIED", put);
+  const raw = gone === undefined ? undefined : tables.get(gone.table)?.get(gone.key);
+  if (gone === undefined || raw === undefined) return;
+  tables.get(gone.table)?.delete(gone.key);
+  send("DELETED", raw);
+}
+
+function send(type: string, raw: RawObject): void {
+  for (const res of watchers.get(raw.table) ?? []) res.write(line(type, raw));
+}
+
+const cell = new Int32Array(new SharedArrayBuffer(4));
+
+/** @returns undefined when the kernel was told nothing */
+async function timeOne(event: ClusterEvent, generation: () => string): Promise<number | undefined> {
+  const before = generation();
+  const start = performance.now();
+  tell(event);
+  for (;;) {
+    await setImmediate();
+    if (generation() !== before) return performance.now() - start;
+    if (performance.now() - start > PATIENCE_MS) return undefined;
+    Atomics.wait(cell, 0, 0, LOOK_MS);
+  }
+}
+
+async function measure(rounds: number): Promise<AppliedTimes> {
+  const kernel = openNodeKernel(DEFAULT_PATHS.pins);
+  const key = new Uint8Array(new Uint32Array([GenerationOf.policy]).buffer);
+  const generation = () => Buffer.from(kernel.mapGet("generation", key) ?? []).toString("hex");
+  const out = Object.fromEntries(CHANGES.map((name) => [name, { ms: [], without: 0 }])) as unknown as AppliedTimes;
+  for (const event of makeChanges(cluster, rounds)) {
+    const ms = await timeOne(event, generation);
+    if (ms === undefined) out[event.name].without++;
+    else out[event.name].ms.push(ms);
+    Atomics.wait(cell, 0, 0, PAUSE_MS);
+  }
+  return out;
+}
+
+const server = createServer((req, res) => void serve(req, res));
+await new Promise<void>((resolve) => server.listen(Number(port), "127.0.0.1", resolve));
+console.log("listening");
+for await (const request of createInterface({ input: process.stdin }))
+  console.log(JSON.stringify(await measure(Number(request))));
+process.exit(0);

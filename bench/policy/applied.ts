@@ -1,0 +1,160 @@
+/**
+ * From a watch's event to the kernel's maps: a real agent on a node with real pods follows the API of a synthetic cluster,
+ * whose objects change one by one.
+ */
+
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { spawnIn } from "../../src/lab/box.ts";
+import { addNetwork } from "../../src/lab/kubelet/cni.ts";
+import { pluginRunner } from "../../src/lab/kubelet/sandbox.ts";
+import { writeIn } from "../../test/fixture/files.ts";
+import { openNodes, type TwillNode } from "../../test/fixture/twill-nodes.ts";
+import { goFirst } from "../priority.ts";
+import { quantile, type RowSpec, type Sample, TWILL } from "../stats.ts";
+import type { AppliedTimes } from "./api-server.ts";
+import { CHANGES } from "./changes.ts";
+import { type ClusterSize, LOCAL_NODE, makeCluster } from "./cluster.ts";
+import type { RawObject } from "./policies.ts";
+
+const PORT = 8001;
+const KUBECONFIG = "/etc/twill/kubeconfig";
+
+/** Rows of {@link AppliedBench}. */
+export function appliedSpecs(policies: number): RowSpec[] {
+  const at = `policy.${policies}.applied`;
+  return [
+    ...["start", "rss"].map((name) => ({ name: `${at}.${name}`, unit: name === "rss" ? "MB" : "ms" })),
+    ...CHANGES.flatMap((name) => ["p50", "p99"].map((q) => ({ name: `${at}.${name}.${q}`, unit: "ms" }))),
+  ];
+}
+
+/** A node whose agent follows a synthetic cluster. */
+export class AppliedBench {
+  readonly #node: TwillNode;
+  readonly #size: ClusterSize;
+  readonly #ask: (line: string) => Promise<string>;
+  readonly #log: (line: string) => void;
+  readonly startMs: number;
+
+  private constructor(
+    node: TwillNode,
+    size: ClusterSize,
+    ask: (line: string) => Promise<string>,
+    log: (line: string) => void,
+    startMs: number,
+  ) {
+    this.#node = node;
+    this.#size = size;
+    this.#ask = ask;
+    this.#log = log;
+    this.startMs = startMs;
+  }
+
+  /** Starts the API, the agent and the node's pods; all of it goes with the stack. */
+  static async open(
+    stack: AsyncDisposableStack,
+    size: ClusterSize,
+    log: (line: string) => void,
+  ): Promise<AppliedBench> {
+    const [node] = await openNodes(stack, {
+      count: 1,
+      config: {
+        cluster: "kube",
+        kubeconfig: KUBECONFIG,
+        clusterCIDRs: ["10.128.0.0/9", "fd00:10:244::/48"],
+        allocateNodeCIDRs: false,
+      },
+    });
+    if (node === undefined) throw new RangeError("Cannot make no node");
+    const ask = await startApi(stack, node, size);
+    const cluster = { server: `http://127.0.0.1:${PORT}` };
+    writeIn(
+      node.box,
+      KUBECONFIG,
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "Config",
+        "current-context": "bench",
+        clusters: [{ name: "bench", cluster }],
+        contexts: [{ name: "bench", context: { cluster: "bench", user: "bench" } }],
+        users: [{ name: "bench", user: {} }],
+      }),
+    );
+    const start = performance.now();
+    node.startAgent({}, LOCAL_NODE);
+    stack.defer(() => node.stopAgent());
+    await node.whenReady();
+    const startMs = performance.now() - start;
+    goFirst(node.agentPid());
+    log(`The agent knew ${size.pods} pods and ${size.policies} policies ${startMs.toFixed(0)} ms after its start`);
+    await attachAll(node, makeCluster(size).objects);
+    return new AppliedBench(node, size, ask, log, startMs);
+  }
+
+  /** Changes the cluster in each way so many times. */
+  async measure(changes: number, round: number): Promise<Sample[]> {
+    const times = JSON.parse(await this.#ask(String(changes))) as AppliedTimes;
+    const at = `policy.${this.#size.policies}.applied`;
+    const sample = (name: string, value: number): Sample => ({ row: `${at}.${name}`, subject: TWILL, round, value });
+    const samples = [sample("start", this.startMs), sample("rss", rssBytes(this.#node.agentPid()) / 1e6)];
+    for (const name of CHANGES) {
+      const { ms, without } = times[name];
+      if (ms.length === 0) throw new Error(`Cannot time "${name}": none of ${without} changes reached the kernel`);
+      const [p50, p99] = [quantile(ms, 0.5), quantile(ms, 0.99)];
+      const most = Math.max(...ms);
+      this.#log(
+        `  event to map, ${name}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, most ${most.toFixed(2)} ms of ${ms.length}; ${without} had nothing to change`,
+      );
+      samples.push(sample(`${name}.p50`, p50), sample(`${name}.p99`, p99));
+    }
+    return samples;
+  }
+}
+
+async function startApi(stack: AsyncDisposableStack, node: TwillNode, size: ClusterSize) {
+  const script = new URL("api-server.ts", import.meta.url).pathname;
+  const argv = [process.execPath, script, String(PORT), JSON.stringify(size)];
+  const child = spawnIn(node.box, argv, { stdio: ["pipe", "pipe", "inherit"] });
+  stack.defer(() => void child.kill("SIGKILL"));
+  const lines = createInterface({ input: child.stdout as NodeJS.ReadableStream })[Symbol.asyncIterator]();
+  const next = async () => {
+    const line = await lines.next();
+    if (line.done === true) throw new Error("Cannot go on: the API in the box ended");
+    return line.value;
+  };
+  await next();
+  return async (request: string) => {
+    child.stdin?.write(`${request}\n`);
+    return next();
+  };
+}
+
+/** Attaches the node's pods as a runtime does. */
+async function attachAll(node: TwillNode, objects: readonly RawObject[]): Promise<void> {
+  const pods = objects.flatMap(({ table, object }) => {
+    const { metadata, spec } = object as {
+      metadata: { namespace: string; name: string };
+      spec?: { nodeName?: string };
+    };
+    return table === "pods" && spec?.nodeName === LOCAL_NODE ? [metadata] : [];
+  });
+  const ids = pods.map((_, i) => `bench-${i}`);
+  await node.run(["ip", "-batch", "-"], { input: `${ids.map((id) => `netns add ${id}`).join("\n")}\n` });
+  for (const [i, pod] of pods.entries()) {
+    const id = ids[i] ?? "";
+    await addNetwork(pluginRunner(node.box), node.network(), {
+      containerId: id,
+      netns: `/run/netns/${id}`,
+      ifname: "eth0",
+      args: `IgnoreUnknown=1;K8S_POD_NAMESPACE=${pod.namespace};K8S_POD_NAME=${pod.name};K8S_POD_INFRA_CONTAINER_ID=${id}`,
+      capabilityArgs: {},
+    });
+  }
+}
+
+function rssBytes(pid: number | undefined): number {
+  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  if (kilobytes === undefined) throw new Error(`Cannot read how much memory process ${pid} has`);
+  return Number(kilobytes) * 1024;
+}
