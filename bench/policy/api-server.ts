@@ -59,9 +59,13 @@ async function serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
   const url = new URL(req.url ?? "/", "http://localhost");
   const kind = TABLE_KINDS.find((k) => k.collections[0].path === url.pathname);
   const known = kind !== undefined && API_KINDS[kind.table] !== undefined;
-  if (!known) return void res.writeHead(404, { "content-type": "application/json" }).end("{}");
-  if (req.method !== "GET") return void res.writeHead(200, { "content-type": "application/json" }).end("{}");
-  res.writeHead(200, { "content-type": "application/json" });
+  // What else an agent does, as writing a condition of its node, is taken and forgotten.
+  const isRead = req.method === "GET";
+  res.writeHead(known || !isRead ? 200 : 404, { "content-type": "application/json" });
+  if (!known || !isRead) {
+    res.end("{}");
+    return;
+  }
   res.flushHeaders();
   if (url.searchParams.has("sendInitialEvents")) {
     let at = 0;
@@ -80,7 +84,7 @@ async function serve(req: IncomingMessage, res: ServerResponse): Promise<void> {
 /** Tells all watches of the change. */
 function tell({ put, gone }: ClusterEvent): void {
   revision++;
-  if (put !== undefined) return send(remember(put) ? "ADDED" : "MODIFIED", put);
+  if (put !== undefined) send(remember(put) ? "ADDED" : "MODIFIED", put);
   const raw = gone === undefined ? undefined : tables.get(gone.table)?.get(gone.key);
   if (gone === undefined || raw === undefined) return;
   tables.get(gone.table)?.delete(gone.key);

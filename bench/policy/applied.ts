@@ -9,6 +9,7 @@ import { spawnIn } from "../../src/lab/box.ts";
 import { addNetwork } from "../../src/lab/kubelet/cni.ts";
 import { pluginRunner } from "../../src/lab/kubelet/sandbox.ts";
 import { writeIn } from "../../test/fixture/files.ts";
+import { waitFor } from "../../test/fixture/sandbox.ts";
 import { openNodes, type TwillNode } from "../../test/fixture/twill-nodes.ts";
 import { goFirst } from "../priority.ts";
 import { quantile, type RowSpec, type Sample, TWILL } from "../stats.ts";
@@ -84,9 +85,9 @@ export class AppliedBench {
     const start = performance.now();
     node.startAgent({}, LOCAL_NODE);
     stack.defer(() => node.stopAgent());
+    goFirst(await waitFor("the agent's process", () => node.agentPid()));
     await node.whenReady();
     const startMs = performance.now() - start;
-    goFirst(node.agentPid());
     log(`The agent knew ${size.pods} pods and ${size.policies} policies ${startMs.toFixed(0)} ms after its start`);
     await attachAll(node, makeCluster(size).objects);
     return new AppliedBench(node, size, ask, log, startMs);

@@ -56,7 +56,9 @@ const NO_PEERS: ReadonlyMap<number, number> = new Map();
  * Rows for identities that are gone and answered by a default that changes: the ipcache names them until its own turn.
  */
 function bridges(from: PolicyTables, to: PolicyTables): { class: number; identity: number; set: number }[] {
+  if (from.identities === to.identities) return [];
   const gone = [...from.identities].filter(([identity]) => !to.identities.has(identity));
+  if (gone.length === 0) return [];
   return [...from.classes].flatMap(([number, row]) => {
     const next = to.classes.get(number);
     if (next === undefined) return [];

@@ -57,6 +57,7 @@ export class ClassAnswers {
   readonly #own = new Map<Identity, number>();
   /** How many of them have which set. */
   readonly #counts: Readonly<Record<Family, Map<number, number>>> = { 4: new Map(), 6: new Map() };
+  readonly #total: Record<Family, number> = { 4: 0, 6: 0 };
   readonly #lastDefault: Record<Family, number | undefined> = { 4: undefined, 6: undefined };
   readonly #rest: Record<Family, number | undefined> = { 4: undefined, 6: undefined };
   #found: FoundAnswers | undefined;
@@ -89,6 +90,7 @@ export class ClassAnswers {
     const set = this.#setFor(places, identity.family, names);
     if (set === this.#restOf(identity.family)) return;
     this.#own.set(identity, set);
+    this.#total[identity.family]++;
     this.#count(identity.family, set, 1);
     this.#found = undefined;
   }
@@ -98,6 +100,7 @@ export class ClassAnswers {
     const set = this.#own.get(identity);
     if (set === undefined) return false;
     this.#own.delete(identity);
+    this.#total[identity.family]--;
     this.#count(identity.family, set, -1);
     this.#found = undefined;
     return true;
@@ -108,7 +111,10 @@ export class ClassAnswers {
     for (const map of [this.#own, this.#counts[4], this.#counts[6], this.#sets, this.#bySteps]) map.clear();
     this.#found = undefined;
     this.#rows = 0;
-    for (const family of FAMILIES) this.#rest[family] = undefined;
+    for (const family of FAMILIES) {
+      this.#rest[family] = undefined;
+      this.#total[family] = 0;
+    }
   }
 
   /**
@@ -116,12 +122,17 @@ export class ClassAnswers {
    * @param totals identities of each family
    */
   found(identities: Iterable<Identity>, totals: Readonly<Record<Family, number>>): FoundAnswers {
+    // Nothing of its own has changed, and no identity has come or gone.
+    if (this.#found !== undefined && identities === this.#foundFor) return this.#found;
     const row = { set4: this.#default(4, totals[4]), set6: this.#default(6, totals[6]) };
     const isRest = FAMILIES.every((f) => defaultSet(row, f) === this.#restOf(f));
     const old = this.#found;
     const isSameRow = old?.row.set4 === row.set4 && old.row.set6 === row.set6;
     // Where the default is another than the rest's answer, all of the rest have rows of their own.
-    if (old !== undefined && isSameRow && (isRest || identities === this.#foundFor)) return old;
+    if (old !== undefined && isSameRow && isRest) {
+      this.#foundFor = identities;
+      return old;
+    }
     const peers = new Map<number, number>();
     if (isRest) for (const [{ number }, set] of this.#own) peers.set(number, set);
     else
@@ -159,7 +170,7 @@ export class ClassAnswers {
     if (total === 0) return CLOSED;
     const counts = this.#counts[family];
     const rest = this.#restOf(family);
-    const ofRest = total - this.#ownOf(family);
+    const ofRest = total - this.#total[family];
     const of = (set: number) => (set === rest ? ofRest : (counts.get(set) ?? 0));
     const before = this.#lastDefault[family] ?? rest;
     let best = of(before) > 0 ? before : rest;
@@ -168,16 +179,12 @@ export class ClassAnswers {
     return best;
   }
 
-  #ownOf(family: Family): number {
-    return [...this.#counts[family].values()].reduce((sum, n) => sum + n, 0);
-  }
-
   /** The sets that are in use; others are forgotten, except for the rest's. */
   #usedSets(row: ClassRow, totals: Readonly<Record<Family, number>>): Map<number, BuiltSet> {
     const used = new Set([row.set4, row.set6]);
     for (const family of FAMILIES) {
       for (const set of this.#counts[family].keys()) used.add(set);
-      if (totals[family] > this.#ownOf(family)) used.add(this.#restOf(family));
+      if (totals[family] > this.#total[family]) used.add(this.#restOf(family));
     }
     const rest = new Set(FAMILIES.map((family) => this.#restOf(family)));
     for (const [key, set] of this.#bySteps) if (!used.has(set) && !rest.has(set)) this.#bySteps.delete(key);

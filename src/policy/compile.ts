@@ -94,6 +94,7 @@ class TableCompiler implements Compiler {
   readonly #classed = new Map<string, Classed & { readonly of: Selection; readonly facts: AddressFacts }>();
   #identities: readonly Identity[] = [];
   #families: ReadonlyMap<number, Family> = new Map();
+  #totals: Record<Family, number> = { 4: 0, 6: 0 };
   #current: Wanted | undefined;
   #rules: ReadonlyMap<number, RuleInfo> = new Map();
   #rulesFrom: readonly ReadonlyMap<number, RuleInfo>[] = [];
@@ -158,8 +159,7 @@ class TableCompiler implements Compiler {
 
   #tables({ classes, classed }: Wanted, partition: Partition): PolicyTables {
     this.#follow(classes, partition);
-    const totals = { 4: 0, 6: 0 };
-    for (const { family } of this.#identities) totals[family]++;
+    const totals = this.#totals;
     const draft = newDraft();
     const rules: ReadonlyMap<number, RuleInfo>[] = [];
     for (const of of classes.values()) {
@@ -196,10 +196,12 @@ class TableCompiler implements Compiler {
       isNew.add(answers);
       forPeers(of, (peer, place) => this.#index.add(peer, answers, place, (atom) => partition.numberOf(atom)));
     }
-    const { added, removed } = this.#index.update(partition.identities());
+    const { added, removed } = this.#index.update(partition.identities(), partition.revision());
     if (added.length > 0 || removed.length > 0) {
       this.#identities = [...partition.identities()];
       this.#families = new Map(this.#identities.map((i) => [i.number, i.family]));
+      this.#totals = { 4: 0, 6: 0 };
+      for (const { family } of this.#identities) this.#totals[family]++;
     }
     const again = [...this.#answers.values()].filter((answers) => this.#takeNews(answers, removed));
     this.#answerAbout(added, isNew);
@@ -246,7 +248,14 @@ class TableCompiler implements Compiler {
 
   /** Adds a class if it fits; else it is closed, and said so. */
   #add(draft: Draft, number: number, found: FoundAnswers): boolean {
-    const why = this.#misfit(draft, found);
+    const added: [number, readonly SetRow[]][] = [];
+    let addedRows = 0;
+    for (const [set, { rows }] of found.sets) {
+      if (draft.sets.has(set)) continue;
+      added.push([set, rows]);
+      addedRows += rows.length;
+    }
+    const why = this.#misfit(draft, found, addedRows);
     if (why !== undefined) {
       draft.overflow.set(number, why);
       draft.classes.set(number, { set4: CLOSED, set6: CLOSED });
@@ -254,21 +263,16 @@ class TableCompiler implements Compiler {
     }
     draft.classes.set(number, found.row);
     if (found.peers.size > 0) draft.peers.set(number, found.peers);
-    for (const [set, { rows }] of found.sets) {
-      if (draft.sets.has(set)) continue;
-      draft.sets.set(set, rows);
-      draft.setRows += rows.length;
-    }
+    for (const [set, rows] of added) draft.sets.set(set, rows);
+    draft.setRows += addedRows;
     draft.peerRows += found.peers.size;
     return true;
   }
 
-  #misfit(draft: Draft, found: FoundAnswers): string | undefined {
+  #misfit(draft: Draft, found: FoundAnswers, addedRows: number): string | undefined {
     const { setRowsPerClass, setRows, peerRows } = this.#limits;
-    let added = 0;
-    for (const [set, { rows }] of found.sets) if (!draft.sets.has(set)) added += rows.length;
     if (found.rows > setRowsPerClass) return `Its rules need more than ${setRowsPerClass} rows`;
-    if (draft.setRows + added > setRows) return `The table of sets is full: ${setRows} rows`;
+    if (draft.setRows + addedRows > setRows) return `The table of sets is full: ${setRows} rows`;
     if (draft.peerRows + found.peers.size > peerRows) return `The table of peers is full: ${peerRows} rows`;
     return undefined;
   }

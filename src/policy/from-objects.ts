@@ -32,6 +32,7 @@ import type { Overlay } from "./identity.ts";
 import type { LabelMap } from "./label-expr.ts";
 import type { Entity, Policy, Tier } from "./rule.ts";
 import { type ServiceBackend, ServiceIndex, type ServiceObjects, type ServiceTable } from "./service-index.ts";
+import { sharedPodView } from "./shared-views.ts";
 import { createTranslation, type ObjectTable, type RestsOn } from "./translated.ts";
 
 export type { ObjectTable } from "./translated.ts";
@@ -125,8 +126,9 @@ function viewsOf(
   const calico = hasCalico ? calicoViews([...hostEndpoints], accountLabels) : {};
   const cilium = hasCilium ? CILIUM_VIEWS : {};
   return {
-    pod: (pod, namespace) =>
-      new Map([...(calico.pod?.(pod, namespace) ?? []), ...(cilium.pod?.(pod, namespace) ?? [])]),
+    pod: sharedPodView(
+      (pod, namespace) => new Map([...(calico.pod?.(pod, namespace) ?? []), ...(cilium.pod?.(pod, namespace) ?? [])]),
+    ),
     node: (node, isLocal) =>
       new Map([...(calico.node?.(node, isLocal) ?? []), ...(cilium.node?.(node, isLocal) ?? [])]),
   };

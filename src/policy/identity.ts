@@ -71,6 +71,8 @@ export interface Partition {
   set(facts: AddressFacts): void;
   delete(addr: Addr): void;
   identities(): Iterable<Identity>;
+  /** Another number whenever identities have come or gone. */
+  revision(): number;
   /** Of each known address, each prefix in use, `0.0.0.0/0` and `::/0`. */
   rows(): Generator<IdentityRow>;
   /** What is different in the rows since this was asked last; at first all of them. */
@@ -85,6 +87,9 @@ export const FIRST_IDENTITY = 256;
 const WORLD: ReadonlySet<Entity> = new Set<Entity>(["world"]);
 /** What is known of what is not known. */
 const UNKNOWN: Facts = { entities: WORLD, labels: new Map(), services: new Set(), namedPorts: [] };
+
+/** A change of more atoms than this concerns all profiles. */
+const MANY_ATOMS = 200;
 
 /** A known address. */
 interface Known extends Holder {
@@ -170,9 +175,12 @@ class AddressPartition implements Partition {
       changed.push({ atom, by: 1 });
       if (atom.kind === "labels") this.#answers.add(number, atom);
     }
+    // Finding the bearers of so many atoms costs more than asking everybody.
+    const isAll = changed.length > MANY_ATOMS;
+    if (isAll) this.#doubt(this.#profiles.values());
     for (const { atom, by } of changed) {
       if (atom.kind === "cidr") this.#usePrefix(atom.prefix, by);
-      else this.#doubt(this.#bearers.of(atom));
+      else if (!isAll) this.#doubt(this.#bearers.of(atom));
     }
     for (const name of this.#names.symmetricDifference(portNames)) this.#doubt(this.#bearers.ofPortName(name));
     this.#names = portNames;
@@ -227,6 +235,11 @@ class AddressPartition implements Partition {
   identities(): Iterable<Identity> {
     this.#settle(false);
     return this.#identities.values();
+  }
+
+  revision(): number {
+    this.#settle(false);
+    return this.#identities.revision;
   }
 
   *rows(): Generator<IdentityRow> {
@@ -357,7 +370,7 @@ class AddressPartition implements Partition {
 
   /** Gives the profiles in doubt their identities. */
   #settle(isRenaming: boolean): void {
-    if (this.#doubted.size === 0) return;
+    if (this.#doubted.size === 0 && !this.#identities.hasLeavers) return;
     const moves: Move[] = [];
     for (const profile of this.#doubted) {
       const traits = this.#traitsOf(profile);

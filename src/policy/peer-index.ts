@@ -30,6 +30,8 @@ export interface IdentityNews {
   readonly removed: readonly Identity[];
 }
 
+const NO_NEWS: IdentityNews = { added: [], removed: [] };
+
 /** As many new peers are asked of each identity; with more, identities are asked about them. */
 const FEW = 16;
 
@@ -80,7 +82,8 @@ export class PeerIndex<User> {
   readonly #unanchored = new Set<Peer<User>>();
   /** Those that no identity has been asked about. */
   readonly #fresh = new Set<Peer<User>>();
-  #known = new Map<Identity, Set<Peer<User>>>();
+  readonly #known = new Map<Identity, Set<Peer<User>>>();
+  #revision: number | undefined;
 
   /** Somebody asks at a place for a peer. Its atoms are in use. */
   add(expr: PeerExpr, user: User, place: number, numbers: AtomNumbers): void {
@@ -114,8 +117,13 @@ export class PeerIndex<User> {
     for (const identity of peer.identities) this.#known.get(identity)?.delete(peer);
   }
 
-  /** These are the identities now. */
-  update(identities: Iterable<Identity>): IdentityNews {
+  /** These are the identities now. @param revision as it was the last time: they are the same */
+  update(identities: Iterable<Identity>, revision: number): IdentityNews {
+    if (revision === this.#revision) {
+      this.#askFresh();
+      return NO_NEWS;
+    }
+    this.#revision = revision;
     const added: Identity[] = [];
     const now = new Set(identities);
     const removed = [...this.#known.keys()].filter((identity) => !now.has(identity));

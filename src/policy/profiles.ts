@@ -89,6 +89,8 @@ export class IdentityTable {
   readonly #left = new Set<SharedIdentity>();
   readonly #make: (traits: Traits) => SharedIdentity;
   readonly #onMove: (profile: Profile) => void;
+  /** Another number whenever identities have come or gone. */
+  revision = 0;
 
   /** @param onMove a profile has another identity than before */
   constructor(make: (traits: Traits) => SharedIdentity, onMove: (profile: Profile) => void) {
@@ -98,6 +100,11 @@ export class IdentityTable {
 
   values(): Iterable<SharedIdentity> {
     return this.#byKey.values();
+  }
+
+  /** Whether an identity may have lost its last profile since the last move. */
+  get hasLeavers(): boolean {
+    return this.#left.size > 0;
   }
 
   /** The profile ends. */
@@ -119,14 +126,21 @@ export class IdentityTable {
       const { identity } = profile;
       if (identity !== undefined && renamed.has(identity) && identity.key === traits.key) continue;
       this.leave(profile);
-      const next = this.#byKey.get(traits.key) ?? this.#make(traits);
-      this.#byKey.set(traits.key, next);
+      let next = this.#byKey.get(traits.key);
+      if (next === undefined) {
+        next = this.#make(traits);
+        this.#byKey.set(traits.key, next);
+        this.revision++;
+      }
       next.profiles.add(profile);
       profile.identity = next;
       this.#onMove(profile);
     }
-    for (const identity of this.#left)
-      if (identity.profiles.size === 0 && this.#byKey.get(identity.key) === identity) this.#byKey.delete(identity.key);
+    for (const identity of this.#left) {
+      if (identity.profiles.size > 0) continue;
+      this.revision++;
+      if (this.#byKey.get(identity.key) === identity) this.#byKey.delete(identity.key);
+    }
     this.#left.clear();
   }
 
