@@ -169,6 +169,7 @@ function policyFamilies({ policy: p }: AgentStatus, sources: MetricSources): Fam
       ["mode"],
       byLabel("mode", new Map(Object.entries(modes))),
     ),
+    single("policy_refused", "Objects of policy that could not be read", p.refused),
     single("policy_rules", "Rules that pods of this node are under", p.rules),
     single("policy_classes", "Different lists of rules", p.classes),
     single("policy_identities", "Sets of addresses that rules tell apart", p.identities),

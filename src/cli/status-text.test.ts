@@ -67,6 +67,7 @@ const GOOD: AgentStatus = {
     problem: undefined,
     policies: 3,
     staged: 1,
+    refused: 0,
     rules: 7,
     classes: 4,
     identities: 6,
@@ -119,6 +120,10 @@ test("policy that is not applied says why; many closed pods are counted", () => 
   const policy = { ...GOOD.policy, isReady: false, problem: "EPERM", changes: 0, closed: many };
   const text = show({ policy });
   assert.match(text, /^Policy +not applied: EPERM\n +3 policies/m);
+  assert.match(
+    show({ policy: { ...GOOD.policy, refused: 2 } }),
+    /^Policy +3 policies \(1 staged\), 2 refused, 7 rules/m,
+  );
   assert.match(text, /3 more pods are closed/);
   assert.match(
     show({ policy: { ...GOOD.policy, staged: 0, changes: 0 } }),

@@ -56,7 +56,8 @@ function policyTroubles({ tables, closed, waiting }: PolicyStatus, p: Palette): 
 function policyText(policy: PolicyStatus): string[] {
   const { policies, staged, rules, classes, identities } = policy;
   const counted = staged === 0 ? "" : ` (${staged} staged)`;
-  const size = `${policies} policies${counted}, ${rules} rules in ${classes} classes, ${identities} identities`;
+  const refused = policy.refused === 0 ? "" : `, ${policy.refused} refused`;
+  const size = `${policies} policies${counted}${refused}, ${rules} rules in ${classes} classes, ${identities} identities`;
   const last = policy.changes === 0 ? "nothing written yet" : `last change ${policy.lastChangeMs.toFixed(1)} ms`;
   return policy.isReady ? [`${size}; ${last}`] : [`not applied: ${policy.problem ?? "?"}`, size];
 }

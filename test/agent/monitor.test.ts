@@ -1,10 +1,16 @@
 /** `twill monitor` against a real agent and real packets: what is denied names the policy that denied it. */
 
 import assert from "node:assert/strict";
+import { type IncomingMessage, request } from "node:http";
+import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
+import type { LostLine } from "../../src/agent/events/follower.ts";
 import type { PolicyReport } from "../../src/agent/policy/policy-report.ts";
+import type { AgentStatus } from "../../src/agent/status/status.ts";
 import type { ToldEvent } from "../../src/flow/told.ts";
+import { loadAddon } from "../../src/kernel/linux/addon.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
+import { ProbeSocket, SOCKET } from "../../src/lab/probe/socket.ts";
 import { writeIn } from "../fixture/files.ts";
 import { waitFor } from "../fixture/sandbox.ts";
 import { addPod, openNodes, type Pod, startAgents, type TwillNode } from "../fixture/twill-nodes.ts";
@@ -73,7 +79,8 @@ function podObject(name: string, app: string): object {
 }
 
 before(async () => {
-  const nodes = await openNodes(stack, { count: 1 });
+  // A small ring, so that it can be made to overflow.
+  const nodes = await openNodes(stack, { count: 1, config: { maps: { events: 16_384 } } });
   const [first] = nodes;
   assert.ok(first);
   node = first;
@@ -90,6 +97,10 @@ after(() => stack.disposeAsync());
 
 const toServer = (port: number, family = 0) =>
   probe({ netns: client.netns, protocol: "TCP", to: server.addresses[family] ?? "", port, timeoutMs: 300 });
+
+const ask = (path: string) =>
+  node.run(["curl", "-sS", "--unix-socket", "/run/twill/control.sock", `http://twill${path}`]);
+const metrics = () => ask("/metrics");
 
 async function past(...words: string[]): Promise<ToldEvent[]> {
   const out = await node.cli("monitor", "--no-follow", "--json", ...words);
@@ -167,8 +178,7 @@ test("what a staged policy would deny is told with its rule, and passes", async 
 });
 
 test("what policies did is counted for each: verdicts, and those that staged policies would have given", async () => {
-  const curl = ["curl", "-sS", "--unix-socket", "/run/twill/control.sock", "http://twill/v1/policy"];
-  const report = async () => JSON.parse(await node.run(curl)) as PolicyReport;
+  const report = async () => JSON.parse(await ask("/v1/policy")) as PolicyReport;
   const of = ({ objects }: PolicyReport, name: string) => {
     const found = objects.find((o) => o.name === name);
     assert.ok(found, name);
@@ -187,14 +197,14 @@ test("what policies did is counted for each: verdicts, and those that staged pol
   assert.equal(of(after, "no-83-soon").hits.packets, 0, "what is staged decides nothing");
   const end = of(after, "nothing-to-client").rules.find((r) => r.path === "end of tier default");
   assert.ok((end?.stagedHits.packets ?? 0) > 0);
-  const metrics = await node.run([...curl.slice(0, -1), "http://twill/metrics"]);
-  assert.match(metrics, /^twill_policy_ready 1$/m);
-  assert.match(metrics, /^twill_policies\{mode="stage"\} 2$/m);
+  const scraped = await metrics();
+  assert.match(scraped, /^twill_policy_ready 1$/m);
+  assert.match(scraped, /^twill_policies\{mode="stage"\} 2$/m);
   assert.match(
-    metrics,
+    scraped,
     /^twill_policy_verdicts_total\{kind="StagedNetworkPolicy",direction="ingress",action="deny",staged="true"\} [1-9]/m,
   );
-  assert.match(metrics, /^twill_events_total\{kind="denied"\} [1-9]/m);
+  assert.match(scraped, /^twill_events_total\{kind="denied"\} [1-9]/m);
   assert.match(await node.cli("status"), /^Policy +4 policies \(2 staged\), \d+ rules in \d+ classes/m);
 });
 
@@ -233,6 +243,65 @@ test("what is no policy's is told with its reason", async () => {
     return (await past("--reason", "no_route", "--ip", to))[0];
   });
   assert.deepEqual([e.verdict, e.direction, e.rule], ["dropped", undefined, undefined]);
+});
+
+/** Sends datagrams that policy denies, as fast as can be. */
+function flood(socket: ProbeSocket, count: number): void {
+  for (let i = 0; i < count; i++) loadAddon().send(socket.fd, Uint8Array.of(0));
+}
+
+/** Packets of which an event was made, whether it found room or not; events that were taken; and those that found none. */
+async function account(): Promise<{ made: number; taken: number; lost: number; lostToFollowers: number }> {
+  const { packets, events } = JSON.parse(await node.cli("status", "--json")) as AgentStatus;
+  const sum = (isWanted: (name: string) => boolean) =>
+    packets.reduce((n, p) => n + (isWanted(p.name) ? p.packets : 0), 0);
+  return {
+    made: sum((n) => /^(drop_|policy_logged$|policy_staged$)/.test(n) && n !== "drop_router_redirect"),
+    taken: Object.values(events.taken).reduce((a, b) => a + b, 0) + events.unreadable,
+    lost: sum((n) => n === "event_lost"),
+    lostToFollowers: events.lostToFollowers,
+  };
+}
+
+const settled = () =>
+  waitFor("all events to be accounted for", async () => {
+    const a = await account();
+    return a.taken + a.lost === a.made && a;
+  });
+
+test("each event is taken or counted as lost; a follower is told what it missed, and why", async () => {
+  using socket = new ProbeSocket(client.netns, 4, SOCKET.DGRAM, 0);
+  await socket.connect(server.addresses[0] ?? "", 7999, 1000);
+  const before = await settled();
+  const res = await new Promise<IncomingMessage>((resolve, reject) =>
+    request(
+      { socketPath: `${node.box.root}/run/twill/control.sock`, path: "/v1/events?follow=true", agent: false },
+      resolve,
+    )
+      .on("error", reject)
+      .end(),
+  );
+  flood(socket, 20_000);
+  const flooded = await settled();
+  assert.ok(flooded.made - before.made >= 20_000);
+  assert.ok(flooded.lost > before.lost, "the ring is small");
+  // Nobody reads: as much as may wait does, and the rest is lost to this follower.
+  await waitFor("a follower that is behind", async () => {
+    flood(socket, 150);
+    return (await account()).lostToFollowers > 0;
+  });
+  const after = await settled();
+  const found = { told: 0, follower: 0, ring: 0 };
+  for await (const line of createInterface({ input: res })) {
+    const { lost, where } = JSON.parse(line) as Partial<LostLine>;
+    if (lost === undefined || where === undefined) found.told++;
+    else found[where] += lost;
+    const isAll = found.told + found.follower === after.taken - before.taken;
+    if (isAll && found.ring === after.lost - before.lost) break;
+  }
+  res.destroy();
+  assert.ok(found.follower > 0 && found.told > 0);
+  await waitFor("the follower to be gone", async () => /twill_event_followers 0\n/.test(await metrics()));
 });
 
 test("wrong words are told with what would be right", async () => {

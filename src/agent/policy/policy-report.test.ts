@@ -86,25 +86,24 @@ class Bench {
 
   sources() {
     const { source, endpoints } = this;
-    return { state: this.engine.state(), problem: undefined, source: source.description, endpoints, waiting: [] };
+    const problems = (["networkPolicies", "pods", undefined] as const).map((table) => ({
+      table,
+      key: undefined,
+      subject: `${table} x/y`,
+      issues: [{ path: "spec.z", message: "wrong" }],
+    }));
+    const state = this.engine.state();
+    return { state, problem: undefined, source: source.description, endpoints, problems, waiting: [] };
   }
 
   report(): PolicyReport {
-    const problems = [
-      {
-        table: undefined,
-        key: undefined,
-        subject: "NetworkPolicy x/y",
-        issues: [{ path: "spec.z", message: "wrong" }],
-      },
-    ];
     const maps = ["policy_sets", "identities", "nat"].map((name) => ({
       name,
       type: "hash",
       entries: 1,
       maxEntries: 9,
     }));
-    return policyReport({ ...this.sources(), hits: this.engine.hits.read(), problems, maps });
+    return policyReport({ ...this.sources(), hits: this.engine.hits.read(), maps });
   }
 }
 
@@ -148,9 +147,10 @@ describe("the report", () => {
   });
 
   test("refused objects, and the maps that hold policy", () => {
-    const { problems, maps, policies, staged } = bench.report();
-    assert.deepEqual(problems, [{ object: "NetworkPolicy x/y", issues: [{ path: "spec.z", message: "wrong" }] }]);
-    assert.deepEqual([maps.map((m) => m.name), policies, staged], [["policy_sets", "identities"], 3, 1]);
+    const { problems, maps, policies, staged, refused } = bench.report();
+    assert.equal(problems.length, 3);
+    assert.deepEqual(problems[0], { object: "networkPolicies x/y", issues: [{ path: "spec.z", message: "wrong" }] });
+    assert.deepEqual([maps.map((m) => m.name), policies, staged, refused], [["policy_sets", "identities"], 3, 1, 1]);
   });
 
   test("what is asked for and not enforced stands at its object", () => {
@@ -235,7 +235,7 @@ test("tables and how much of them may be used", () => {
 });
 
 test("before policy is known, and when it cannot be applied, that is the problem", () => {
-  const sources = { source: "test", endpoints: [], waiting: ["a/b"] };
+  const sources = { source: "test", endpoints: [], problems: [], waiting: ["a/b"] };
   const early = policyStatus({ ...sources, state: undefined, problem: undefined });
   assert.deepEqual([early.isReady, early.waiting], [false, ["a/b"]]);
   assert.match(early.problem ?? "", /^test has not said yet/);

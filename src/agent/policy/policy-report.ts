@@ -1,7 +1,6 @@
 /** The body of `GET /v1/policy`: every policy with its rules on this node, how often they decided, and what is wrong. */
 
 import type { Issue } from "../../base/issue.ts";
-import type { ObjectProblem } from "../../cluster/source.ts";
 import { notEnforced } from "../../policy/ask/not-enforced.ts";
 import { refKey, refText } from "../../policy/order.ts";
 import type { Action, Direction, Mode, Policy, PolicyRef } from "../../policy/rule.ts";
@@ -58,7 +57,6 @@ export interface PolicyReport extends PolicyStatus {
 /** What a report is made from. */
 export interface ReportSources extends PolicySources {
   readonly hits: ReadonlyMap<number, RuleHits>;
-  readonly problems: readonly ObjectProblem[];
   readonly maps: readonly MapStatus[];
 }
 

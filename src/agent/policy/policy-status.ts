@@ -1,5 +1,6 @@
 /** How policy stands on this node: whether it is applied, how much of it there is, and which pods are closed and why. */
 
+import type { ClusterTable, ObjectProblem } from "../../cluster/source.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
 import { POLICY_MAPS } from "../../plan/policy-rows.ts";
 import { refKey } from "../../policy/order.ts";
@@ -38,6 +39,8 @@ export interface PolicyStatus {
   readonly policies: number;
   /** Those of them that are only counted and logged. */
   readonly staged: number;
+  /** Objects of policy that could not be read; of those that were read before, what they said then is in force. At most 100. */
+  readonly refused: number;
   /** Rules, ends of tiers and classes that pods of this node are under. */
   readonly rules: number;
   readonly classes: number;
@@ -62,8 +65,20 @@ export interface PolicySources {
   /** Where objects come from, for people. */
   readonly source: string;
   readonly endpoints: readonly Endpoint[];
+  /** Objects that could not be read. */
+  readonly problems: readonly ObjectProblem[];
   readonly waiting: Iterable<string>;
 }
+
+/** Tables whose objects are no policy's. */
+const NO_POLICY: ReadonlySet<ClusterTable> = new Set<ClusterTable>([
+  "nodes",
+  "pods",
+  "namespaces",
+  "services",
+  "endpointSlices",
+  "serviceAccounts",
+]);
 
 /** Attachments that are closed, whatever their policies say. */
 export function closedEndpoints(
@@ -99,7 +114,7 @@ function tableFills({ tables, limits }: PolicyState): TableFill[] {
 }
 
 /** The status. Walks the tables: not for a hot path. */
-export function policyStatus({ state, problem, source, endpoints, waiting }: PolicySources): PolicyStatus {
+export function policyStatus({ state, problem, source, endpoints, problems, waiting }: PolicySources): PolicyStatus {
   const policies = state?.policies ?? [];
   const objects = new Set(policies.map((p) => refKey(p.ref)));
   const enforced = new Set(policies.filter((p) => p.mode === "enforce").map((p) => refKey(p.ref)));
@@ -110,6 +125,7 @@ export function policyStatus({ state, problem, source, endpoints, waiting }: Pol
     problem: problem ?? (state === undefined ? unknown : undefined),
     policies: objects.size,
     staged: objects.size - enforced.size,
+    refused: problems.filter((p) => p.table !== undefined && !NO_POLICY.has(p.table)).length,
     rules: tables?.rules.size ?? 0,
     classes: tables?.classes.size ?? 0,
     identities: tables?.identities.size ?? 0,

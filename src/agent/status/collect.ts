@@ -77,7 +77,8 @@ export function nodeStatuses(agent: NodeAgent, self: string): NodeStatus[] {
 function policySources(agent: NodeAgent, { source, ledger }: AgentParts, facts: ProcessFacts): PolicySources {
   const { policy: state, policyProblem: problem } = agent;
   const { waiting } = facts;
-  return { state, problem, source: source.description, endpoints: ledger.endpoints(), waiting };
+  const { problems } = source.health();
+  return { state, problem, source: source.description, endpoints: ledger.endpoints(), problems, waiting };
 }
 
 /** Every policy with its rules and what they decided. Reads maps, as {@link collectStatus}. */
@@ -85,7 +86,6 @@ export function collectPolicy(agent: NodeAgent, parts: AgentParts, facts: Proces
   return policyReport({
     ...policySources(agent, parts, facts),
     hits: agent.policyHits?.read() ?? new Map(),
-    problems: parts.source.health().problems,
     maps: agent.programs === undefined ? [] : readMaps(parts.kernel, facts.sweep),
   });
 }
