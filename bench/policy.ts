@@ -1,23 +1,62 @@
-/** `bench policy`: what ten thousand policies cost, to resolve and to change. */
+/** `bench policy`: what policies cost packets, and what it costs to resolve and to change ten thousand of them. */
 
+import { spawnSync } from "node:child_process";
 import { setImmediate } from "node:timers/promises";
 import type { BenchOptions } from "./path.ts";
+import { AppliedBench, appliedSpecs } from "./policy/applied.ts";
 import { FULL_SIZE, TINY_SIZE } from "./policy/cluster.ts";
 import { incrementalSpecs, measureIncremental } from "./policy/incremental.ts";
+import { RuleCost, ruleCostSpecs } from "./policy/rule-cost.ts";
 import { type RowWithRanges, type Sample, summarize } from "./stats.ts";
 
-/** Changes of each kind in each round. */
-const CHANGES = 40;
-const QUICK_CHANGES = 5;
+/** Changes of each kind in each round, and rules that a packet meets. */
+const FULL = { size: FULL_SIZE, changes: 40, rules: 10_000 } as const;
+const QUICK = { size: TINY_SIZE, changes: 5, rules: 200 } as const;
 
-/** Resolves a cluster's policies and changes them, one round after the other. */
+/** Programs of the peers, with their Debian packages. */
+const PEERS = { "iptables-legacy-restore": "iptables", ipset: "ipset", nft: "nftables" };
+
+/** The parts one after the other, so that none runs while another is timed; rounds inside of each. */
 export async function benchPolicy(options: BenchOptions): Promise<RowWithRanges[]> {
-  const size = options.isQuick ? TINY_SIZE : FULL_SIZE;
+  const missing = Object.entries(PEERS).filter(([program]) => spawnSync("which", [program]).status !== 0);
+  if (missing.length > 0)
+    throw new Error(`Cannot measure the peers: run apt-get install ${missing.map(([, name]) => name).join(" ")}`);
+  const { size, changes, rules } = options.isQuick ? QUICK : FULL;
   const samples: Sample[] = [];
   for (let round = 0; round < options.rounds; round++) {
     await setImmediate();
     options.signal.throwIfAborted();
-    samples.push(...measureIncremental(size, options.isQuick ? QUICK_CHANGES : CHANGES, round, options.log));
+    samples.push(...measureIncremental(size, changes, round, options.log));
   }
-  return summarize(incrementalSpecs(size.policies), samples);
+  await rounds(
+    options,
+    samples,
+    (stack) => AppliedBench.open(stack, size, options.log),
+    async (bench, round) => bench.measure(changes, round),
+  );
+  await rounds(
+    options,
+    samples,
+    (stack) => RuleCost.open(stack, rules, options.log),
+    (bench, round) => bench.measure(round, options),
+  );
+  return summarize(
+    [...incrementalSpecs(size.policies), ...appliedSpecs(size.policies), ...ruleCostSpecs(rules)],
+    samples,
+  );
+}
+
+/** Sets up a part, measures all its rounds, and removes it. */
+async function rounds<Bench>(
+  options: BenchOptions,
+  samples: Sample[],
+  open: (stack: AsyncDisposableStack) => Promise<Bench>,
+  measure: (bench: Bench, round: number) => Promise<Sample[]>,
+): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const bench = await open(stack);
+  for (let round = 0; round < options.rounds; round++) {
+    options.signal.throwIfAborted();
+    samples.push(...(await measure(bench, round)));
+  }
 }

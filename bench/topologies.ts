@@ -41,15 +41,26 @@ export function bridge(box: Sandbox): Path {
   return path("bridge", "same-node", client, server, "10.202.0.3");
 }
 
-/** Two pods with a /32 each behind one routing node, as the reference `ptp` plugin or Calico connect them. */
-export function routedSameNode(box: Sandbox): Path {
-  const node = box.netns("rs-n");
-  const client = box.netns("rs-c");
-  const server = box.netns("rs-s");
+/** A path with what stands in between. */
+export interface NodePath extends Path {
+  /** Where packets are forwarded. */
+  readonly nodeNetns: string;
+  readonly clientAddress: string;
+}
+
+/**
+ * Two pods with a /32 each behind one routing node, as the reference `ptp` plugin or Calico connect them.
+ * @param name two lower-case letters or digits, for several of them in one sandbox
+ */
+export function routedSameNode(box: Sandbox, name = "rs"): NodePath {
+  const node = box.netns(`${name}-n`);
+  const client = box.netns(`${name}-c`);
+  const server = box.netns(`${name}-s`);
   box.sysctl(node, { "net.ipv4.ip_forward": "1" });
   routedPod(box, node, client, "10.203.0.2");
   routedPod(box, node, server, "10.203.0.3");
-  return path("kernel-routing", "same-node", client, server, "10.203.0.3");
+  const found = path("kernel-routing", "same-node", client, server, "10.203.0.3");
+  return { ...found, nodeNetns: node, clientAddress: "10.203.0.2" };
 }
 
 /** Two nodes with one routed pod each and plain routes between them. */

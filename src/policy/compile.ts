@@ -21,8 +21,8 @@ export interface CompileLimits {
   readonly peerRows: number;
 }
 
-/** Fits the maps' sizes as they are by default. */
-export const DEFAULT_LIMITS: CompileLimits = { setRowsPerClass: 16_384, setRows: 262_144, peerRows: 524_288 };
+/** Fits the maps' sizes as they are by default; ten thousand rules of single ports for as many peers fit a class. */
+export const DEFAULT_LIMITS: CompileLimits = { setRowsPerClass: 65_536, setRows: 262_144, peerRows: 524_288 };
 
 /** The lowest numbers that are given: above those that stand in the kernel already. */
 export interface FirstNumbers {

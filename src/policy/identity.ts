@@ -179,8 +179,8 @@ class AddressPartition implements Partition {
     const isAll = changed.length > MANY_ATOMS;
     if (isAll) this.#doubt(this.#profiles.values());
     for (const { atom, by } of changed) {
-      if (atom.kind === "cidr") this.#usePrefix(atom.prefix, by);
-      else if (!isAll) this.#doubt(this.#bearers.of(atom));
+      if (atom.kind === "cidr") this.#replace(this.#places.count(atom.prefix, by));
+      if (!isAll) this.#doubt(this.#bearersOf(atom));
     }
     for (const name of this.#names.symmetricDifference(portNames)) this.#doubt(this.#bearers.ofPortName(name));
     this.#names = portNames;
@@ -284,10 +284,10 @@ class AddressPartition implements Partition {
     for (const profile of profiles) this.#doubted.add(profile);
   }
 
-  /** One atom more, or less, names the prefix: what is in it has another answer. */
-  #usePrefix(p: Prefix, by: 1 | -1): void {
-    this.#replace(this.#places.count(p, by));
-    for (const place of this.#places.within(p)) this.#doubt(this.#profilesAt.get(place) ?? []);
+  /** Profiles for which the answer to the atom can be yes, or could be. */
+  *#bearersOf(atom: Atom): Generator<Profile> {
+    if (atom.kind !== "cidr") yield* this.#bearers.of(atom);
+    else for (const place of this.#places.within(atom.prefix)) yield* this.#profilesAt.get(place) ?? [];
   }
 
   /** Addresses go to the place that is new, or from the one that is gone to the one around it. */

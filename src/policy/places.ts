@@ -1,7 +1,7 @@
 /** The prefixes that something in use names. An address stands in the longest one that holds it. */
 
 import type { Addr } from "../net/addr.ts";
-import { type Prefix, prefix, prefixCovers } from "../net/prefix.ts";
+import { type Prefix, prefix } from "../net/prefix.ts";
 import type { Overlay } from "./identity.ts";
 import { createPrefixIndex, type PrefixIndex } from "./prefix-index.ts";
 
@@ -64,7 +64,7 @@ export class Places {
 
   /** Places that lie in the prefix, that of the prefix itself included. */
   *within(p: Prefix): Generator<Place> {
-    for (const [inner, entry] of this.#index.entries()) if (prefixCovers(p, inner)) yield entry.place;
+    for (const [, entry] of this.#index.within(p)) yield entry.place;
   }
 
   *[Symbol.iterator](): Generator<Place> {

@@ -40,6 +40,8 @@ test("prefixes that hold another are found, the longest first", () => {
       [...index.covering(asked.addr, asked.length)].map(([, text]) => text),
       wanted.map((m) => m.text),
     );
+    const inside = [...model.values()].filter((m) => prefixCovers(asked, m)).map((m) => m.text);
+    assert.deepEqual(Array.from(index.within(asked), ([, text]) => text).sort(), inside.sort());
   }
   assert.deepEqual([...index.entries()].map(([, text]) => text).sort(), [...model.keys()].sort());
 });

@@ -1,7 +1,7 @@
 /** Prefixes by the addresses they hold, for the few lengths that are in use. */
 
 import { type Addr, type Family, familyBits } from "../net/addr.ts";
-import type { Prefix } from "../net/prefix.ts";
+import { type Prefix, prefixCovers } from "../net/prefix.ts";
 
 /** A set of prefixes with a value each. */
 export interface PrefixIndex<V> {
@@ -11,6 +11,8 @@ export interface PrefixIndex<V> {
   delete(prefix: Prefix): void;
   /** Those that hold all addresses of `addr/length`, the longest first. */
   covering(addr: Addr, length?: number): Generator<readonly [Prefix, V]>;
+  /** Those that lie in the prefix, itself included. */
+  within(prefix: Prefix): Generator<readonly [Prefix, V]>;
   entries(): Iterable<readonly [Prefix, V]>;
 }
 
@@ -71,6 +73,17 @@ export function createPrefixIndex<V>(): PrefixIndex<V> {
         if (l > length) continue;
         const hit = byLength[addr.family].get(l)?.get(leadingBits(addr, l));
         if (hit !== undefined) yield hit;
+      }
+    },
+    *within(prefix) {
+      for (const [length, entries] of byLength[prefix.family]) {
+        if (length < prefix.length) continue;
+        if (length > prefix.length) {
+          for (const entry of entries.values()) if (prefixCovers(prefix, entry[0])) yield entry;
+          continue;
+        }
+        const own = entries.get(leadingBits(prefix.addr, length));
+        if (own !== undefined) yield own;
       }
     },
     *entries() {

@@ -17,5 +17,5 @@ test("smaller maps hold less, and larger ones do not let one class take all of t
     { name: "policy_peers", maxEntries: peers },
   ];
   assert.deepEqual(limitsOf(sized(100, 51)), { setRows: 50, setRowsPerClass: 50, peerRows: 25 });
-  assert.deepEqual(limitsOf(sized(1 << 24, 16)), { setRows: 1 << 23, setRowsPerClass: 16_384, peerRows: 8 });
+  assert.deepEqual(limitsOf(sized(1 << 24, 16)), { setRows: 1 << 23, setRowsPerClass: 65_536, peerRows: 8 });
 });
