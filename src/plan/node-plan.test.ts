@@ -115,6 +115,10 @@ test("a node that answers what policy denies says so to its programs", () => {
   assert.match(text({ settings: { ...SETTINGS, rejectsDenied: true } }), /flags masquerade4,masquerade6,reject /);
 });
 
+test("a node that policy speaks of says so to its programs", () => {
+  assert.match(text({ hasHostPolicy: true }), /flags masquerade4,masquerade6,host_policy /);
+});
+
 test("a pod's device gets its program", () => {
   const { attachments } = plan({ endpoints: [{ link: "twl000000000001", rows: [] }] }).tables;
   assert.deepEqual(attachments.at(-1), { link: "twl000000000001", direction: "ingress", program: "from_pod" });
