@@ -85,7 +85,7 @@ function explained(steps: readonly Step[], peer: AddressFacts, isTraffic: (step:
 }
 
 /** Whether the rule stands in a list of the object. Others follow from the dialect, and nobody can change them. */
-function isWritten(rule: Rule): boolean {
+export function isWritten(rule: Rule): boolean {
   return rule.path.endsWith("]");
 }
 

@@ -64,12 +64,41 @@ function addTest(policy: Command, io: Io): void {
     });
 }
 
+function addList(policy: Command, io: Io): void {
+  const list = policy
+    .command("list [paths...]")
+    .description("which policies there are, in the order of their judgement");
+  withJson(withWorldOptions(list)).action(async (paths: string[], options: WorldOptions) => {
+    const { listCommand } = await import("../policy/list.ts");
+    await listCommand(io, withPaths(options, paths));
+  });
+  const get = policy
+    .command("get <what...>")
+    .description("how a policy was understood, and what of it is not enforced");
+  withJson(withWorldOptions(get)).action(async (what: string[], options: WorldOptions) => {
+    const { getCommand } = await import("../policy/list.ts");
+    await getCommand(io, what, options);
+  });
+}
+
+function addLint(policy: Command, io: Io): void {
+  const command = policy
+    .command("lint [paths...]")
+    .description("rules that never decide, and selectors that select nothing");
+  withJson(withWorldOptions(command)).action(async (paths: string[], options: WorldOptions) => {
+    const { lintCommand } = await import("../policy/lint.ts");
+    await lintCommand(io, withPaths(options, paths));
+  });
+}
+
 /** Adds the commands. */
 export function addPolicy(program: Command, io: Io): void {
   const policy = program.command("policy").description("what policies say, and why");
+  addList(policy, io);
   addExplain(policy, io);
   addMatrix(policy, io);
   addTest(policy, io);
+  addLint(policy, io);
   withJson(policy.command("validate <paths...>"))
     .description("whether the objects in files would be taken; - is standard input")
     .action(async (paths: string[], options: ValidateOptions) => {

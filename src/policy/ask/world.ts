@@ -47,8 +47,6 @@ export interface World {
   endAt(addr: Addr): WorldEnd;
   /** The say of a pod's own node about one direction of its traffic. */
   judge(pod: Pod, direction: Direction, peer: Addr, traffic: Traffic, withStaged?: boolean): Outcome;
-  /** The same cluster with other policies. */
-  withPolicies(policies: PolicyRules["policies"]): World;
 }
 
 function merged(facts: AddressFacts, overlays: readonly Overlay[]): AddressFacts {
@@ -150,10 +148,6 @@ class AskableWorld implements World {
       ({ rule }) => this.#isPeer(rule.peer, other) && rule.traffic.some((t) => trafficMatches(t, at, names)),
       withStaged,
     );
-  }
-
-  withPolicies(policies: PolicyRules["policies"]): World {
-    return new AskableWorld(this.objects, { ...this.rules, policies });
   }
 
   /** Rules are closed here as the tables close them. */
