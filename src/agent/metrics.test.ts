@@ -57,7 +57,7 @@ const STATUS: AgentStatus = {
     tables: [{ table: "policy_sets", rows: 30, limit: 100 }],
     changes: 2,
     lastChangeMs: 500,
-    closed: [{ id: 1, pod: "a/b", why: "overflow", directions: ["ingress"], reason: "r" }],
+    closed: [{ key: "1", name: "a/b", why: "overflow", directions: ["ingress"], reason: "r" }],
     waiting: ["a/c"],
   },
   events: { taken: { drop: 2, denied: 9 }, unreadable: 1, followers: 3, lostToFollowers: 4 },

@@ -121,10 +121,7 @@ export class NodeAgent {
     this.#cluster = new ClusterView({ ...parts, nodeName: parts.config.nodeName });
     this.#look = this.#cluster.look();
     this.#clusterRows = rememberingClusterRows(() => this.nodeIds());
-    this.names = eventNames(
-      () => this.#policy,
-      () => parts.ledger.endpoints(),
-    );
+    this.names = eventNames(() => this.#policy);
     this.#links = new LinksView(parts.kernel);
     this.#wire = new WireDevices(parts.kernel, this.#links, config.network);
     this.#reconciler = new Reconciler(parts.kernel, this.#links, describeMapRow, this.#events());

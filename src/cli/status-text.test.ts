@@ -112,7 +112,7 @@ Kernel     2 rows right, 0 failing, 0 put back; last look 5s ago
 
 function closed(id: number): PolicyStatus["closed"][number] {
   const reason = "The cluster shows no such pod";
-  return { id, pod: `default/p${id}`, why: "unknown", directions: ["ingress", "egress"], reason };
+  return { key: `${id}`, name: `default/p${id}`, why: "unknown", directions: ["ingress", "egress"], reason };
 }
 
 test("policy that is not applied says why; many closed pods are counted", () => {

@@ -47,7 +47,7 @@ function policyTroubles({ tables, closed, waiting }: PolicyStatus, p: Palette): 
     ...full.map(
       (t) => `policy's share of map "${t.table}" is ${formatShare(t.rows, t.limit)} full: raise maps.${t.table}`,
     ),
-    ...unknown.slice(0, MAX_CLOSED).map((c) => `${c.pod} is closed: ${c.reason}`),
+    ...unknown.slice(0, MAX_CLOSED).map((c) => `${c.name} is closed: ${c.reason}`),
     ...(more > 0 ? [`${more} more pods are closed: twill status --json`] : []),
     ...(waiting.length > 0 ? [`waiting until the cluster shows ${waiting.slice(0, MAX_CLOSED).join(", ")}`] : []),
   ].map((text) => p.warn(`  ! ${text}`));

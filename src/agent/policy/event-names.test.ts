@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Endpoint } from "../../model/endpoint.ts";
-import { addr } from "../../net/addr.ts";
+import { addr, addrEqual } from "../../net/addr.ts";
 import { eventNames, type NameSource } from "./event-names.ts";
 
 const endpoint = (id: number, ip: string, podName?: string) =>
@@ -22,6 +22,7 @@ const REF = { dialect: "kubernetes", kind: "NetworkPolicy", namespace: "default"
 
 const source: NameSource = {
   ownerAt: (a) => OWNERS[a.text],
+  endpointAt: (a) => ENDPOINTS.find((e) => e.addrs.some((b) => addrEqual(a, b))),
   rule: (n) =>
     n === 5
       ? {
@@ -38,10 +39,7 @@ const source: NameSource = {
       : undefined,
   whyClosed: (id) => (id === 2 ? "not known" : undefined),
 };
-const names = eventNames(
-  () => source,
-  () => ENDPOINTS,
-);
+const names = eventNames(() => source);
 
 test("pods of this node and others, nodes, and containers of no pod", () => {
   const at = (ip: string) => names.at(addr(ip));
@@ -67,13 +65,10 @@ test("why nothing answered", () => {
   assert.equal(names.whyClosed(addr("10.0.0.2")), "not known");
   assert.match(names.whyClosed(addr("10.0.0.1")), /being written/);
   assert.match(names.whyClosed(addr("10.0.0.7")), /no pod of this node/);
+  assert.match(names.whyClosed(addr("192.0.2.1")), /^the node's/);
 });
 
-test("before policy is known, what the ledger says", () => {
-  const early = eventNames(
-    () => undefined,
-    () => ENDPOINTS,
-  );
-  assert.deepEqual(early.at(addr("10.0.0.1")), { kind: "pod", name: "default/a" });
-  assert.equal(early.rule(5), undefined);
+test("before policy is known nothing has a name", () => {
+  const early = eventNames(() => undefined);
+  assert.deepEqual([early.at(addr("10.0.0.1")), early.rule(5)], [undefined, undefined]);
 });

@@ -3,7 +3,7 @@
 import type { AddressName, EventNames, RuleName } from "../../flow/told.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
 import { podKey } from "../../model/pod.ts";
-import { type Addr, addrEqual } from "../../net/addr.ts";
+import type { Addr } from "../../net/addr.ts";
 import { refText } from "../../policy/order.ts";
 import type { FoundRule } from "../../policy/rule-book.ts";
 
@@ -11,6 +11,8 @@ import type { FoundRule } from "../../policy/rule-book.ts";
 export interface NameSource {
   /** Whose facts count for an address, as `pod default/a`, `node n` or `endpoint 7`. */
   ownerAt(addr: Addr): string | undefined;
+  /** The attachment of this node that has an address. */
+  endpointAt(addr: Addr): Endpoint | undefined;
   rule(number: number): FoundRule | undefined;
   /** Why an attachment is closed; undefined: it is not. */
   whyClosed(id: number): string | undefined;
@@ -32,31 +34,27 @@ export function ruleName({ info, isCurrent }: FoundRule): RuleName {
   };
 }
 
-/**
- * @param source undefined while policy is not known
- * @param endpoints attachments of this node
- */
-export function eventNames(source: () => NameSource | undefined, endpoints: () => readonly Endpoint[]): EventNames {
-  const endpointAt = (addr: Addr) => endpoints().find((e) => e.addrs.some((a) => addrEqual(a, addr)));
-  const nameOfEndpoint = (e: Endpoint | undefined): AddressName | undefined =>
-    e === undefined ? undefined : { kind: "pod", name: endpointName(e) };
+/** @param source undefined while policy is not known: then nothing has a name */
+export function eventNames(source: () => NameSource | undefined): EventNames {
   return {
-    at(addr) {
+    at(addr): AddressName | undefined {
       const owner = source()?.ownerAt(addr);
       const space = owner?.indexOf(" ") ?? -1;
       const [kind, name] = [owner?.slice(0, space), owner?.slice(space + 1) ?? ""];
       if (kind === "pod" || kind === "node") return { kind, name };
       // An attachment of which nothing is known has no facts either.
-      return nameOfEndpoint(endpointAt(addr));
+      const e = source()?.endpointAt(addr);
+      return e === undefined ? undefined : { kind: "pod", name: endpointName(e) };
     },
     rule(number) {
       const found = source()?.rule(number);
       return found === undefined ? undefined : ruleName(found);
     },
     whyClosed(addr) {
-      const e = endpointAt(addr);
-      if (e === undefined) return "no pod of this node has the address any more";
-      return source()?.whyClosed(e.id) ?? "its verdicts were being written";
+      const e = source()?.endpointAt(addr);
+      if (e !== undefined) return source()?.whyClosed(e.id) ?? "its verdicts were being written";
+      if (this.at(addr)?.kind === "node") return "the node's verdicts were being written";
+      return "no pod of this node has the address any more";
     },
   };
 }

@@ -95,6 +95,7 @@ export class PolicyEngine implements NameSource {
   readonly #order = createPolicyOrder();
   #ordered: readonly OrderedTier[] = [];
   #endpoints = new Map<string, Endpoint>();
+  #endpointsByAddr = new Map<string, Endpoint>();
   #localOwners = new Set<string>();
   #unknown: readonly number[] = [];
   /** A write has failed: what stands in the maps is not known. */
@@ -195,6 +196,10 @@ export class PolicyEngine implements NameSource {
     return this.#facts.ownerAt(addr);
   }
 
+  endpointAt(addr: Addr): Endpoint | undefined {
+    return this.#endpointsByAddr.get(addr.text);
+  }
+
   rule(number: number): FoundRule | undefined {
     return this.#book.find(number);
   }
@@ -224,6 +229,7 @@ export class PolicyEngine implements NameSource {
     const owners = new Set<string>();
     const unknown: number[] = [];
     this.#endpoints = new Map(endpoints.map((e) => [String(e.id), e]));
+    this.#endpointsByAddr = new Map(endpoints.flatMap((e) => e.addrs.map((a) => [a.text, e])));
     for (const [i, local] of this.#locals.update(endpoints, cluster, rules.views).entries()) {
       const facts = local?.facts[0];
       if (local === undefined || facts === undefined) {

@@ -7,6 +7,7 @@ import type { Endpoint } from "../../model/endpoint.ts";
 import { createInterner } from "../../model/intern.ts";
 import { addr } from "../../net/addr.ts";
 import { encodeMetricValue, encodePolicyHitKey, HitFlag } from "../../net/gen/bpf-maps.ts";
+import type { HostDevice } from "../../policy/host-parts.ts";
 import type { ShimRequest } from "../cni/shim-frame.ts";
 import type { AgentConfig } from "../config/config.ts";
 import type { Log } from "../log.ts";
@@ -73,8 +74,8 @@ class Bench {
     this.endpoints.push(e as unknown as Endpoint);
   }
 
-  update(): void {
-    this.engine.update(this.source.snapshot().tables, this.endpoints);
+  update(devices: readonly HostDevice[] = []): void {
+    this.engine.update(this.source.snapshot().tables, this.endpoints, devices);
   }
 
   count(rule: number, packets: number): void {
@@ -188,11 +189,11 @@ describe("closed pods", () => {
     look();
     const reason = "Its rules need more than 32 rows";
     assert.deepEqual(policyStatus(bench.sources()).closed, [
-      { id: 5, pod: "default/web", why: "overflow", directions: ["ingress"], reason },
+      { key: "5", name: "default/web", why: "overflow", directions: ["ingress"], reason },
     ]);
     assert.equal(bench.engine.whyClosed(5), reason);
     assert.deepEqual(lines, [
-      ["error", { pod: "default/web", failure: reason }, "closed a pod, since its policies do not fit"],
+      ["error", { endpoint: "default/web", failure: reason }, "closed an endpoint, since its policies do not fit"],
     ]);
     assert.deepEqual(watch.issues(), [
       { path: "endpoints.5", message: `default/web is closed for ingress: ${reason}` },
@@ -203,7 +204,33 @@ describe("closed pods", () => {
     bench.update();
     look();
     assert.deepEqual([policyStatus(bench.sources()).closed, watch.issues()], [[], []]);
-    assert.deepEqual(lines.slice(1), [["info", { entries: 1 }, "pods whose policies did not fit are closed no more"]]);
+    assert.deepEqual(lines.slice(1), [
+      ["info", { entries: 1 }, "endpoints whose policies did not fit are closed no more"],
+    ]);
+  });
+
+  test("the node itself is named when its rules do not fit", () => {
+    const bench = new Bench(new Map([["policy_sets", 64]]));
+    const hostEndpoint = { metadata: { name: "eth0" }, spec: { node: "node-1", interfaceName: "eth0" } };
+    const ports = Array.from({ length: 50 }, (_, i) => 1000 + 2 * i);
+    bench.put(
+      { apiVersion: CALICO, kind: "HostEndpoint", ...hostEndpoint },
+      {
+        ...{ apiVersion: CALICO, kind: "GlobalNetworkPolicy", metadata: { name: "node-ports" } },
+        spec: {
+          selector: "all()",
+          types: ["Ingress"],
+          ingress: [{ action: "Allow", protocol: "TCP", destination: { ports } }],
+        },
+      },
+    );
+    bench.update([{ name: "eth0", ifindex: 3, addrs: [addr("192.0.2.1")] }]);
+    const [closed, ...others] = policyStatus(bench.sources()).closed;
+    assert.deepEqual(others, []);
+    assert.deepEqual(
+      [closed?.name, closed?.why, closed?.directions],
+      ["the node itself (host 3)", "overflow", ["ingress"]],
+    );
   });
 
   test("a pod that the cluster does not show is closed in both directions", () => {
@@ -212,8 +239,8 @@ describe("closed pods", () => {
     bench.update();
     assert.deepEqual(policyStatus(bench.sources()).closed, [
       {
-        id: 5,
-        pod: "default/ghost",
+        key: "5",
+        name: "default/ghost",
         why: "unknown",
         directions: ["ingress", "egress"],
         reason: "The cluster shows no such pod",

@@ -8,11 +8,12 @@ import type { Direction } from "../../policy/rule.ts";
 import { endpointName } from "./event-names.ts";
 import type { PolicyState } from "./policy-engine.ts";
 
-/** An attachment that nothing passes in some direction, whatever its policies say. */
+/** An endpoint that nothing passes in some direction, whatever its policies say. */
 export interface ClosedEndpoint {
-  readonly id: number;
-  /** `namespace/name`, or the container. */
-  readonly pod: string;
+  /** Number of an attachment; `host N` of the node itself, at its device N. */
+  readonly key: string;
+  /** `namespace/name` of a pod, or its container; of the node which device. */
+  readonly name: string;
   /** `unknown`: nobody knows which policies select it. `overflow`: its rules have no room in the tables. */
   readonly why: "unknown" | "overflow";
   readonly directions: readonly Direction[];
@@ -80,24 +81,33 @@ const NO_POLICY: ReadonlySet<ClusterTable> = new Set<ClusterTable>([
   "serviceAccounts",
 ]);
 
-/** Attachments that are closed, whatever their policies say. */
+const BOTH = ["ingress", "egress"] as const;
+
+/** Endpoints that are closed, whatever their policies say. */
 export function closedEndpoints(
   state: Pick<PolicyState, "tables" | "unknown">,
   endpoints: readonly Endpoint[],
 ): ClosedEndpoint[] {
-  const { tables } = state;
-  const unknown = new Set(state.unknown);
-  return endpoints.flatMap((e): ClosedEndpoint[] => {
-    const head = { id: e.id, pod: endpointName(e) };
-    const both = ["ingress", "egress"] as const;
-    if (unknown.has(e.id))
-      return [{ ...head, why: "unknown", directions: both, reason: "The cluster shows no such pod" }];
-    const classes = tables.endpoints.get(String(e.id));
-    const full = classes === undefined ? [] : both.filter((d) => tables.overflow.has(classes[d]));
-    const [first] = full;
-    if (classes === undefined || first === undefined) return [];
-    return [{ ...head, why: "overflow", directions: full, reason: tables.overflow.get(classes[first]) ?? "" }];
+  const { overflow, endpoints: classed } = state.tables;
+  const names = new Map(endpoints.map((e) => [`${e.id}`, endpointName(e)]));
+  const unknown = state.unknown.map((id): ClosedEndpoint => {
+    const key = `${id}`;
+    const name = names.get(key) ?? `endpoint ${key}`;
+    return { key, name, why: "unknown", directions: BOTH, reason: "The cluster shows no such pod" };
   });
+  const full = [...(overflow.size === 0 ? [] : classed)].flatMap(([key, classes]): ClosedEndpoint[] => {
+    const name = names.get(key) ?? hostName(key);
+    const directions = BOTH.filter((d) => overflow.has(classes[d]));
+    const [first] = directions;
+    if (name === undefined || first === undefined) return [];
+    return [{ key, name, why: "overflow", directions, reason: overflow.get(classes[first]) ?? "" }];
+  });
+  return [...unknown, ...full];
+}
+
+/** undefined: the key is not the node's. Classes are also kept for pods that have not come yet: nobody is closed by those. */
+function hostName(key: string): string | undefined {
+  return key.startsWith("host ") ? `the node itself (${key})` : undefined;
 }
 
 function sizeOf(rows: ReadonlyMap<unknown, { readonly length: number } | { readonly size: number }>): number {
