@@ -1,6 +1,7 @@
 /** `twill policy explain`, in a process of its own, over the example's directory. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { runCli } from "../testing.ts";
@@ -36,7 +37,7 @@ IPv6  fd00:10:244:1::10 → fd00:10:244:1::11  ALLOWED
   );
 });
 
-test("a denied flow names what comes near to allowing it", async () => {
+test("a denied flow names what comes near to allowing it, as the documentation shows", async () => {
   const { code, out } = await explain("10.244.1.20", "shop/db", "5432");
   assert.equal(code, 0);
   assert.match(
@@ -44,6 +45,7 @@ test("a denied flow names what comes near to allowing it", async () => {
     /^monitoring\/prometheus → shop\/db {2}5432\/TCP\nIPv4 {2}10\.244\.1\.20 → 10\.244\.1\.11 {2}DENIED\n/,
   );
   assert.doesNotMatch(out, /IPv6/, "an address has one family");
+  assert.ok(readFileSync(new URL("../../../docs/policy.md", import.meta.url), "utf8").includes(out), out);
   assert.match(out, /egress of monitoring\/prometheus: ALLOWED, no policy speaks about it/);
   assert.match(out, /→ end of tier default: deny, decides/);
   assert.match(out, /spec\.ingress\[0\] of ClusterNetworkPolicy monitoring allows this source, but other traffic\n/);
