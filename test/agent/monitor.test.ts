@@ -197,6 +197,10 @@ test("what policies did is counted for each: verdicts, and those that staged pol
   assert.equal(of(after, "no-83-soon").hits.packets, 0, "what is staged decides nothing");
   const end = of(after, "nothing-to-client").rules.find((r) => r.path === "end of tier default");
   assert.ok((end?.stagedHits.packets ?? 0) > 0);
+  assert.match(
+    await node.cli("policy", "hits"),
+    /^NetworkPolicy\.projectcalico\.org default\/no-81 +ingress +[^\n]* deny +[1-9]/m,
+  );
   const scraped = await metrics();
   assert.match(scraped, /^twill_policy_ready 1$/m);
   assert.match(scraped, /^twill_policies\{mode="stage"\} 2$/m);

@@ -2,8 +2,9 @@
 
 import type { Command } from "commander";
 import { type Io, UsageError } from "../io.ts";
-import { withJson } from "../options.ts";
+import { withJson, withNodeOptions } from "../options.ts";
 import type { ExplainOptions } from "../policy/explain.ts";
+import type { HitsOptions } from "../policy/hits.ts";
 import type { MatrixOptions } from "../policy/matrix.ts";
 import { collect, type WorldOptions, withWorldOptions } from "../policy/sources.ts";
 import type { TestOptions } from "../policy/test.ts";
@@ -91,6 +92,16 @@ function addLint(policy: Command, io: Io): void {
   });
 }
 
+function addHits(policy: Command, io: Io): void {
+  withJson(withNodeOptions(policy.command("hits [what...]")))
+    .description("how often rules decided on this node, all or those of one policy, and what staged ones would have")
+    .option("--all", "also rules that decided nothing")
+    .action(async (what: string[], options: HitsOptions) => {
+      const { hitsCommand } = await import("../policy/hits.ts");
+      await hitsCommand(io, what, options);
+    });
+}
+
 /** Adds the commands. */
 export function addPolicy(program: Command, io: Io): void {
   const policy = program.command("policy").description("what policies say, and why");
@@ -99,6 +110,7 @@ export function addPolicy(program: Command, io: Io): void {
   addMatrix(policy, io);
   addTest(policy, io);
   addLint(policy, io);
+  addHits(policy, io);
   withJson(policy.command("validate <paths...>"))
     .description("whether the objects in files would be taken; - is standard input")
     .action(async (paths: string[], options: ValidateOptions) => {
