@@ -233,9 +233,20 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
 
 /** What this agent does for all nodes, while it is the one that does. */
 async function leading({ config, agent, parts }: Started, signal: AbortSignal): Promise<void> {
-  if (!config.givesNodeCidrs) return;
-  const { startNodeCidrs } = await import("./leader/start.ts");
-  await startNodeCidrs(config, USER_AGENT, parts.log, () => parts.source.isSynced() && agent.hasBareNodes(), signal);
+  const { log, source } = parts;
+  if (config.cluster.kind !== "kube") return;
+  const { startNodeCidrs, startPolicyStatus } = await import("./leader/start.ts");
+  await Promise.all([
+    config.givesNodeCidrs &&
+      startNodeCidrs(config, USER_AGENT, log, () => source.isSynced() && agent.hasBareNodes(), signal),
+    config.policy.writesStatus &&
+      startPolicyStatus(
+        config,
+        USER_AGENT,
+        { log, reports: source.reports, wanted: () => agent.wantedConditions() },
+        signal,
+      ),
+  ]);
 }
 
 function sourceChoice({ cluster, kubeconfig }: AgentConfig): SourceChoice {

@@ -20,6 +20,7 @@ import { CLOSED_CLASSES, ENDPOINTS_MAP, planEndpoint, presentClasses } from "../
 import { CONFIG_KEY, hasHostPolicy } from "../plan/map-rows.ts";
 import { isPodLink, MIN_MTU_BYTES } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
+import type { Policy } from "../policy/rule.ts";
 import type { EndpointClasses } from "../policy/table.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
@@ -31,6 +32,7 @@ import type { Log } from "./log.ts";
 import { withApi } from "./policy/api-failsafe.ts";
 import { eventNames } from "./policy/event-names.ts";
 import { knownTables } from "./policy/known-tables.ts";
+import { conditionsFor, type WantedConditions } from "./policy/object-conditions.ts";
 import { OverflowWatch } from "./policy/overflow-watch.ts";
 import { PolicyEngine, type PolicyState } from "./policy/policy-engine.ts";
 import type { PolicyHits } from "./policy/policy-hits.ts";
@@ -109,6 +111,7 @@ export class NodeAgent {
   /** {@link #policy}, or what becomes it with the first update. */
   #engine: PolicyEngine | undefined;
   #policyWaitsFor: readonly string[] = [];
+  #conditions: { readonly policies: readonly Policy[]; readonly say: WantedConditions } | undefined;
   #policyProblem: string | undefined;
   readonly #overflow: OverflowWatch;
   readonly #wire: WireDevices;
@@ -344,6 +347,15 @@ export class NodeAgent {
   get policyProblem(): string | undefined {
     if (this.#policyProblem !== undefined || this.#policyWaitsFor.length === 0) return this.#policyProblem;
     return `Changes wait for the first answer about ${this.#policyWaitsFor.join(", ")}`;
+  }
+
+  /** What should stand on the objects of policies, the same function for as long as they are the same; undefined: not known. */
+  wantedConditions(): WantedConditions | undefined {
+    const policies = this.policyProblem === undefined ? this.#policy?.policies() : undefined;
+    if (policies === undefined) return undefined;
+    if (this.#conditions?.policies !== policies)
+      this.#conditions = { policies, say: conditionsFor(policies, this.#parts.config.policy.mode) };
+    return this.#conditions.say;
   }
 
   /** How often rules decided; undefined: policy is not known yet. */

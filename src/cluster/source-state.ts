@@ -5,6 +5,7 @@ import type { Interner } from "../model/intern.ts";
 import { createInterner } from "../model/intern.ts";
 import { createStore, type Store } from "../store/store.ts";
 import type { RowChange } from "../store/table.ts";
+import { createReports, type Reports } from "./reports.ts";
 import type { ClusterRows, ClusterTable, ObjectProblem, SourceHealth, TableHealth, TableState } from "./source.ts";
 import { type AnyRow, isSameRow, TABLE_KINDS, TABLE_NAMES, type TableKind } from "./tables.ts";
 
@@ -30,6 +31,7 @@ interface Live {
 export interface SourceState {
   readonly store: Store<ClusterRows>;
   readonly interner: Interner;
+  readonly reports: Reports;
   /** Changes rows of a table; rows that say the same as before are left alone. */
   change(table: ClusterTable, changes: Iterable<RowChange<AnyRow>>): void;
   /** Changes rows of several tables at once. */
@@ -137,7 +139,6 @@ export function createSourceState(
   kinds: readonly TableKind[] = TABLE_KINDS,
 ): SourceState {
   const store = createStore<ClusterRows>(TABLE_NAMES);
-  const interner = createInterner();
   const problems = createProblems();
   const listeners = new Set<() => void>();
   const live = new Map<ClusterTable, Live>(kinds.map((k) => [k.table, newLive(false, nowMs())]));
@@ -159,7 +160,8 @@ export function createSourceState(
 
   return {
     store,
-    interner,
+    interner: createInterner(),
+    reports: createReports(),
     changeAll,
     change: (table, changes) => changeAll(new Map([[table, changes]])),
     problem: problems.set,

@@ -21,6 +21,7 @@ import type { ClusterNetworkPolicy } from "../model/policy/cluster-network-polic
 import type { NetworkPolicy } from "../model/policy/network-policy.ts";
 import type { EndpointSlice, Service, ServiceAccount } from "../model/service.ts";
 import type { Change, Snapshot } from "../store/store.ts";
+import type { Reports } from "./reports.ts";
 
 /** The tables of the cluster. Keys: an object's name, or `namespace/name` where it stands in one. */
 export interface ClusterRows {
@@ -152,6 +153,8 @@ export interface ClusterSource {
   /** Resolves when synced. @throws the signal's reason when it is aborted before */
   whenSynced(signal: AbortSignal): Promise<void>;
   health(): SourceHealth;
+  /** Of the objects whose status can be written; none where objects are files. */
+  readonly reports: Pick<Reports, "all" | "version">;
   /** Sets or, by null, removes annotations of a node. @throws ClusterError */
   patchNodeAnnotations(
     node: string,

@@ -37,6 +37,8 @@ export interface AgentConfig {
     readonly mode: PolicyMode;
     /** What no policy of the node itself closes. */
     readonly failsafes: Failsafes;
+    /** This agent may be the one that writes the status of policies. */
+    readonly writesStatus: boolean;
     /** For how long an ADD waits for its pod's object. */
     readonly startTimeoutMs: number;
   };
@@ -139,6 +141,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
     policy: {
       mode: c.policy.mode,
       failsafes: { ingress: c.policy.failsafe.inbound, egress: c.policy.failsafe.outbound },
+      writesStatus: c.policy.writeStatus,
       startTimeoutMs: c.policy.startTimeoutSeconds * 1000,
     },
     ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },

@@ -123,6 +123,12 @@ const policy = z.strictObject({
       ),
     })
     .prefault({}),
+  writeStatus: z
+    .boolean()
+    .default(true)
+    .describe(
+      "Write onto policies whether they are accepted and enforced, where their kind has a status; one agent at a time does it",
+    ),
   startTimeoutSeconds: z
     .int()
     .min(1)

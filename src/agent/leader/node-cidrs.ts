@@ -3,11 +3,11 @@
  * as long as there is something to give: a cluster whose nodes all have their CIDRs pays nothing for it.
  */
 
-import type { LeaderApi, LeaseState } from "../../cluster/leader-api.ts";
+import type { LeaderApi } from "../../cluster/leader-api.ts";
 import { type ClusterPool, carveNodeCidrs } from "../../ipam/carve.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "../reconcile/failures.ts";
-import { LEASE_SECONDS, nextMove, observe, type Seen } from "./election.ts";
+import { Tenure } from "./tenure.ts";
 
 /** What giving needs. */
 export interface CidrDutyParts {
@@ -28,17 +28,16 @@ export interface CidrDutyParts {
 
 /** Between two looks at whether there is anything to give; spread, so that a thousand agents do not knock at once. */
 const LOOK_MS = 2_000;
-/** A holder stops giving when so much of the Lease's time has passed. */
-const SAFE_MS = (LEASE_SECONDS * 1000 * 2) / 3;
 
 /** One for the life of an agent. */
 export class CidrDuty {
   readonly #parts: CidrDutyParts;
-  #seen: Seen | undefined;
+  readonly #tenure: Tenure;
   #told = "";
 
   constructor(parts: CidrDutyParts) {
     this.#parts = parts;
+    this.#tenure = new Tenure(parts);
   }
 
   /** Looks, again and again, until the signal falls. Never throws. */
@@ -57,22 +56,7 @@ export class CidrDuty {
 
   /** Tries to become the giver, gives what there is to give, and gives the Lease up. @returns nodes served */
   async once(signal: AbortSignal): Promise<number> {
-    const held = await this.#take(signal);
-    if (held === undefined) return 0;
-    // Nothing is begun, and nothing waited for, that could reach the API after somebody else may have taken the Lease.
-    const safe = AbortSignal.any([signal, AbortSignal.timeout(SAFE_MS)]);
-    try {
-      return await this.#give(safe);
-    } finally {
-      await this.#release(held, signal);
-    }
-  }
-
-  async #take(signal: AbortSignal): Promise<LeaseState | undefined> {
-    const { api, self, nowMs } = this.#parts;
-    this.#seen = observe(this.#seen, await api.readLease(signal), nowMs());
-    const move = nextMove(self, this.#seen, nowMs());
-    return move.kind === "wait" ? undefined : api.writeLease(move.write, this.#seen.lease?.version, signal);
+    return (await this.#tenure.hold(signal, (safe) => this.#give(safe))) ?? 0;
   }
 
   async #give(signal: AbortSignal): Promise<number> {
@@ -96,13 +80,5 @@ export class CidrDuty {
     if (text !== this.#told && text !== "")
       this.#parts.log.warn({ reasons: problems }, "not every node can be given pod CIDRs");
     this.#told = text;
-  }
-
-  async #release(held: LeaseState, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#parts.api.writeLease({ ...held, holder: "" }, held.version, signal);
-    } catch {
-      // It expires by itself.
-    }
   }
 }

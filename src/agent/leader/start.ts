@@ -2,13 +2,17 @@
 
 import { findConnectionConfig } from "../../cluster/kube/find-config.ts";
 import { createKubeLeaderApi } from "../../cluster/kube/kube-leader-api.ts";
+import { createKubeStatusApi } from "../../cluster/kube/kube-status-api.ts";
 import type { AgentConfig } from "../config/config.ts";
 import type { Log } from "../log.ts";
 import { pause } from "../pause.ts";
 import { CidrDuty } from "./node-cidrs.ts";
+import { StatusDuty, type StatusDutyParts } from "./policy-status.ts";
 
-/** Namespace and name of the Lease. */
-const LEASE = { namespace: "kube-system", name: "twill-node-cidrs" } as const;
+/** Namespace and names of the Leases. */
+const LEASES = "kube-system";
+const CIDRS = { namespace: LEASES, name: "twill-node-cidrs" } as const;
+const STATUS = { namespace: LEASES, name: "twill-policy-status" } as const;
 
 /** Gives CIDRs to nodes until the signal falls. @throws ClusterError when it is not said how to reach the API */
 export async function startNodeCidrs(
@@ -19,8 +23,22 @@ export async function startNodeCidrs(
   signal: AbortSignal,
 ): Promise<void> {
   const connection = await findConnectionConfig(config.kubeconfig, process.env);
-  using api = createKubeLeaderApi({ config: connection, userAgent, ...LEASE });
+  using api = createKubeLeaderApi({ config: connection, userAgent, ...CIDRS });
   const { nodeName: self, clusterPools: pools } = config;
   const nowMs = () => performance.now();
   await new CidrDuty({ api, self, pools, log, isNeeded, nowMs, pause, random: Math.random }).run(signal);
+}
+
+/** Writes what became of policies onto them until the signal falls. @throws ClusterError when it is not said how to reach the API */
+export async function startPolicyStatus(
+  config: AgentConfig,
+  userAgent: string,
+  parts: Pick<StatusDutyParts, "log" | "reports" | "wanted">,
+  signal: AbortSignal,
+): Promise<void> {
+  const connection = await findConnectionConfig(config.kubeconfig, process.env);
+  using leader = createKubeLeaderApi({ config: connection, userAgent, ...STATUS });
+  using api = createKubeStatusApi({ config: connection, userAgent });
+  const nowMs = () => performance.now();
+  await new StatusDuty({ ...parts, leader, api, self: config.nodeName, nowMs, pause, random: Math.random }).run(signal);
 }

@@ -123,6 +123,11 @@ export class PolicyEngine implements NameSource {
     this.#clusterFacts = new ClusterFacts(this.#facts, options.node);
   }
 
+  /** All that are in force, those that are staged included; undefined: nothing has been applied yet. */
+  policies(): readonly Policy[] | undefined {
+    return this.#lastRules?.policies;
+  }
+
   /** Tables that the policies ask for beside those that all policies follow from. */
   wants(cluster: PolicyObjects): ReadonlySet<ServiceTable> {
     return this.#rules.read(cluster).wants;

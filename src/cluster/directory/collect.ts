@@ -13,6 +13,8 @@ export interface KeptFile {
     readonly table: ClusterTable;
     readonly key: string;
     readonly row: AnyRow;
+    /** No version of the object: what stands for one that is refused. */
+    readonly isClosed?: true;
   }[];
   readonly problems: readonly ObjectProblem[];
 }
@@ -36,7 +38,8 @@ export function keepGood(path: string, content: FileContent, before: KeptFile): 
     }
     problems.push({ table, key, subject: `${path}#${place}`, issues: o.issues });
     const old = before.rows.find((r) => r.table === table && r.key === key);
-    if (old !== undefined) rows.push({ ...old, place });
+    if (old !== undefined && old.isClosed !== true) rows.push({ ...old, place });
+    else if (o.closed !== undefined) rows.push({ place, table, key, row: o.closed, isClosed: true });
   }
   for (const b of content.broken)
     problems.push({ table: undefined, key: undefined, subject: `${path}#${b.place}`, issues: b.issues });

@@ -185,6 +185,7 @@ export function createDirectorySource(options: DirectorySourceOptions): ClusterS
     stateOf: (table) => state.stateOf(table),
     isSynced: () => state.isSynced(),
     whenSynced: (signal) => state.whenSynced(signal),
+    reports: state.reports,
     health: () => state.health(),
     patchNodeAnnotations: (node) => readOnly(`annotate node "${node}"`),
     patchNodeConditions: (node) => readOnly(`set conditions of node "${node}"`),

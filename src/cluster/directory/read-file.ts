@@ -3,6 +3,7 @@
 import { parseAllDocuments } from "yaml";
 import type { Issue } from "../../base/issue.ts";
 import type { Interner } from "../../model/intern.ts";
+import { closedRow } from "../closed-object.ts";
 import { type AnyRow, findTableKind, keyOfRaw, type TableKind } from "../tables.ts";
 
 /** Documents of one file, and items of one `List`, that are read. */
@@ -17,6 +18,8 @@ export interface FileObject {
   /** undefined: could not be read, see `issues`. */
   readonly row: AnyRow | undefined;
   readonly issues: readonly Issue[];
+  /** What stands for a refused object of which no earlier version is known. */
+  readonly closed: AnyRow | undefined;
 }
 
 /** An object that no table is for. */
@@ -81,7 +84,8 @@ function createReader(interner: Interner) {
     const parsed = table.parse(value, interner);
     const key = parsed.ok ? table.keyOf(parsed.value) : keyOfRaw(table, value);
     const [row, issues] = parsed.ok ? [parsed.value, []] : [undefined, parsed.error];
-    objects.push({ place, kind: table, key, row, issues });
+    const closed = parsed.ok ? undefined : closedRow(table, value, interner);
+    objects.push({ place, kind: table, key, row, issues, closed });
   }
   return { content: { objects, others, broken }, broken, take };
 }

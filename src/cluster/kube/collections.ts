@@ -30,6 +30,7 @@ export async function followCollections(
   while (!signal.aborted) {
     const ends: WhyEnded[] = [];
     for (const path of paths) {
+      sink.from(path);
       const end = await runListWatch({ ...how, path, mayBeAbsent: isOptional }, sink, signal);
       if (end !== undefined) ends.push(end);
     }

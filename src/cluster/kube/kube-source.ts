@@ -88,6 +88,7 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
     onChange: (listener) => state.onChange(listener),
     isSynced: () => state.isSynced(),
     whenSynced: (signal) => state.whenSynced(signal),
+    reports: state.reports,
     health: () => state.health(),
     async patchNodeAnnotations(node, annotations, signal) {
       const body = { metadata: { annotations } };

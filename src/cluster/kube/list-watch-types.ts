@@ -11,6 +11,8 @@ export interface WatchChange {
 
 /** Receives what happens. Calls come one after the other. */
 export interface ListWatchSink {
+  /** What comes from now on is of this collection. */
+  from(path: string): void;
   /** A list begins: what was taken of an unfinished one is void. */
   listBegins(): void;
   listed(objects: readonly unknown[]): void;
