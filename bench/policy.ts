@@ -4,19 +4,19 @@ import { spawnSync } from "node:child_process";
 import { setImmediate } from "node:timers/promises";
 import type { BenchOptions } from "./path.ts";
 import { AppliedBench, appliedSpecs } from "./policy/applied.ts";
-import { FULL_SIZE, TINY_SIZE } from "./policy/cluster.ts";
+import { type ClusterSize, FULL_SIZE, TINY_SIZE } from "./policy/cluster.ts";
 import { incrementalSpecs, measureIncremental } from "./policy/incremental.ts";
 import { RuleCost, ruleCostSpecs } from "./policy/rule-cost.ts";
 import { type RowWithRanges, type Sample, summarize } from "./stats.ts";
 
 /** Changes of each kind in each round, and rules that a packet meets. */
-const FULL = { size: FULL_SIZE, changes: 40, rules: 10_000 } as const;
+const FULL = { size: FULL_SIZE, changes: 20, rules: 10_000 } as const;
 const QUICK = { size: TINY_SIZE, changes: 5, rules: 200 } as const;
 
 /** Programs of the peers, with their Debian packages. */
 const PEERS = { "iptables-legacy-restore": "iptables", ipset: "ipset", nft: "nftables" };
 
-/** The parts one after the other, so that none runs while another is timed; rounds inside of each. */
+/** The parts one after the other, so that none runs while another is timed. */
 export async function benchPolicy(options: BenchOptions): Promise<RowWithRanges[]> {
   const missing = Object.entries(PEERS).filter(([program]) => spawnSync("which", [program]).status !== 0);
   if (missing.length > 0)
@@ -28,35 +28,25 @@ export async function benchPolicy(options: BenchOptions): Promise<RowWithRanges[
     options.signal.throwIfAborted();
     samples.push(...measureIncremental(size, changes, round, options.log));
   }
-  await rounds(
-    options,
-    samples,
-    (stack) => AppliedBench.open(stack, size, options.log),
-    async (bench, round) => bench.measure(changes, round),
-  );
-  await rounds(
-    options,
-    samples,
-    (stack) => RuleCost.open(stack, rules, options.log),
-    (bench, round) => bench.measure(round, options),
-  );
+  samples.push(...(await applied(size, changes, options)), ...(await ruleCost(rules, options)));
   return summarize(
     [...incrementalSpecs(size.policies), ...appliedSpecs(size.policies), ...ruleCostSpecs(rules)],
     samples,
   );
 }
 
-/** Sets up a part, measures all its rounds, and removes it. */
-async function rounds<Bench>(
-  options: BenchOptions,
-  samples: Sample[],
-  open: (stack: AsyncDisposableStack) => Promise<Bench>,
-  measure: (bench: Bench, round: number) => Promise<Sample[]>,
-): Promise<void> {
+async function applied(size: ClusterSize, changes: number, options: BenchOptions): Promise<Sample[]> {
   await using stack = new AsyncDisposableStack();
-  const bench = await open(stack);
-  for (let round = 0; round < options.rounds; round++) {
-    options.signal.throwIfAborted();
-    samples.push(...(await measure(bench, round)));
-  }
+  const bench = await AppliedBench.open(stack, size, options.log);
+  options.signal.throwIfAborted();
+  // Awaited here: what is measured goes with the stack.
+  return await bench.measure(changes * options.rounds);
+}
+
+async function ruleCost(rules: number, options: BenchOptions): Promise<Sample[]> {
+  await using stack = new AsyncDisposableStack();
+  const bench = await RuleCost.open(stack, rules, options.log);
+  const samples: Sample[] = [];
+  for (let round = 0; round < options.rounds; round++) samples.push(...(await bench.measure(round, options)));
+  return samples;
 }

@@ -17,7 +17,7 @@ import { API_KINDS, type ClusterSize, makeCluster, NODE_ADDRESSES } from "./clus
 import type { RawObject } from "./policies.ts";
 
 /** Longer than this nobody waits for a change: it had nothing to do on this node. */
-const PATIENCE_MS = 2000;
+const PATIENCE_MS = 1000;
 /** Between two looks at the kernel's maps, milliseconds. */
 const LOOK_MS = 0.1;
 /** Between two changes. */

@@ -77,6 +77,7 @@ function bridges(from: PolicyTables, to: PolicyTables): { class: number; identit
  * own row before the default changes, and loses one that it no longer needs after.
  */
 export function changeTables(from: PolicyTables, to: PolicyTables): TableChange {
+  if (from === to) return { before: [], after: [] };
   const before: TableWrite[] = [];
   const after: TableWrite[] = [];
   forChanged(

@@ -4,7 +4,7 @@
  */
 
 import type { Family } from "../net/addr.ts";
-import { infoKey, namesIn, type PolicyClass, stepInfo } from "./classes.ts";
+import { infoKey, namesOfClass, type PolicyClass, stepInfo } from "./classes.ts";
 import type { Identity } from "./identity.ts";
 import type { Numbers } from "./numbers.ts";
 import type { Step } from "./order.ts";
@@ -68,7 +68,7 @@ export class ClassAnswers {
   constructor(of: PolicyClass, parts: AnswerParts) {
     this.of = of;
     this.#parts = parts;
-    this.#asked = of.direction === "egress" ? namesIn(of.steps) : new Set();
+    this.#asked = of.direction === "egress" ? namesOfClass(of) : new Set();
     this.#always = of.steps.flatMap((s, i) => (s.kind === "end" || s.rule.peer.kind === "any" ? [i] : []));
   }
 

@@ -54,6 +54,18 @@ export function classOf(tiers: readonly OrderedTier[], endpoint: Endpoint, direc
   return { key: `${direction} ${walkText.join(";")} ${namesText.join(",")}`, direction, steps, names };
 }
 
+const namesOfClasses = new WeakMap<PolicyClass, ReadonlySet<string>>();
+
+/** Names of ports that the class's rules ask for. */
+export function namesOfClass(of: PolicyClass): ReadonlySet<string> {
+  let names = namesOfClasses.get(of);
+  if (names === undefined) {
+    names = namesIn(of.steps);
+    namesOfClasses.set(of, names);
+  }
+  return names;
+}
+
 const atomsOfClasses = new WeakMap<PolicyClass, ReadonlyMap<string, Atom>>();
 
 /** The atoms that the class's rules ask about their peers, by their keys. */

@@ -2,7 +2,7 @@
 
 import type { Family } from "../net/addr.ts";
 import { ClassAnswers, type FoundAnswers } from "./class-answers.ts";
-import { atomsOfClass, classOf, type Endpoint, namesIn, type PolicyClass } from "./classes.ts";
+import { atomsOfClass, classOf, type Endpoint, namesOfClass, type PolicyClass } from "./classes.ts";
 import type { Identity, Partition } from "./identity.ts";
 import { createNumbers, type Numbers } from "./numbers.ts";
 import type { OrderedTier } from "./order.ts";
@@ -61,6 +61,15 @@ interface Classed {
   readonly egress: PolicyClass;
 }
 
+/** The last tables, and what they were made from. */
+interface Compiled {
+  readonly classes: ReadonlyMap<string, PolicyClass>;
+  readonly classed: readonly Classed[];
+  /** Of the partition. */
+  readonly revision: number;
+  readonly tables: PolicyTables;
+}
+
 /** Where the tables of one compilation grow. */
 interface Draft {
   readonly classes: Map<number, ClassRow>;
@@ -96,6 +105,7 @@ class TableCompiler implements Compiler {
   #families: ReadonlyMap<number, Family> = new Map();
   #totals: Record<Family, number> = { 4: 0, 6: 0 };
   #current: Wanted | undefined;
+  #last: Compiled | undefined;
   #rules: ReadonlyMap<number, RuleInfo> = new Map();
   #rulesFrom: readonly ReadonlyMap<number, RuleInfo>[] = [];
 
@@ -142,7 +152,7 @@ class TableCompiler implements Compiler {
     const atoms = new Map<string, Atom>();
     for (const of of classes.values()) for (const [key, atom] of atomsOfClass(of)) atoms.set(key, atom);
     const egress = [...classes.values()].filter((c) => c.direction === "egress");
-    return { classes, classed, atoms, names: new Set(egress.flatMap((c) => [...namesIn(c.steps)])) };
+    return { classes, classed, atoms, names: new Set(egress.flatMap((c) => [...namesOfClass(c)])) };
   }
 
   /** The classes of an endpoint: the same objects as long as the same policies select it. */
@@ -157,27 +167,45 @@ class TableCompiler implements Compiler {
     return now;
   }
 
+  /** The same object as the last time when nothing is different. */
   #tables({ classes, classed }: Wanted, partition: Partition): PolicyTables {
+    const revision = partition.revision();
+    const last = this.#last;
+    if (last?.classes !== classes || last.revision !== revision) {
+      const tables = this.#compiled(classes, classed, partition);
+      this.#last = { classes, classed, revision, tables };
+      return tables;
+    }
+    const isSame = last.classed.length === classed.length && last.classed.every((c, i) => c === classed[i]);
+    const tables = isSame ? last.tables : { ...last.tables, endpoints: this.#endpoints(classed) };
+    this.#last = { ...last, classed, tables };
+    return tables;
+  }
+
+  #compiled(
+    classes: ReadonlyMap<string, PolicyClass>,
+    classed: readonly Classed[],
+    partition: Partition,
+  ): PolicyTables {
     this.#follow(classes, partition);
-    const totals = this.#totals;
     const draft = newDraft();
     const rules: ReadonlyMap<number, RuleInfo>[] = [];
     for (const of of classes.values()) {
       const number = this.#classNumbers.numberOf(of.key);
-      const found = this.#answersOf(of).found(this.#identities, totals);
+      const found = this.#answersOf(of).found(this.#identities, this.#totals);
       if (this.#add(draft, number, found)) rules.push(found.rules);
     }
     this.#classNumbers.keep((number) => draft.classes.has(number));
     this.#setNumbers.keep((number) => draft.sets.has(number));
-    const endpoints = new Map<string, EndpointClasses>();
-    for (const e of classed)
-      endpoints.set(e.key, {
-        ingress: this.#classNumbers.numberOf(e.ingress.key),
-        egress: this.#classNumbers.numberOf(e.egress.key),
-      });
     const { classes: rows, peers, sets, overflow } = draft;
     const identities = this.#families;
+    const endpoints = this.#endpoints(classed);
     return { classes: rows, peers, sets, overflow, endpoints, identities, rules: this.#takeRules(rules) };
+  }
+
+  #endpoints(classed: readonly Classed[]): Map<string, EndpointClasses> {
+    const numberOf = (of: PolicyClass) => this.#classNumbers.numberOf(of.key);
+    return new Map(classed.map((e) => [e.key, { ingress: numberOf(e.ingress), egress: numberOf(e.egress) }]));
   }
 
   /** Follows the classes and the partition: answers of what came, nothing of what is gone. */

@@ -58,20 +58,13 @@ test("bench path", async () => {
 
 test("bench policy", async () => {
   const rows = await rowsOf("policy");
-  for (const what of [
-    "cold",
-    "heap",
-    "policy-change.p50",
-    "namespace-label.p99",
-    "applied.pod-label.p99",
-    "applied.rss",
-  ])
+  for (const what of ["cold", "heap", "policy-change.p50", "namespace-label.p99", "applied.policy.p99", "applied.rss"])
     assert.ok(rows.has(`policy.200.${what}`), what);
   const peers = ["iptables", "iptables+ipset", "nft", "nft+sets"];
   for (const what of ["rtt.p50", "rtt.p99", "conn-rate"])
     assert.deepEqual(
       Object.keys(rows.get(`policy.200.${what}`)?.peers ?? {}).sort(),
-      [...peers, "kernel-routing", "twill-without-rules"],
+      [...peers, "kernel-routing", "twill-without-rules"].sort(),
       what,
     );
   assert.deepEqual(Object.keys(rows.get("policy.200.load")?.peers ?? {}), peers);
