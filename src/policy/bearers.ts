@@ -45,8 +45,8 @@ class Index<K, P> {
     return this.#map.get(key) ?? [];
   }
 
-  entries(): Iterable<[K, Set<P>]> {
-    return this.#map;
+  forEach(call: (profiles: ReadonlySet<P>, key: K) => void): void {
+    this.#map.forEach(call);
   }
 }
 
@@ -69,13 +69,15 @@ export function createBearers<P>(): Bearers<P> {
   return {
     add: (profile, borne) => change(profile, borne, true),
     delete: (profile, borne) => change(profile, borne, false),
-    *of(atom) {
-      if (atom.kind === "entity") yield* byWord.get(`entity ${atom.entity}`);
-      else if (atom.kind === "service") yield* byWord.get(`service ${atom.namespace}/${atom.name}`);
-      else if (atom.kind === "named-port") yield* byWord.get(`port ${portText(atom)}`);
-      else
-        for (const [labels, profiles] of byLabels.get(atom.domain)?.entries() ?? [])
-          if (matchesLabels(atom.expr, labels)) yield* profiles;
+    of(atom) {
+      if (atom.kind === "entity") return byWord.get(`entity ${atom.entity}`);
+      if (atom.kind === "service") return byWord.get(`service ${atom.namespace}/${atom.name}`);
+      if (atom.kind === "named-port") return byWord.get(`port ${portText(atom)}`);
+      const found: P[] = [];
+      byLabels.get(atom.domain)?.forEach((profiles, labels) => {
+        if (matchesLabels(atom.expr, labels)) found.push(...profiles);
+      });
+      return found;
     },
     ofPortName: (name) => byWord.get(`name ${name}`),
   };

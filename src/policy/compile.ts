@@ -104,6 +104,8 @@ class TableCompiler implements Compiler {
   #identities: readonly Identity[] = [];
   #families: ReadonlyMap<number, Family> = new Map();
   #totals: Record<Family, number> = { 4: 0, 6: 0 };
+  /** How many classes ask for which atom. */
+  readonly #atomUsers = new Map<string, number>();
   #current: Wanted | undefined;
   #last: Compiled | undefined;
   #rules: ReadonlyMap<number, RuleInfo> = new Map();
@@ -133,7 +135,7 @@ class TableCompiler implements Compiler {
     this.#current = wanted;
     const hasSameQuestions = old !== undefined && isSameQuestions(old, wanted);
     if (old !== undefined && !(hasSameQuestions && hasSameKeys(old.classes, wanted.classes))) {
-      if (!hasSameQuestions) partition.use(new Map([...old.atoms, ...wanted.atoms]), old.names.union(wanted.names));
+      if (!hasSameQuestions) partition.useAlso(wanted.atoms, wanted.names);
       yield this.#tables(old, partition);
       if (!hasSameQuestions) yield this.#tables(wanted, partition);
     }
@@ -149,10 +151,27 @@ class TableCompiler implements Compiler {
     const classes = new Map(classed.flatMap((c) => [c.ingress, c.egress].map((of) => [of.key, of] as const)));
     const last = this.#current;
     if (last !== undefined && hasSameKeys(last.classes, classes)) return { ...last, classed };
-    const atoms = new Map<string, Atom>();
-    for (const of of classes.values()) for (const [key, atom] of atomsOfClass(of)) atoms.set(key, atom);
+    const atoms = this.#countAtoms(last?.classes ?? new Map(), classes);
     const egress = [...classes.values()].filter((c) => c.direction === "egress");
     return { classes, classed, atoms, names: new Set(egress.flatMap((c) => [...namesOfClass(c)])) };
+  }
+
+  /** All atoms of the classes. */
+  #countAtoms(
+    before: ReadonlyMap<string, PolicyClass>,
+    now: ReadonlyMap<string, PolicyClass>,
+  ): ReadonlyMap<string, Atom> {
+    const atoms = new Map(this.#current?.atoms);
+    const count = (atom: Atom, key: string, by: 1 | -1) => {
+      const users = (this.#atomUsers.get(key) ?? 0) + by;
+      if (users > 0) this.#atomUsers.set(key, users);
+      else this.#atomUsers.delete(key);
+      if (users > 0) atoms.set(key, atom);
+      else atoms.delete(key);
+    };
+    for (const [key, of] of now) if (!before.has(key)) for (const [k, atom] of atomsOfClass(of)) count(atom, k, 1);
+    for (const [key, of] of before) if (!now.has(key)) for (const [k, atom] of atomsOfClass(of)) count(atom, k, -1);
+    return atoms;
   }
 
   /** The classes of an endpoint: the same objects as long as the same policies select it. */

@@ -64,6 +64,8 @@ export interface IdentityChanges {
 export interface Partition {
   /** All atoms and port names in use: others are forgotten. */
   use(atoms: ReadonlyMap<string, Atom>, portNames: ReadonlySet<string>): void;
+  /** These atoms and names beside those in use. */
+  useAlso(atoms: ReadonlyMap<string, Atom>, portNames: ReadonlySet<string>): void;
   /** An atom's number, the same for as long as it is in use; undefined: it is not. */
   numberOf(atom: Atom): number | undefined;
   /** Overlays, all of them. Several may have the same prefix. */
@@ -87,6 +89,12 @@ export const FIRST_IDENTITY = 256;
 const WORLD: ReadonlySet<Entity> = new Set<Entity>(["world"]);
 /** What is known of what is not known. */
 const UNKNOWN: Facts = { entities: WORLD, labels: new Map(), services: new Set(), namedPorts: [] };
+
+/** An atom that comes into use, or goes out of it. */
+interface AtomChange {
+  readonly atom: Atom;
+  readonly by: 1 | -1;
+}
 
 /** A change of more atoms than this concerns all profiles. */
 const MANY_ATOMS = 200;
@@ -157,24 +165,36 @@ class AddressPartition implements Partition {
 
   use(wanted: ReadonlyMap<string, Atom>, portNames: ReadonlySet<string>): void {
     this.#settle(false);
-    const changed: { readonly atom: Atom; readonly by: 1 | -1 }[] = [];
-    for (const [key, { number, atom }] of this.#atoms) {
-      if (wanted.has(key)) continue;
+    const changed: AtomChange[] = [];
+    this.#atoms.forEach(({ number, atom }, key) => {
+      if (wanted.has(key)) return;
       this.#atoms.delete(key);
+      this.#atomNumbers.forget(key);
       changed.push({ atom, by: -1 });
       if (atom.kind === "labels") this.#answers.remove(number, atom.domain);
-    }
-    if (changed.length > 0) {
-      const kept = new Set(Array.from(this.#atoms.values(), (a) => a.number));
-      this.#atomNumbers.keep((number) => kept.has(number));
-    }
-    for (const [key, atom] of wanted) {
-      if (this.#atoms.has(key)) continue;
+    });
+    this.#addAtoms(wanted, changed);
+    this.#follow(changed, portNames);
+  }
+
+  useAlso(more: ReadonlyMap<string, Atom>, portNames: ReadonlySet<string>): void {
+    this.#settle(false);
+    const changed: AtomChange[] = [];
+    this.#addAtoms(more, changed);
+    this.#follow(changed, this.#names.union(portNames));
+  }
+
+  #addAtoms(wanted: ReadonlyMap<string, Atom>, changed: AtomChange[]): void {
+    wanted.forEach((atom, key) => {
+      if (this.#atoms.has(key)) return;
       const number = this.#atomNumbers.numberOf(key);
       this.#atoms.set(key, { number, atom });
       changed.push({ atom, by: 1 });
       if (atom.kind === "labels") this.#answers.add(number, atom);
-    }
+    });
+  }
+
+  #follow(changed: readonly AtomChange[], portNames: ReadonlySet<string>): void {
     // Finding the bearers of so many atoms costs more than asking everybody.
     const isAll = changed.length > MANY_ATOMS;
     if (isAll) this.#doubt(this.#profiles.values());
@@ -301,7 +321,7 @@ class AddressPartition implements Partition {
       const { profile } = known;
       if (profile?.place !== from) continue;
       const next = this.#profileOf(profile.factsKey, profile.facts, to);
-      this.#follow(next, profile);
+      this.#inherit(next, profile);
       this.#hold(known, next);
     }
     if (removed === undefined) return;
@@ -312,7 +332,7 @@ class AddressPartition implements Partition {
   }
 
   /** A profile that is new in its place has for now the identity of the one that it was: it may stay so. */
-  #follow(profile: Profile, earlier: Profile): void {
+  #inherit(profile: Profile, earlier: Profile): void {
     if (profile.identity !== undefined || earlier.identity === undefined) return;
     profile.identity = earlier.identity;
     profile.identity.profiles.add(profile);

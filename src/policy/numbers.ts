@@ -5,6 +5,8 @@ export interface Numbers {
   numberOf(text: string): number;
   /** Forgets the texts whose numbers are not in use: they would get new ones. */
   keep(isInUse: (number: number) => boolean): void;
+  /** Forgets one text. */
+  forget(text: string): void;
   readonly size: number;
 }
 
@@ -26,6 +28,7 @@ export function createNumbers(first: number): Numbers {
     keep(isInUse) {
       for (const [text, number] of known) if (!isInUse(number)) known.delete(text);
     },
+    forget: (text) => void known.delete(text),
     get size() {
       return known.size;
     },

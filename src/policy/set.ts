@@ -31,6 +31,8 @@ export interface SetInput {
 /** Verdicts by their content, so that equal ones are the same object. */
 type Pool = Map<string, Verdict>;
 
+const FEW_STEPS = 12;
+
 const closed = new WeakMap<Rule, Rule>();
 
 /** The step with its rule as the tables can hold it. */
@@ -84,11 +86,15 @@ function portPieces(input: SetInput, steps: readonly Step[], protocol: number, p
     }
   }
   const out: Piece<Verdict>[] = [];
-  const candidates = candidatesFor(steps, sorted(cuts, 0xffff), protocol, input.names, input.family);
+  const firsts = sorted(cuts, 0xffff);
   const hasStaged = steps.some((s) => s.isStaged);
-  for (const [piece, first] of candidates.cuts.entries()) {
+  // A few steps are asked as quickly as it is found out which of them can match.
+  const candidates =
+    steps.length > FEW_STEPS ? candidatesFor(steps, firsts, protocol, input.names, input.family) : undefined;
+  for (const [piece, first] of firsts.entries()) {
+    const some = candidates?.at(piece) ?? steps;
     // Asked twice where something is staged: an array can be walked again.
-    const able = hasStaged ? [...candidates.at(piece)] : candidates.at(piece);
+    const able = hasStaged ? [...some] : some;
     const value = verdictAt(input, able, hasStaged, { family: input.family, protocol, port: first }, pool);
     if (out.at(-1)?.value !== value) out.push({ first, value });
   }
