@@ -58,6 +58,12 @@ const ISOLATING_SOON = {
   metadata: { name: "nothing-to-client", namespace: "default" },
   spec: { selector: "app == 'client'", types: ["Ingress"] },
 };
+const AUDITED = {
+  apiVersion: "networking.k8s.io/v1",
+  kind: "NetworkPolicy",
+  metadata: { name: "tried", namespace: "default", annotations: { "policy.twill.dev/mode": "audit" } },
+  spec: { podSelector: { matchLabels: { app: "client" } } },
+};
 const STAGED = {
   apiVersion: "projectcalico.org/v3",
   kind: "StagedNetworkPolicy",
@@ -79,15 +85,15 @@ function podObject(name: string, app: string): object {
 }
 
 before(async () => {
-  // A small ring, so that it can be made to overflow.
-  const nodes = await openNodes(stack, { count: 1, config: { maps: { events: 16_384 } } });
+  // A small ring and small tables, so that they can be made to overflow.
+  const nodes = await openNodes(stack, { count: 1, config: { maps: { events: 16_384, policy_sets: 2048 } } });
   const [first] = nodes;
   assert.ok(first);
   node = first;
   const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } };
   const pods = [podObject("client", "client"), podObject("server", "server")];
   writeIn(node.box, "/run/objects/pods.yaml", documents(namespace, ...pods));
-  writeIn(node.box, "/run/objects/policies.yaml", documents(CALICO, KUBERNETES, STAGED, ISOLATING_SOON));
+  writeIn(node.box, "/run/objects/policies.yaml", documents(CALICO, KUBERNETES, STAGED, ISOLATING_SOON, AUDITED));
   await startAgents(stack, nodes);
   client = await addPod(node, { name: "client" });
   server = await addPod(node, { name: "server" });
@@ -149,14 +155,14 @@ test("what no rule of an isolating policy allows names that policy", async () =>
   assert.match(lines, /NetworkPolicy default\/only-friends: no rule allows it \(end of tier default\)$/m);
 });
 
-test("what no rule of a staged policy would allow names that policy", async () => {
+test("what no rule of staged and audited policies would allow names them", async () => {
   const e = await waitFor("a verdict that would be", async () => {
     await probe({ netns: server.netns, protocol: "TCP", to: client.addresses[0] ?? "", port: 84, timeoutMs: 300 });
     return (await past("--last", "500", "--verdict", "would-deny")).find((x) => x.destination?.port === 84);
   });
   assert.deepEqual(
     [e.rule?.path, e.rule?.isolatedBy],
-    ["end of tier default", ["StagedNetworkPolicy default/nothing-to-client"]],
+    ["end of tier default", ["NetworkPolicy default/tried", "StagedNetworkPolicy default/nothing-to-client"]],
   );
 });
 
@@ -185,7 +191,7 @@ test("what policies did is counted for each: verdicts, and those that staged pol
     return found;
   };
   const before = await report();
-  assert.deepEqual([before.isReady, before.closed, before.problems, before.policies], [true, [], [], 4]);
+  assert.deepEqual([before.isReady, before.closed, before.problems, before.policies], [true, [], [], 5]);
   for (const port of [81, 81, 81, 83]) await toServer(port);
   const after = await report();
   const rule = (r: PolicyReport, name: string, path: string) => of(r, name).rules.find((x) => x.path === path);
@@ -203,13 +209,13 @@ test("what policies did is counted for each: verdicts, and those that staged pol
   );
   const scraped = await metrics();
   assert.match(scraped, /^twill_policy_ready 1$/m);
-  assert.match(scraped, /^twill_policies\{mode="stage"\} 2$/m);
+  assert.match(scraped, /^twill_policies\{mode="stage"\} 3$/m);
   assert.match(
     scraped,
     /^twill_policy_verdicts_total\{kind="StagedNetworkPolicy",direction="ingress",action="deny",staged="true"\} [1-9]/m,
   );
   assert.match(scraped, /^twill_events_total\{kind="denied"\} [1-9]/m);
-  assert.match(await node.cli("status"), /^Policy +4 policies \(2 staged\), \d+ rules in \d+ classes/m);
+  assert.match(await node.cli("status"), /^Policy +5 policies \(3 staged\), \d+ rules in \d+ classes/m);
 });
 
 test("a line for people says the same, and the end comes after so many", async () => {
@@ -306,6 +312,33 @@ test("each event is taken or counted as lost; a follower is told what it missed,
   res.destroy();
   assert.ok(found.follower > 0 && found.told > 0);
   await waitFor("the follower to be gone", async () => /twill_event_followers 0\n/.test(await metrics()));
+});
+
+test("a pod whose policies do not fit is closed, alone and loudly, until they do", async () => {
+  const ports = Array.from({ length: 1100 }, (_, i) => ({ port: 10_000 + 2 * i }));
+  const many = { ...KUBERNETES, metadata: { name: "many-ports", namespace: "default" } };
+  const spec = { podSelector: { matchLabels: { app: "crowded" } }, ingress: [{ ports }] };
+  writeIn(node.box, "/run/objects/crowded.yaml", documents(podObject("crowded", "crowded"), { ...many, spec }));
+  const crowded = await addPod(node, { name: "crowded" });
+  const toCrowded = () =>
+    probe({ netns: client.netns, protocol: "TCP", to: crowded.addresses[0] ?? "", port: 10_000, timeoutMs: 300 });
+  const closed = async () => (JSON.parse(await ask("/v1/policy")) as PolicyReport).closed;
+  const isClosed = (wanted: boolean) =>
+    waitFor("the tables", async () => (await closed()).some((c) => c.name === "default/crowded") === wanted);
+  await isClosed(true);
+  assert.equal((await toCrowded()).verdict, "timeout", "the ports that it would allow, too");
+  const e = (await past("--last", "50", "--pod", "crowded", "--verdict", "denied"))[0];
+  assert.deepEqual([e?.rule, e?.because], [undefined, "Its rules need more than 1024 rows"]);
+  assert.equal((await toServer(83)).verdict, "refused", "others are as before");
+  assert.match(await metrics(), /^twill_policy_closed_endpoints\{why="overflow"\} 1$/m);
+  assert.match(
+    await node.cli("status"),
+    /! endpoints\.\d+: default\/crowded is closed for ingress: Its rules need more/,
+  );
+  assert.match(node.log(), /"level":"error".*"endpoint":"default\/crowded".*closed an endpoint, since/);
+  writeIn(node.box, "/run/objects/crowded.yaml", documents(podObject("crowded", "crowded")));
+  await isClosed(false);
+  assert.equal((await toCrowded()).verdict, "refused", "nobody listens there, and the pod says so");
 });
 
 test("wrong words are told with what would be right", async () => {
