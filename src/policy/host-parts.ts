@@ -33,6 +33,11 @@ export interface HostParts {
   readonly astray: readonly { readonly name: string; readonly reason: string }[];
 }
 
+/** Whether that is the key of a part of a node, of whatever time. */
+export function isHostKey(key: string | undefined): boolean {
+  return key?.startsWith("host ") === true;
+}
+
 /** "*" is for devices that nobody names; without a name the expected addresses tell. The first by name counts. */
 function endpointOf(endpoints: readonly CalicoHostEndpoint[], device: HostDevice): CalicoHostEndpoint | undefined {
   const isAt = (e: CalicoHostEndpoint) =>

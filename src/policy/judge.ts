@@ -1,6 +1,7 @@
 /** Both ends of a flow judged by the tables, as the kernel does it. */
 
 import type { Addr } from "../net/addr.ts";
+import { isHostKey } from "./host-parts.ts";
 import type { Partition } from "./identity.ts";
 import { lookup } from "./lookup.ts";
 import { CLOSED, type PolicyTables, type Verdict } from "./table.ts";
@@ -23,7 +24,8 @@ export interface FlowVerdict {
 }
 
 /**
- * @param endpointAt key of this node's endpoint at an address
+ * What the node sends to its own pods, it is not asked about.
+ * @param endpointAt key of this node's endpoint at an address; of the node itself one of a `HostPart`
  */
 export function judgeFlow(
   tables: PolicyTables,
@@ -43,7 +45,8 @@ export function judgeFlow(
       port: flow.port,
     });
   };
-  const egress = ask(flow.from, flow.to, "egress");
+  const isProbe = isHostKey(endpointAt(flow.from)) && endpointAt(flow.to) !== undefined;
+  const egress = isProbe ? undefined : ask(flow.from, flow.to, "egress");
   const ingress = ask(flow.to, flow.from, "ingress");
   return { egress, ingress, isAllowed: (egress?.isAllowed ?? true) && (ingress?.isAllowed ?? true) };
 }

@@ -6,13 +6,15 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
+import type { Addr } from "../../src/net/addr.ts";
 import { Direction, METRIC_NAMES } from "../../src/net/gen/bpf-maps.ts";
+import { isHostKey } from "../../src/policy/host-parts.ts";
 import { judgeFlow } from "../../src/policy/judge.ts";
 import type { Flow } from "../../src/policy/literal/flow.ts";
 import type { Verdict } from "../../src/policy/table.ts";
 import { flowsBetween } from "../../src/policy/testing/agree.ts";
 import type { CompiledNode } from "../../src/policy/testing/compiled.ts";
-import { MIXED_TRAFFIC, mixedCluster } from "../../src/policy/testing/mixed.ts";
+import { HOST_TRAFFIC, mixedCluster } from "../../src/policy/testing/mixed.ts";
 import { enterEmptyNetns, Plane, whyNot } from "./plane.ts";
 import { firstPacket, writeNode } from "./policy-cluster.ts";
 
@@ -29,8 +31,14 @@ function expectedOf(end: Verdict, direction: number): Told {
 }
 
 /** The flow through the kernel, held against tables and reading. False: no packet of it comes by here. */
-function compareFlow(plane: Plane, node: CompiledNode, flow: Flow, read: Readonly<Record<string, boolean>>): boolean {
-  const packet = firstPacket(node, flow);
+function compareFlow(
+  plane: Plane,
+  node: CompiledNode,
+  flow: Flow,
+  read: Readonly<Record<string, boolean>>,
+  isPod: (a: Addr) => boolean,
+): boolean {
+  const packet = firstPacket(node, flow, isPod);
   if (packet === undefined) return false;
   const { egress, ingress } = judgeFlow(node.tables, node.partition, node.endpointAt, flow);
   const asked = egress?.isAllowed === false ? { egress } : { egress, ingress };
@@ -61,15 +69,23 @@ function compareFlow(plane: Plane, node: CompiledNode, flow: Flow, read: Readonl
   return true;
 }
 
-function compare(plane: Plane, seed: number): { readonly packets: number; readonly denied: number } {
-  const { nodes, ends, read } = mixedCluster(seed);
-  let [packets, denied] = [0, 0];
+interface Compared {
+  readonly packets: number;
+  readonly denied: number;
+  /** Of the node's own. */
+  readonly hosts: number;
+}
+
+function compare(plane: Plane, seed: number): Compared {
+  const { nodes, ends, pods, read } = mixedCluster(seed, true);
+  const isPod = (a: Addr) => pods.has(a.text);
+  let [packets, denied, hosts] = [0, 0, 0];
   for (const [i, node] of nodes.entries()) {
     writeNode(plane, node, ends, i + 1);
-    for (const flow of flowsBetween(ends, MIXED_TRAFFIC, seed)) {
+    for (const flow of flowsBetween(ends, HOST_TRAFFIC, seed)) {
       const says = read(flow);
       try {
-        if (!compareFlow(plane, node, flow, says)) continue;
+        if (!compareFlow(plane, node, flow, says, isPod)) continue;
       } catch (cause) {
         const what = `${flow.from.text} → ${flow.to.text} protocol ${flow.protocol} port ${flow.port}`;
         throw new Error(`Seed ${seed}, node ${i}: ${what}: ${cause instanceof Error ? cause.message : cause}`, {
@@ -77,10 +93,11 @@ function compare(plane: Plane, seed: number): { readonly packets: number; readon
         });
       }
       packets++;
+      if (isHostKey(node.endpointAt(flow.from)) || isHostKey(node.endpointAt(flow.to))) hosts++;
       if (plane.flows().length + plane.flows("ct_other").length === 0) denied++;
     }
   }
-  return { packets, denied };
+  return { packets, denied, hosts };
 }
 
 describe("the kernel's verdicts", { skip: whyNot() }, () => {
@@ -95,13 +112,17 @@ describe("the kernel's verdicts", { skip: whyNot() }, () => {
   it("are those of the tables and of the specifications, on random clusters of all dialects", (t) => {
     const first = Number(process.env["TWILL_POLICY_SEED"] ?? 1);
     const count = Number(process.env["TWILL_POLICY_KERNEL"] ?? 12);
-    let [packets, denied] = [0, 0];
+    let [packets, denied, hosts] = [0, 0, 0];
     for (let seed = first; seed < first + count; seed++) {
       const of = compare(plane, seed);
       packets += of.packets;
       denied += of.denied;
+      hosts += of.hosts;
     }
-    t.diagnostic(`seeds ${first} to ${first + count - 1}, ${packets} packets, ${denied} of them denied`);
-    assert.ok(packets > count * 50 && denied > 0 && denied < packets, `${packets} packets, ${denied} denied`);
+    t.diagnostic(`seeds ${first} to ${first + count - 1}, ${packets} packets, ${hosts} of nodes, ${denied} denied`);
+    assert.ok(
+      packets > count * 50 && hosts > count * 20 && denied > 0 && denied < packets,
+      `${packets} packets, ${denied} denied`,
+    );
   });
 });

@@ -59,11 +59,6 @@ export class HostEndpoints {
     return this.#all.astray;
   }
 
-  /** Whether that is the key of a part, of now or of before. */
-  owns(key: string): boolean {
-    return ifindexOf(key) !== undefined;
-  }
-
   /** Writes what a part is judged by; undefined: nobody judges it any more. */
   put(key: string, classes: EndpointClasses | undefined): void {
     const ifindex = ifindexOf(key);

@@ -20,7 +20,7 @@ import {
   type PolicyRules,
   type RuleReader,
 } from "../../policy/from-objects.ts";
-import type { HostDevice } from "../../policy/host-parts.ts";
+import { type HostDevice, isHostKey } from "../../policy/host-parts.ts";
 import { createPartition } from "../../policy/identity.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
@@ -279,7 +279,7 @@ export class PolicyEngine implements NameSource {
 
   /** An attachment that is being made writes its entries itself; one that is gone has none. */
   #putClasses(key: string, classes: EndpointClasses | undefined): void {
-    if (this.#hosts.owns(key)) this.#hosts.put(key, classes);
+    if (isHostKey(key)) this.#hosts.put(key, classes);
     const e = this.#endpoints.get(key);
     if (e?.state !== "ready" || e.hostIfindex === undefined || classes === undefined) return;
     putEndpointRows(this.#kernel, endpointMapRows(e, e.hostIfindex, classes));

@@ -4,17 +4,18 @@
  */
 
 import type { Pod } from "../../model/pod.ts";
-import type { CalicoNetworkSet } from "../../model/policy/calico-objects.ts";
+import type { CalicoHostEndpoint, CalicoNetworkSet } from "../../model/policy/calico-objects.ts";
 import type { CalicoPolicy } from "../../model/policy/calico-policy.ts";
 import type { CalicoPort } from "../../model/policy/calico-read.ts";
 import type { CalicoEntity, CalicoIcmp, CalicoRule } from "../../model/policy/calico-rule.ts";
 import type { CalicoSelector } from "../../model/policy/calico-selector.ts";
 import type { Addr } from "../../net/addr.ts";
 import { type Flow, type LiteralCluster, labelsOfNamespace, podAt, protocolNumber } from "./flow.ts";
-import { inBlock } from "./kubernetes.ts";
+import { inBlock, nodeHas } from "./kubernetes.ts";
 
 /** What Calico's policies speak about beside the cluster's own objects. */
 export interface LiteralCalico {
+  readonly hostEndpoints?: readonly CalicoHostEndpoint[];
   readonly networkSets: readonly CalicoNetworkSet[];
   serviceAccountLabels(namespace: string, name: string): ReadonlyMap<string, string>;
   backends(
@@ -68,11 +69,28 @@ function networkSet(cluster: LiteralCluster, set: CalicoNetworkSet): Thing {
   };
 }
 
-/** Everything that has the address: a set has all of its networks. */
+/** A node's own: it is in no namespace. */
+function hostEndpoint({ labels }: CalicoHostEndpoint): Thing {
+  const nothing = {
+    namespace: undefined,
+    namespaceLabels: NONE,
+    serviceAccount: undefined,
+    serviceAccountLabels: NONE,
+  };
+  return { labels, ...nothing };
+}
+
+/** Everything that has the address: a set has all of its networks, a host endpoint those of its node. */
 function thingsAt(cluster: LiteralCluster, calico: LiteralCalico, a: Addr): Thing[] {
   const pod = podAt(cluster, a);
   const sets = calico.networkSets.filter((s) => s.nets.some((n) => inBlock(n, a)));
-  return [...(pod === undefined ? [] : [workload(cluster, calico, pod)]), ...sets.map((s) => networkSet(cluster, s))];
+  const nodes = pod === undefined ? cluster.nodes.filter((n) => nodeHas(n, a)) : [];
+  const hosts = (calico.hostEndpoints ?? []).filter((e) => nodes.some((n) => n.name === e.node));
+  return [
+    ...(pod === undefined ? [] : [workload(cluster, calico, pod)]),
+    ...hosts.map(hostEndpoint),
+    ...sets.map((s) => networkSet(cluster, s)),
+  ];
 }
 
 /** Whether labels satisfy a selector; `all` and `global` are the caller's to say. */
@@ -239,6 +257,20 @@ export function calicoSelects(
   return (
     serviceAccountSelector === undefined || satisfies(serviceAccountSelector, thing.serviceAccountLabels, true, true)
   );
+}
+
+/** Whether the policy is about a host endpoint. */
+export function calicoSelectsHost(
+  policy: CalicoPolicy,
+  endpoint: CalicoHostEndpoint,
+  direction: "ingress" | "egress",
+): boolean {
+  const thing = hostEndpoint(endpoint);
+  if (policy.namespace !== "" || policy.doNotTrack || policy.preDnat || !policy.types[direction]) return false;
+  if (policy.selector !== undefined && !plain(policy.selector, thing)) return false;
+  const { namespaceSelector, serviceAccountSelector } = policy;
+  if (namespaceSelector !== undefined && !satisfies(namespaceSelector, NONE, true, true)) return false;
+  return serviceAccountSelector === undefined || satisfies(serviceAccountSelector, NONE, true, true);
 }
 
 /** What a policy that selects the pod says: its first rule that matches and does more than log. */

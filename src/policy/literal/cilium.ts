@@ -3,6 +3,7 @@
  * translates and compiles policies: a test holds one against the other.
  */
 
+import type { Node } from "../../model/node.ts";
 import type { Pod } from "../../model/pod.ts";
 import type { CiliumEntity, CiliumPeer } from "../../model/policy/cilium-peer.ts";
 import type { CiliumCidrGroup, CiliumPolicy, CiliumRule, CiliumSpec } from "../../model/policy/cilium-policy.ts";
@@ -48,8 +49,11 @@ function podLabels(cluster: LiteralCluster, pod: Pod): SourcedLabel[] {
   ];
 }
 
+/** Whose policies are asked: a pod, or a node itself. */
+type Self = Pick<Pod, "nodeName">;
+
 /** Where an address is, as seen from the pod whose policies are asked. */
-function placeOf(cluster: LiteralCluster, self: Pod, a: Addr): "pod" | "host" | "remote-node" | "world" {
+function placeOf(cluster: LiteralCluster, self: Self, a: Addr): "pod" | "host" | "remote-node" | "world" {
   if (podAt(cluster, a) !== undefined) return "pod";
   const nodes = cluster.nodes.filter((n) => nodeHas(n, a));
   if (nodes.some((n) => n.name === self.nodeName)) return "host";
@@ -69,7 +73,7 @@ function endpointMatches(
   cluster: LiteralCluster,
   selector: CiliumSelector,
   namespace: string,
-  self: Pod,
+  self: Self,
   a: Addr,
 ): boolean {
   const pod = podAt(cluster, a);
@@ -129,7 +133,7 @@ function peerMatches(
   cilium: LiteralCilium,
   peer: CiliumPeer,
   namespace: string,
-  self: Pod,
+  self: Self,
   a: Addr,
 ): boolean {
   const place = placeOf(cluster, self, a);
@@ -197,7 +201,7 @@ function ruleMatches(
   cilium: LiteralCilium,
   rule: CiliumRule,
   namespace: string,
-  self: Pod,
+  self: Self,
   flow: Flow,
   direction: "ingress" | "egress",
   isDeny: boolean,
@@ -225,19 +229,45 @@ export function ciliumSays(
   pod: Pod,
   direction: "ingress" | "egress",
 ): CiliumSay {
+  const said = sayOf(cluster, cilium, flow, pod, direction, (policy, s) => selectsPod(cluster, policy, s, pod));
+  const isOwnNode = direction === "ingress" && said.isolates && placeOf(cluster, pod, flow.from) === "host";
+  return isOwnNode && said.says !== "deny" ? { ...said, says: "allow" } : said;
+}
+
+/** What host policies say about a node's end of a flow. */
+export function ciliumSaysOfNode(
+  cluster: LiteralCluster,
+  cilium: LiteralCilium,
+  flow: Flow,
+  node: Node,
+  direction: "ingress" | "egress",
+): CiliumSay & { readonly isSelected: boolean } {
+  // "nodeSelector … selects the nodes", by their labels.
+  const selects = (_: CiliumPolicy, s: CiliumSpec) => s.of === "nodes" && sourceless(s.selector, node.labels);
+  const isSelected = cilium.policies.some((p) => p.specs.some((s) => selects(p, s)));
+  return { ...sayOf(cluster, cilium, flow, { nodeName: node.name }, direction, selects), isSelected };
+}
+
+function sayOf(
+  cluster: LiteralCluster,
+  cilium: LiteralCilium,
+  flow: Flow,
+  self: Self,
+  direction: "ingress" | "egress",
+  selects: (policy: CiliumPolicy, spec: CiliumSpec) => boolean,
+): CiliumSay {
   const inForce = cilium.policies.filter((p) => !p.isAudited);
   const specs = inForce.flatMap((policy) =>
-    policy.specs.filter((s) => selectsPod(cluster, policy, s, pod)).map((spec) => ({ policy, spec })),
+    policy.specs.filter((s) => selects(policy, s)).map((spec) => ({ policy, spec })),
   );
   const any = (key: "ingress" | "ingressDeny" | "egress" | "egressDeny") =>
     specs.some(({ policy, spec }) =>
       spec[key].some((r) =>
-        ruleMatches(cluster, cilium, r, policy.namespace, pod, flow, direction, key.endsWith("Deny")),
+        ruleMatches(cluster, cilium, r, policy.namespace, self, flow, direction, key.endsWith("Deny")),
       ),
     );
   const isolates = specs.some(({ spec }) => spec.defaultDeny[direction]);
   // "Deny policies … take precedence over allow policies."
   if (any(`${direction}Deny`)) return { isolates, says: "deny" };
-  const isOwnNode = direction === "ingress" && isolates && placeOf(cluster, pod, flow.from) === "host";
-  return { isolates, says: isOwnNode || any(direction) ? "allow" : undefined };
+  return { isolates, says: any(direction) ? "allow" : undefined };
 }

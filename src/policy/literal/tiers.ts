@@ -13,17 +13,21 @@ import type { Flow, LiteralCluster } from "./flow.ts";
 /** What Cilium's policies say about one end. */
 export type CiliumSay = { readonly isolates: boolean; readonly says: "allow" | "deny" | undefined };
 
-/** The dialects beside those of Kubernetes. */
-export interface Dialects {
+/** Calico's tiers and policies, and what they speak about. */
+export interface Tiers {
   readonly cluster: LiteralCluster;
   readonly tiers: readonly CalicoTier[];
   readonly policies: readonly CalicoPolicy[];
   readonly calico: LiteralCalico;
+}
+
+/** The dialects beside those of Kubernetes. */
+export interface Dialects extends Tiers {
   cilium(flow: Flow, pod: Pod, direction: "ingress" | "egress"): CiliumSay;
 }
 
 /** "Tiers … are ordered … lowest first; a tier without an order comes last; ties by name." */
-function tiersInOrder(d: Dialects): CalicoTier[] {
+function tiersInOrder(d: Tiers): CalicoTier[] {
   const tiers = new Map(d.tiers.map((t) => [t.name, t]));
   for (const name of ["default", ...d.policies.map((p) => p.tier)])
     if (!tiers.has(name)) tiers.set(name, { name, order: 1_000_000, defaultAction: "Deny" });
@@ -42,7 +46,7 @@ function byOrder(a: CalicoPolicy, b: CalicoPolicy): number {
 }
 
 /** The first policy of the list that decides or passes. */
-function first(d: Dialects, list: readonly CalicoPolicy[], flow: Flow, direction: "ingress" | "egress") {
+function first(d: Tiers, list: readonly CalicoPolicy[], flow: Flow, direction: "ingress" | "egress") {
   for (const policy of list) {
     const says = calicoSays(d.cluster, d.calico, policy, flow, direction);
     if (says !== undefined) return says;
@@ -50,35 +54,51 @@ function first(d: Dialects, list: readonly CalicoPolicy[], flow: Flow, direction
   return undefined;
 }
 
+/** One end of a flow, and what is said of it beside Calico's policies. */
+export interface TieredEnd {
+  /** Whether the policy is about it in the flow's direction. */
+  selects(policy: CalicoPolicy): boolean;
+  cilium(): CiliumSay;
+  readonly kubernetes: "not-isolated" | "allow" | "deny";
+}
+
+/** What the tiers say about one end of a flow. */
+export function judgeTiers(d: Tiers, flow: Flow, direction: "ingress" | "egress", end: TieredEnd): Say {
+  for (const tier of tiersInOrder(d)) {
+    const isDefault = tier.name === "default";
+    const selecting = d.policies
+      .filter((p) => p.tier === tier.name && p.stagedAction === undefined && !p.isAudited)
+      .filter((p) => end.selects(p))
+      .sort(byOrder);
+    const cilium = isDefault ? end.cilium() : { isolates: false, says: undefined };
+    const isKubernetes = isDefault && end.kubernetes !== "not-isolated";
+    const before = selecting.filter((p) => p.order !== undefined && p.order < 1000);
+    const there = selecting.filter((p) => p.order === 1000);
+    const behind = selecting.filter((p) => p.order === undefined || p.order > 1000);
+    const says =
+      first(d, before, flow, direction) ??
+      (cilium.says === "deny" ? "deny" : undefined) ??
+      first(d, there, flow, direction) ??
+      (cilium.says === "allow" ? "allow" : undefined) ??
+      (isKubernetes && end.kubernetes === "allow" ? "allow" : undefined) ??
+      first(d, behind, flow, direction);
+    if (says === "allow" || says === "deny") return says;
+    if (says === "pass") continue;
+    // "If the tier applied to the endpoint but took no action, its default action."
+    const isIsolated = selecting.length > 0 || cilium.isolates || isKubernetes;
+    if (isIsolated && tier.defaultAction === "Deny") return "deny";
+  }
+  return "next";
+}
+
 /** All of them as the deciding evaluator asks for them. */
 export function dialects(d: Dialects): OtherDialects {
   return {
-    judge(flow, pod, direction, kubernetes): Say {
-      for (const tier of tiersInOrder(d)) {
-        const isDefault = tier.name === "default";
-        const selecting = d.policies
-          .filter((p) => p.tier === tier.name && p.stagedAction === undefined && !p.isAudited)
-          .filter((p) => calicoSelects(d.cluster, d.calico, p, pod, direction))
-          .sort(byOrder);
-        const cilium = isDefault ? d.cilium(flow, pod, direction) : { isolates: false, says: undefined };
-        const isKubernetes = isDefault && kubernetes !== "not-isolated";
-        const before = selecting.filter((p) => p.order !== undefined && p.order < 1000);
-        const there = selecting.filter((p) => p.order === 1000);
-        const behind = selecting.filter((p) => p.order === undefined || p.order > 1000);
-        const says =
-          first(d, before, flow, direction) ??
-          (cilium.says === "deny" ? "deny" : undefined) ??
-          first(d, there, flow, direction) ??
-          (cilium.says === "allow" ? "allow" : undefined) ??
-          (isKubernetes && kubernetes === "allow" ? "allow" : undefined) ??
-          first(d, behind, flow, direction);
-        if (says === "allow" || says === "deny") return says;
-        if (says === "pass") continue;
-        // "If the tier applied to the endpoint but took no action, its default action."
-        const isIsolated = selecting.length > 0 || cilium.isolates || isKubernetes;
-        if (isIsolated && tier.defaultAction === "Deny") return "deny";
-      }
-      return "next";
-    },
+    judge: (flow, pod, direction, kubernetes) =>
+      judgeTiers(d, flow, direction, {
+        selects: (p) => calicoSelects(d.cluster, d.calico, p, pod, direction),
+        cilium: () => d.cilium(flow, pod, direction),
+        kubernetes,
+      }),
   };
 }

@@ -2,16 +2,18 @@
 
 import type { Namespace } from "../../model/namespace.ts";
 import { hasOwnAddresses, podKey } from "../../model/pod.ts";
+import type { CalicoHostEndpoint } from "../../model/policy/calico-objects.ts";
 import type { Addr } from "../../net/addr.ts";
 import type { Endpoint } from "../classes.ts";
 import { type Compiler, createCompiler } from "../compile.ts";
 import { translateClusterNetworkPolicy } from "../dialects/cluster-network-policy.ts";
 import { translateNetworkPolicy } from "../dialects/kubernetes.ts";
-import { clusterFacts, type LabelViews } from "../facts.ts";
+import { clusterFacts, type LabelViews, nodeAddrs } from "../facts.ts";
+import { hostParts, judgedParts } from "../host-parts.ts";
 import { createPartition, type Overlay, type Partition } from "../identity.ts";
 import { judgeFlow } from "../judge.ts";
 import type { Flow, LiteralCluster } from "../literal/flow.ts";
-import { orderPolicies } from "../order.ts";
+import { type OrderedTier, orderPolicies } from "../order.ts";
 import type { Policy, Tier } from "../rule.ts";
 import type { PolicyTables, Verdict } from "../table.ts";
 
@@ -20,6 +22,8 @@ export interface CompiledNode {
   readonly tables: PolicyTables;
   readonly partition: Partition;
   endpointAt(addr: Addr): string | undefined;
+  /** The node's own addresses. */
+  readonly ownAddrs: readonly Addr[];
 }
 
 /** What a compilation can be given beyond the cluster. */
@@ -32,6 +36,16 @@ export interface CompileOptions {
   readonly tiers?: readonly Tier[];
   readonly views?: LabelViews;
   readonly overlays?: readonly Overlay[];
+  /** Present: the node itself is judged, too. Of all interfaces, since it has no devices here. */
+  readonly hostEndpoints?: readonly CalicoHostEndpoint[];
+}
+
+/** The node's own part, if anybody speaks of it, and its addresses. */
+function ownPart(cluster: LiteralCluster, name: string, ordered: readonly OrderedTier[], o: CompileOptions) {
+  const node = cluster.nodes.find((n) => n.name === name);
+  if (o.hostEndpoints === undefined || node === undefined) return { parts: [], addrs: [] };
+  const parts = judgedParts(ordered, hostParts(node, o.hostEndpoints, [], o.views ?? {}).parts);
+  return { parts, addrs: parts.length === 0 ? [] : nodeAddrs(node) };
 }
 
 /** What a node's compilation is made from; its addresses are in the partition already. */
@@ -52,14 +66,19 @@ function prepare(cluster: LiteralCluster, node: string, options: CompileOptions)
     endpoints.push({ key, of: "pods", facts: known });
     for (const a of pod.podIps) at.set(a.text, key);
   }
-  return { compiler, partition, ordered: orderPolicies(policies, options.tiers), endpoints, at };
+  const ordered = orderPolicies(policies, options.tiers);
+  const { parts, addrs } = ownPart(cluster, node, ordered, options);
+  endpoints.push(...parts);
+  for (const { key } of parts) for (const a of addrs) if (!at.has(a.text)) at.set(a.text, key);
+  return { compiler, partition, ordered, endpoints, at };
 }
 
 /** Compiles what one node enforces. */
 export function compileNode(cluster: LiteralCluster, node: string, options: CompileOptions = {}): CompiledNode {
   const { compiler, partition, ordered, endpoints, at } = prepare(cluster, node, options);
   const tables = compiler.compile(ordered, endpoints, partition);
-  return { tables, partition, endpointAt: (a) => at.get(a.text) };
+  const own = cluster.nodes.find((n) => n.name === node);
+  return { tables, partition, endpointAt: (a) => at.get(a.text), ownAddrs: own === undefined ? [] : nodeAddrs(own) };
 }
 
 /** The states on the way to what one node enforces. */

@@ -184,6 +184,33 @@ function ciliumPolicy(r: Random, name: string, isCluster: boolean): object {
   };
 }
 
+/** Objects about nodes, as an API would give them. */
+export interface RawHosts {
+  readonly hostEndpoints: readonly object[];
+  readonly hostPolicies: readonly object[];
+}
+
+/** Those of a seed, for the clusters of `generate.ts`: at most one host endpoint for each node. */
+export function generateHosts(seed: number): RawHosts {
+  const r = createRandom(seed + 55_555);
+  const labels = () => ({ ...(!r.oneIn(3) && { app: r.pick(["a", "b"]) }), ...(r.oneIn(2) && { tier: "web" }) });
+  const nodes = r.oneIn(6) ? [] : ["node-1", "node-2"].filter(() => !r.oneIn(3));
+  return {
+    hostEndpoints: nodes.map((node) => ({
+      metadata: { name: `of-${node}`, labels: labels() },
+      spec: { node, interfaceName: "*", ...(r.oneIn(2) && { profiles: ["projectcalico-default-allow"] }) },
+    })),
+    hostPolicies: Array.from({ length: r.below(3) }, (_, i) => {
+      const { metadata, spec } = ciliumPolicy(r, `host-${i}`, true) as { metadata: object; spec: object };
+      const { endpointSelector: _e, ...rest } = spec as { endpointSelector: object };
+      return {
+        metadata,
+        spec: { ...rest, nodeSelector: r.oneIn(3) ? {} : { matchLabels: { zone: r.pick(["a", "b"]) } } },
+      };
+    }),
+  };
+}
+
 /** The objects of a seed. */
 export function generateDialects(seed: number): RawDialects {
   const r = createRandom(seed + 77_777);

@@ -4,7 +4,13 @@ import { formatIssues, type Issue } from "../../base/issue.ts";
 import type { Result } from "../../base/result.ts";
 import { createInterner, type Interner } from "../../model/intern.ts";
 import { podKey } from "../../model/pod.ts";
-import { parseCalicoTier, parseGlobalNetworkSet, parseNetworkSet } from "../../model/policy/calico-objects.ts";
+import {
+  type CalicoHostEndpoint,
+  parseCalicoTier,
+  parseGlobalNetworkSet,
+  parseHostEndpoint,
+  parseNetworkSet,
+} from "../../model/policy/calico-objects.ts";
 import { parseCalicoNetworkPolicy, parseGlobalNetworkPolicy } from "../../model/policy/calico-policy.ts";
 import {
   parseCiliumCidrGroup,
@@ -14,21 +20,24 @@ import {
 import { type Addr, addr } from "../../net/addr.ts";
 import { createWorld, type World } from "../ask/world.ts";
 import { translateCalicoPolicy, translateCalicoTier } from "../dialects/calico.ts";
+import { translateHostEndpoint } from "../dialects/calico-host.ts";
 import { calicoViews } from "../dialects/calico-labels.ts";
 import { translateCiliumPolicy } from "../dialects/cilium.ts";
 import { CILIUM_VIEWS } from "../dialects/cilium-labels.ts";
 import { translateClusterNetworkPolicy } from "../dialects/cluster-network-policy.ts";
 import { translateNetworkPolicy } from "../dialects/kubernetes.ts";
 import type { LabelViews } from "../facts.ts";
-import { ciliumSays } from "../literal/cilium.ts";
+import { DEFAULT_FAILSAFES, failsafePolicy } from "../failsafe.ts";
+import { ciliumSays, ciliumSaysOfNode } from "../literal/cilium.ts";
 import { decide } from "../literal/decide.ts";
-import type { Flow } from "../literal/flow.ts";
+import { type Flow, podAt } from "../literal/flow.ts";
+import { hostAllows, type LiteralHosts, nodeAt } from "../literal/host.ts";
 import { dialects } from "../literal/tiers.ts";
 import type { Direction } from "../rule.ts";
 import type { Traffic } from "./agree.ts";
 import { type CompiledNode, compileNode } from "./compiled.ts";
 import { generateCluster } from "./generate.ts";
-import { generateDialects } from "./generate-dialects.ts";
+import { generateDialects, generateHosts } from "./generate-dialects.ts";
 import { parseCluster } from "./parse.ts";
 import { worldObjects } from "./world-tables.ts";
 
@@ -65,11 +74,13 @@ function all<T>(values: readonly object[], parse: (v: unknown, i: Interner) => R
   });
 }
 
-const calico = calicoViews([], () => new Map());
-const views: LabelViews = {
-  pod: (p, n) => new Map([...(calico.pod?.(p, n) ?? []), ...(CILIUM_VIEWS.pod?.(p, n) ?? [])]),
-  node: (n, l) => new Map([...(calico.node?.(n, l) ?? []), ...(CILIUM_VIEWS.node?.(n, l) ?? [])]),
-};
+function viewsWith(hostEndpoints: readonly CalicoHostEndpoint[]): LabelViews {
+  const calico = calicoViews(hostEndpoints, () => new Map());
+  return {
+    pod: (p, n) => new Map([...(calico.pod?.(p, n) ?? []), ...(CILIUM_VIEWS.pod?.(p, n) ?? [])]),
+    node: (n, l) => new Map([...(calico.node?.(n, l) ?? []), ...(CILIUM_VIEWS.node?.(n, l) ?? [])]),
+  };
+}
 
 /** See the file's comment. */
 export interface MixedCluster {
@@ -78,6 +89,8 @@ export interface MixedCluster {
   readonly world: World;
   /** Addresses of pods, of nodes, and others. */
   readonly ends: readonly Addr[];
+  /** Addresses that are pods' own, as text. */
+  readonly pods: ReadonlySet<string>;
   /** What the specifications say of a flow. */
   read(flow: Flow): Readonly<Record<Direction, boolean>>;
 }
@@ -85,10 +98,19 @@ export interface MixedCluster {
 /** Keys matter to a world for pods and namespaces only. */
 const numbered = <T>(rows: readonly T[]) => new Map(rows.map((row, i) => [`${i}`, row]));
 
-/** The cluster of a seed. */
-export function mixedCluster(seed: number): MixedCluster {
+/** What flows of nodes are about beside {@link MIXED_TRAFFIC}: failsafe ports of both directions, and of one. */
+export const HOST_TRAFFIC: readonly Traffic[] = [...MIXED_TRAFFIC, [6, 22], [6, 6443], [17, 67], [17, 68]];
+
+/**
+ * The cluster of a seed.
+ * @param hasHosts with host endpoints and host policies, of which its `world` knows nothing
+ */
+export function mixedCluster(seed: number, hasHosts = false): MixedCluster {
   const cluster = parseCluster(generateCluster(seed));
   const raw = generateDialects(seed);
+  const rawHosts = hasHosts ? generateHosts(seed) : { hostEndpoints: [], hostPolicies: [] };
+  const hostEndpoints = all(rawHosts.hostEndpoints, parseHostEndpoint);
+  const views = viewsWith(hostEndpoints);
   const ownSets = all(raw.networkSets, parseNetworkSet);
   const globalSets = all(raw.globalNetworkSets, parseGlobalNetworkSet);
   const networkSets = [...ownSets, ...globalSets];
@@ -100,6 +122,7 @@ export function mixedCluster(seed: number): MixedCluster {
   const ciliumPolicies = [
     ...all(raw.cilium, parseCiliumNetworkPolicy),
     ...all(raw.clusterwideCilium, parseCiliumClusterwideNetworkPolicy),
+    ...all(rawHosts.hostPolicies, parseCiliumClusterwideNetworkPolicy),
   ];
   const cidrGroups = all(raw.cidrGroups, parseCiliumCidrGroup);
   const backends = () => [];
@@ -109,18 +132,37 @@ export function mixedCluster(seed: number): MixedCluster {
     ...cluster.clusterPolicies.map(translateClusterNetworkPolicy),
     ...calicoPolicies.flatMap((p) => translateCalicoPolicy(p, { networkSets, namespaceLabels, backends })),
     ...ciliumPolicies.flatMap((p) => translateCiliumPolicy(p, { cidrGroups, services: () => [], backends })),
+    ...hostEndpoints.flatMap(translateHostEndpoint),
+    failsafePolicy(DEFAULT_FAILSAFES),
   ];
   const nodes = cluster.nodes.map((n) =>
-    compileNode(cluster, n.name, { policies, tiers: tiers.map(translateCalicoTier), views }),
+    compileNode(cluster, n.name, {
+      policies,
+      tiers: tiers.map(translateCalicoTier),
+      views,
+      ...(hasHosts && { hostEndpoints }),
+    }),
   );
-  const others = dialects({
-    cluster,
-    tiers,
-    policies: calicoPolicies,
-    calico: { networkSets, serviceAccountLabels: () => new Map(), backends },
-    cilium: (flow, pod, d) =>
-      ciliumSays(cluster, { policies: ciliumPolicies, cidrGroups, services: [], backends }, flow, pod, d),
-  });
+  const calico = { hostEndpoints, networkSets, serviceAccountLabels: () => new Map(), backends };
+  const cilium = { policies: ciliumPolicies, cidrGroups, services: [], backends };
+  const literal = { cluster, tiers, policies: calicoPolicies, calico };
+  const others = dialects({ ...literal, cilium: (flow, pod, d) => ciliumSays(cluster, cilium, flow, pod, d) });
+  const hosts: LiteralHosts = {
+    ...literal,
+    hostEndpoints,
+    ciliumOf: (flow, node, d) => ciliumSaysOfNode(cluster, cilium, flow, node, d),
+  };
+  const ofNode = (flow: Flow, at: Addr, direction: Direction) => {
+    const node = hasHosts ? nodeAt(hosts, at) : undefined;
+    return node === undefined || hostAllows(hosts, flow, node, direction);
+  };
+  const read = (flow: Flow) => {
+    const { egress, ingress } = decide(cluster, flow, others);
+    return {
+      egress: egress && ofNode(flow, flow.from, "egress"),
+      ingress: ingress && ofNode(flow, flow.to, "ingress"),
+    };
+  };
   const ends = [...cluster.pods.flatMap((p) => p.podIps), ...OUTSIDE.map(addr)];
   const world = createWorld(
     worldObjects({
@@ -137,5 +179,6 @@ export function mixedCluster(seed: number): MixedCluster {
       ciliumCidrGroups: numbered(cidrGroups),
     }),
   );
-  return { nodes, world, ends, read: (flow) => decide(cluster, flow, others) };
+  const pods = new Set(ends.filter((a) => podAt(cluster, a) !== undefined).map((a) => a.text));
+  return { nodes, world, ends, pods, read };
 }
