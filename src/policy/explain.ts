@@ -1,6 +1,7 @@
 /** Why one end of a flow is let through or not: every step that was looked at, the one that decided, and what would change it. */
 
 import { type Endpoint, infoText, stepInfo } from "./classes.ts";
+import { isFailsafe } from "./failsafe.ts";
 import { type OrderedTier, type Outcome, policiesFor, refText, type Step, walk, walkOf } from "./order.ts";
 import { matchesPeer } from "./peer.ts";
 import type { AddressFacts, Direction, Rule } from "./rule.ts";
@@ -102,7 +103,8 @@ function nearMisses(
   const out: string[] = [];
   for (const step of steps) {
     if (out.length === MAX_NEAR) break;
-    if (step.kind !== "rule" || step.isStaged || step.rule.action !== "allow" || !isWritten(step.rule)) continue;
+    if (step.kind !== "rule" || step.isStaged || step.rule.action !== "allow") continue;
+    if (!isWritten(step.rule) || isFailsafe(step.policy)) continue;
     const at = `${step.rule.path} of ${refText(step.policy.ref)}`;
     const [isPeer, isSame] = [matchesPeer(step.rule.peer, peer), isTraffic(step)];
     if (isPeer && !isSame) out.push(`${at} allows this ${other}, but other traffic`);

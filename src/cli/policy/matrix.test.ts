@@ -46,7 +46,7 @@ from                   shop/web  outside
 monitoring/prometheus  ✔         ✔
 shop/db                ✔         ✔
 shop/web               ✔         ✘
-node-1                 ✔
+node-1                 ✔         ✔
 outside                ✔
 `,
   );

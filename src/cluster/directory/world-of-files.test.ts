@@ -148,3 +148,53 @@ spec: { jobTemplate: { spec: { template: { metadata: { labels: { app: nightly } 
     [["Deployment", "spec.template.metadata.labels.app"]],
   );
 });
+
+test("a node is asked where a host endpoint or a policy of nodes speaks of it, and never about its own pods", () => {
+  const node = (name: string, ip: string) =>
+    `apiVersion: v1\nkind: Node\nmetadata: { name: ${name} }\nstatus: { addresses: [{ type: InternalIP, address: ${ip} }] }\n---\n`;
+  const nodes = node("n", "192.0.2.1") + node("m", "192.0.2.2");
+  const pods = pod("x", ", nodeName: n") + pod("y", ", nodeName: m");
+  const hostEndpoint = (interfaceName: string) => `
+apiVersion: projectcalico.org/v3
+kind: HostEndpoint
+metadata: { name: h, labels: { role: node } }
+spec: { node: n, interfaceName: "${interfaceName}" }
+---
+apiVersion: projectcalico.org/v3
+kind: GlobalNetworkPolicy
+metadata: { name: web }
+spec: { selector: role == 'node', types: [Ingress, Egress], ingress: [{ action: Allow, protocol: TCP, destination: { ports: [80] } }] }
+---`;
+  const allowed = (of: ReturnType<typeof world>, from: string, to: string, port = "81") =>
+    explain(of, from, to, port).isAllowed;
+  const free = world(nodes, pods);
+  assert.equal(allowed(free, "203.0.113.1", "n"), true);
+  const all = world(nodes, pods, hostEndpoint("*"));
+  assert.equal(allowed(all, "203.0.113.1", "n", "80"), true);
+  assert.equal(allowed(all, "203.0.113.1", "n"), false);
+  assert.equal(allowed(all, "203.0.113.1", "n", "22"), true, "a failsafe port");
+  assert.equal(allowed(all, "203.0.113.1", "m"), true, "nobody speaks of the other node");
+  assert.equal(allowed(all, "a/x", "n"), false);
+  assert.equal(allowed(all, "n", "203.0.113.1"), false);
+  assert.equal(allowed(all, "n", "a/x"), true, "its own pod");
+  assert.equal(allowed(all, "n", "a/y"), false, "another's pod");
+  const device = world(nodes, pods, hostEndpoint("eth0"));
+  assert.equal(allowed(device, "203.0.113.1", "n"), false);
+  assert.equal(allowed(device, "m", "n"), false);
+  assert.equal(allowed(device, "a/x", "n"), true, "pods do not come by that device");
+  const cilium = `
+apiVersion: cilium.io/v2
+kind: CiliumClusterwideNetworkPolicy
+metadata: { name: c }
+spec: { nodeSelector: {}, ingress: [{ fromEntities: [remote-node] }] }
+---`;
+  const both = world(nodes, pods, cilium);
+  assert.deepEqual(
+    [allowed(both, "m", "n"), allowed(both, "203.0.113.1", "n"), allowed(both, "a/x", "n")],
+    [true, false, false],
+  );
+  assert.match(
+    explainText(explain(both, "a/x", "n"), { paint: NO_PAINT, isFull: false }),
+    /ingress of n: DENIED, end of tier default/,
+  );
+});

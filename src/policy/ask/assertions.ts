@@ -96,7 +96,11 @@ function judgeFlow(world: World, of: Assertion, from: WorldEnd, to: WorldEnd, t:
   if (verdicts.length === 0)
     return { ...head, found: "denied", because: "there is no such flow: no family or no port of that name in common" };
   const found = allowed === 0 ? "denied" : allowed === verdicts.length ? "allowed" : "different between IPv4 and IPv6";
-  return { ...head, found, because: [...new Set(verdicts.flatMap(reasons))].join("; ") || "neither end is a pod" };
+  return {
+    ...head,
+    found,
+    because: [...new Set(verdicts.flatMap(reasons))].join("; ") || "no policy speaks of either end",
+  };
 }
 
 /** Judges one claim. */

@@ -4,14 +4,14 @@ import { err, ok, type Result } from "../../base/result.ts";
 import type { Addr, Family } from "../../net/addr.ts";
 import { type Explanation, explainEnd } from "../explain.ts";
 import type { Direction } from "../rule.ts";
-import { type FamilyFlow, familyFlows, isInside, judgeEnds } from "./flow.ts";
+import { type FamilyFlow, familyFlows, isInside, judgeEnds, judgesOf } from "./flow.ts";
 import { type AskedTraffic, trafficText } from "./traffic-text.ts";
-import type { World, WorldEnd } from "./world.ts";
+import type { Judged, World, WorldEnd } from "./world.ts";
 
 /** What one end says, and why. */
 export interface EndExplanation {
-  /** The pod whose node judges; undefined: the end is no pod, nobody judges there. */
-  readonly pod: string | undefined;
+  /** The pod, or the node itself, that is asked; undefined: nobody is. */
+  readonly who: string | undefined;
   readonly explanation: Explanation | undefined;
 }
 
@@ -40,12 +40,16 @@ export interface FlowExplanation {
   readonly families: readonly FamilyExplanation[];
 }
 
-function explainSide(world: World, end: WorldEnd, direction: Direction, peer: Addr, flow: FamilyFlow): EndExplanation {
-  const facts = end.pod === undefined ? undefined : world.subject(end.pod);
-  if (end.pod === undefined || facts === undefined) return { pod: undefined, explanation: undefined };
-  const endpoint = { key: end.name, of: "pods", facts } as const;
-  const other = world.peer(peer, end.pod.nodeName);
-  return { pod: end.name, explanation: explainEnd(world.ordered, endpoint, other, direction, flow.point) };
+function explainSide(
+  world: World,
+  who: Judged | undefined,
+  direction: Direction,
+  peer: Addr,
+  flow: FamilyFlow,
+): EndExplanation {
+  if (who === undefined) return { who: undefined, explanation: undefined };
+  const other = world.peer(peer, who.seenFrom);
+  return { who: who.name, explanation: explainEnd(world.ordered, who, other, direction, flow.point) };
 }
 
 function whyNone(world: World, from: WorldEnd, to: WorldEnd, traffic: AskedTraffic): string {
@@ -67,16 +71,22 @@ export function explainFlow(
 ): Result<FlowExplanation> {
   const flows = familyFlows(world, from, to, traffic);
   if (flows.length === 0) return err(whyNone(world, from, to, traffic));
-  const inside = isInside(from, to);
+  const { sender, receiver } = judgesOf(world, from, to);
   const staged = judgeEnds(world, from, to, traffic, true);
-  const nobody: EndExplanation = { pod: undefined, explanation: undefined };
   const families = flows.map((flow, i): FamilyExplanation => {
-    const egress = inside ? nobody : explainSide(world, from, "egress", flow.to, flow);
-    const ingress = inside ? nobody : explainSide(world, to, "ingress", flow.from, flow);
+    const egress = explainSide(world, sender, "egress", flow.to, flow);
+    const ingress = explainSide(world, receiver, "ingress", flow.from, flow);
     const isAllowed = egress.explanation?.isAllowed !== false && ingress.explanation?.isAllowed !== false;
     const { family, from: source, to: target } = flow;
     const isAllowedWithStaged = staged[i]?.isAllowed ?? isAllowed;
     return { family, from: source, to: target, isAllowed, egress, ingress, isAllowedWithStaged };
   });
-  return ok({ from, to, traffic, isAllowed: families.every((f) => f.isAllowed), isInside: inside, families });
+  return ok({
+    from,
+    to,
+    traffic,
+    isAllowed: families.every((f) => f.isAllowed),
+    isInside: isInside(from, to),
+    families,
+  });
 }

@@ -87,7 +87,7 @@ function sideText(side: EndExplanation, e: Explanation, o: ExplainTextOptions): 
   const because = e.because.replace(/^(ingress|egress) /, "");
   const near = e.nearMisses.map((n) => `      ${n}`);
   return [
-    `  ${e.direction} of ${side.pod}: ${verdict(e.isAllowed, o.paint)}, ${because}`,
+    `  ${e.direction} of ${side.who}: ${verdict(e.isAllowed, o.paint)}, ${because}`,
     ...stepsText(e.steps, o),
     `    To change it: ${e.toChange}`,
     ...(near.length === 0 ? [] : ["    Near to it:", ...near]),
@@ -113,7 +113,7 @@ export function explainText(flow: FlowExplanation, o: ExplainTextOptions): strin
     if (isShown && bodies[i] !== "") lines.push(bodies[i] ?? "");
   }
   if (flow.isInside) lines.push("  Both ends are the same: no packet leaves it, so nothing is judged");
-  else if (bodies.every((b) => b === "")) lines.push("  Neither end is a pod: policies for pods do not judge it");
+  else if (bodies.every((b) => b === "")) lines.push("  No policy speaks of either end: nobody judges it");
   return `${lines.join("\n")}\n`;
 }
 

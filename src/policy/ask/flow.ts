@@ -2,9 +2,8 @@
 
 import type { Addr, Family } from "../../net/addr.ts";
 import type { Outcome } from "../order.ts";
-import type { Direction } from "../rule.ts";
 import { type AskedTraffic, trafficPoint } from "./traffic-text.ts";
-import type { Traffic, World, WorldEnd } from "./world.ts";
+import type { Judged, Traffic, World, WorldEnd } from "./world.ts";
 
 /** The packets of one family that a question means. */
 export interface FamilyFlow {
@@ -14,7 +13,7 @@ export interface FamilyFlow {
   readonly point: Traffic;
 }
 
-/** The verdict for one family. `undefined` ends are no pods of the cluster: nobody asks there. */
+/** The verdict for one family. Where an outcome is undefined nobody is asked. */
 export interface FamilyVerdict {
   readonly family: Family;
   readonly from: Addr;
@@ -45,6 +44,20 @@ export function familyFlows(world: World, from: WorldEnd, to: WorldEnd, traffic:
 }
 
 /**
+ * Who is asked at each end. What stays inside of an end is asked about nowhere, and a node is never asked about its own pods: what it
+ * sends to them is theirs to judge.
+ */
+export function judgesOf(
+  world: World,
+  from: WorldEnd,
+  to: WorldEnd,
+): { readonly sender: Judged | undefined; readonly receiver: Judged | undefined } {
+  if (isInside(from, to)) return { sender: undefined, receiver: undefined };
+  const isToOwnPod = from.node !== undefined && to.pod?.nodeName === from.node.name;
+  return { sender: isToOwnPod ? undefined : world.judgedAt(from, to), receiver: world.judgedAt(to, from) };
+}
+
+/**
  * Judges the flow in each of its families.
  * @param withStaged as if staged policies were enforced
  */
@@ -55,12 +68,10 @@ export function judgeEnds(
   traffic: AskedTraffic,
   withStaged = false,
 ): FamilyVerdict[] {
-  const isJudged = !isInside(from, to);
+  const { sender, receiver } = judgesOf(world, from, to);
   return familyFlows(world, from, to, traffic).map((flow) => {
-    const ask = (end: WorldEnd, direction: Direction, peer: Addr) =>
-      end.pod === undefined || !isJudged ? undefined : world.judge(end.pod, direction, peer, flow.point, withStaged);
-    const egress = ask(from, "egress", flow.to);
-    const ingress = ask(to, "ingress", flow.from);
+    const egress = sender && world.judge(sender, "egress", flow.to, flow.point, withStaged);
+    const ingress = receiver && world.judge(receiver, "ingress", flow.from, flow.point, withStaged);
     const isAllowed = egress?.isAllowed !== false && ingress?.isAllowed !== false;
     return { family: flow.family, from: flow.from, to: flow.to, isAllowed, egress, ingress };
   });

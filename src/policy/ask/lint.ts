@@ -4,12 +4,13 @@
  */
 
 import { isWritten } from "../explain.ts";
+import { isFailsafe } from "../failsafe.ts";
 import { policiesFor, refText, type Step, walk, walkOf } from "../order.ts";
 import { matchesPeer } from "../peer.ts";
 import { type AddressFacts, BUILT_IN_TIERS, type Direction, type Policy, type PolicyRef, type Rule } from "../rule.ts";
 import { closedRule, trafficMatches } from "../traffic.ts";
 import { peerSamples, trafficSamples } from "./samples.ts";
-import type { World } from "./world.ts";
+import type { Judged, World, WorldEnd } from "./world.ts";
 
 /** What is wrong. */
 export type FindingKind =
@@ -113,7 +114,7 @@ class Linter {
 
   findings(): Finding[] {
     return [...this.#states.values()].flatMap((s): Finding[] => {
-      if (s.decided || !isWritten(s.rule) || !this.#looked.has(s.rule)) return [];
+      if (s.decided || isOfAgent(s.policy) || !isWritten(s.rule) || !this.#looked.has(s.rule)) return [];
       const head = { ref: s.policy.ref, path: s.rule.path };
       if (!s.matched) return [{ ...head, kind: "never-matches", message: neverText(s) }];
       const before = [...s.before];
@@ -215,25 +216,44 @@ function missingTiers(world: World): Finding[] {
   return [...found.values()];
 }
 
+/** What the agent's configuration says, and no object. */
+function isOfAgent(policy: Policy): boolean {
+  return isFailsafe(policy) || policy.ref.kind === "Configuration";
+}
+
+/** All pods, and nodes as far as somebody speaks of them: towards pods, and towards the wire. */
+function* everybody(world: World): Generator<Judged> {
+  const outside: WorldEnd = { name: "", kind: "outside", addrs: [], pod: undefined };
+  const [pod = outside] = world.pods.values();
+  for (const end of world.pods.values()) {
+    const who = world.judgedAt(end, outside);
+    if (who !== undefined) yield who;
+  }
+  for (const node of world.nodes) {
+    const end: WorldEnd = { name: node.name, kind: "node", addrs: [], pod: undefined, node };
+    for (const other of [outside, pod]) {
+      const who = world.judgedAt(end, other);
+      if (who !== undefined) yield who;
+    }
+  }
+}
+
 /** Looks at all policies of a world. */
 export function lint(world: World): LintResult {
-  const policies = world.rules.policies.filter((p) => p.ref.name !== "policy.mode");
+  const policies = world.rules.policies.filter((p) => !isOfAgent(p));
   const linter = new Linter(world);
   const known = new Set<string>();
   const tags = new Map(world.rules.policies.map((p, i) => [p, i]));
-  for (const { pod } of world.pods.values()) {
-    const facts = pod && world.subject(pod);
-    if (pod === undefined || facts === undefined) continue;
+  for (const who of everybody(world))
     for (const direction of ["ingress", "egress"] as const) {
-      const steps = walkOf(policiesFor(world.ordered, "pods", facts, direction), direction);
+      const steps = walkOf(policiesFor(world.ordered, who.of, who.facts, direction), direction);
       const walked = steps.map((s) => (s.kind === "rule" ? tags.get(s.policy) : -1)).join();
-      const names = facts.namedPorts.map((n) => `${n.name}/${n.protocol}/${n.port}`).join();
-      const key = `${direction} ${pod.nodeName ?? ""} ${direction === "ingress" ? names : ""} ${walked}`;
+      const names = who.facts.namedPorts.map((n) => `${n.name}/${n.protocol}/${n.port}`).join();
+      const key = `${direction} ${who.seenFrom ?? ""} ${direction === "ingress" ? names : ""} ${walked}`;
       if (known.has(key)) continue;
       known.add(key);
-      linter.look(steps, facts, direction, pod.nodeName);
+      linter.look(steps, who.facts, direction, who.seenFrom);
     }
-  }
   const findings = [...missingTiers(world), ...selectsNothing(world, policies), ...linter.findings()];
   const order = (f: Finding) => `${refText(f.ref)} ${f.path}`;
   findings.sort((a, b) => (order(a) < order(b) ? -1 : 1));

@@ -27,7 +27,9 @@ function wanted(ends: readonly WorldEnd[], names: readonly string[] | undefined)
   return names === undefined ? [...ends] : ends.filter((e) => names.includes(e.name));
 }
 
-/** Asks all flows. Between two ends without a family in common, and from outside to outside, there is no cell. */
+const isOfCluster = (end: WorldEnd) => end.kind !== "outside";
+
+/** Asks all flows. Between two ends without a family in common, and where nobody could be asked, there is no cell. */
 export function policyMatrix(world: World, question: MatrixQuestion): Result<PolicyMatrix> {
   const { traffics, ends, denied } = question;
   const senders = wanted(ends, question.from);
@@ -41,7 +43,7 @@ export function policyMatrix(world: World, question: MatrixQuestion): Result<Pol
     for (const from of senders) {
       const row: Record<string, string> = {};
       for (const to of receivers) {
-        if (from.pod === undefined && to.pod === undefined) continue;
+        if (!isOfCluster(from) && !isOfCluster(to)) continue;
         const verdicts = judgeEnds(world, from, to, traffic);
         if (verdicts.length > 0) row[to.name] = cellText(verdicts, denied);
       }

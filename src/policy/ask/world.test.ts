@@ -11,6 +11,7 @@ import { judgeAcross } from "../testing/compiled.ts";
 import { MIXED_TRAFFIC, mixedCluster } from "../testing/mixed.ts";
 import { findEnd } from "./ends.ts";
 import { explainFlow, type FlowExplanation } from "./explain-flow.ts";
+import { judgesOf } from "./flow.ts";
 import type { AskedTraffic } from "./traffic-text.ts";
 import type { World } from "./world.ts";
 
@@ -52,8 +53,9 @@ test("a world, its explanations, the specifications and the tables agree on rand
       if ((flow.protocol === 1 && flow.from.family === 6) || (flow.protocol === 58 && flow.from.family === 4)) continue;
       const said = read(flow);
       const [from, to] = [world.endAt(flow.from), world.endAt(flow.to)];
-      const egress = from.pod === undefined || world.judge(from.pod, "egress", flow.to, flow).isAllowed;
-      const ingress = to.pod === undefined || world.judge(to.pod, "ingress", flow.from, flow).isAllowed;
+      const { sender, receiver } = judgesOf(world, from, to);
+      const egress = sender === undefined || world.judge(sender, "egress", flow.to, flow).isAllowed;
+      const ingress = receiver === undefined || world.judge(receiver, "ingress", flow.from, flow).isAllowed;
       const text = `seed ${seed} ${flow.from.text} → ${flow.to.text} ${flow.protocol}/${flow.port}`;
       assert.deepEqual({ text, egress, ingress }, { text, egress: said.egress, ingress: said.ingress });
       const tables = judgeAcross(nodes, flow);

@@ -4,6 +4,7 @@ import type { Node } from "../../model/node.ts";
 import { hasOwnAddresses, type Pod, podKey } from "../../model/pod.ts";
 import type { Addr } from "../../net/addr.ts";
 import { prefixHas } from "../../net/prefix.ts";
+import type { Endpoint } from "../classes.ts";
 import { type LabelViews, namespaceLabels, nodeAddrs, nodeFacts, podFacts, worldFacts } from "../facts.ts";
 import { createRuleReader, type PolicyMode, type PolicyObjects, type PolicyRules } from "../from-objects.ts";
 import type { Overlay } from "../identity.ts";
@@ -11,6 +12,7 @@ import { type OrderedTier, type Outcome, orderPolicies, policiesFor, type Step, 
 import { matchesPeer } from "../peer.ts";
 import type { AddressFacts, Direction, PeerExpr } from "../rule.ts";
 import { closedRule, type TrafficPoint, trafficMatches } from "../traffic.ts";
+import { type NodeParts, nodeParts } from "./node-parts.ts";
 
 /** The objects of a cluster. */
 export interface WorldObjects extends PolicyObjects {
@@ -26,6 +28,15 @@ export interface WorldEnd {
   readonly addrs: readonly Addr[];
   /** Present for pods whose traffic is judged: those with a network of their own. */
   readonly pod: Pod | undefined;
+  readonly node?: Node;
+}
+
+/** Somebody whose traffic is judged, as one flow of theirs is. */
+export interface Judged extends Endpoint {
+  /** What people call it. */
+  readonly name: string;
+  /** The node that judges: `host` is relative to it. */
+  readonly seenFrom: string | undefined;
 }
 
 /** Protocol and port of a flow's first packet, as the tables know them. */
@@ -45,8 +56,10 @@ export interface World {
   peer(addr: Addr, seenFrom: string | undefined): AddressFacts;
   /** Who has the address. */
   endAt(addr: Addr): WorldEnd;
-  /** The say of a pod's own node about one direction of its traffic. */
-  judge(pod: Pod, direction: Direction, peer: Addr, traffic: Traffic, withStaged?: boolean): Outcome;
+  /** Who is asked about flows between that end and another; undefined: nobody is. */
+  judgedAt(end: WorldEnd, other: WorldEnd): Judged | undefined;
+  /** What is said there about one direction. */
+  judge(who: Judged, direction: Direction, peer: Addr, traffic: Traffic, withStaged?: boolean): Outcome;
 }
 
 function merged(facts: AddressFacts, overlays: readonly Overlay[]): AddressFacts {
@@ -89,6 +102,7 @@ class AskableWorld implements World {
   readonly #facts = new Map<string, AddressFacts>();
   readonly #nodeFacts: ReturnType<typeof createNodeFacts>;
   readonly #peers = new Map<string, AddressFacts>();
+  readonly #nodeParts = new Map<Node, NodeParts>();
   readonly #walks = new Map<string, readonly Step[]>();
   readonly #matches = new WeakMap<PeerExpr, WeakMap<AddressFacts, boolean>>();
 
@@ -99,7 +113,7 @@ class AskableWorld implements World {
     this.nodes = [...objects.nodes];
     this.#nodeFacts = createNodeFacts(this.nodes, rules.views);
     for (const node of this.nodes) {
-      const end: WorldEnd = { name: node.name, kind: "node", addrs: nodeAddrs(node), pod: undefined };
+      const end: WorldEnd = { name: node.name, kind: "node", addrs: nodeAddrs(node), pod: undefined, node };
       for (const a of end.addrs) this.#nodeAt.set(a.text, end);
     }
     const pods = new Map<string, WorldEnd>();
@@ -139,25 +153,41 @@ class AskableWorld implements World {
     return this.#podAt.get(addr.text) ?? this.#nodeAt.get(addr.text) ?? outside;
   }
 
-  judge(pod: Pod, direction: Direction, peer: Addr, traffic: Traffic, withStaged = false): Outcome {
-    const other = this.peer(peer, pod.nodeName);
-    const names = (direction === "ingress" ? this.subject(pod)?.namedPorts : other.namedPorts) ?? [];
+  judgedAt(end: WorldEnd, other: WorldEnd): Judged | undefined {
+    if (end.pod !== undefined) {
+      const facts = this.subject(end.pod);
+      return facts && { key: `pod ${end.name}`, of: "pods", facts, name: end.name, seenFrom: end.pod.nodeName };
+    }
+    const { node } = end;
+    if (node === undefined) return undefined;
+    const part = this.#parts(node)[other.pod === undefined ? "wire" : "pods"];
+    return part && { ...part, key: `node ${node.name} ${part.key}`, name: node.name, seenFrom: node.name };
+  }
+
+  judge(who: Judged, direction: Direction, peer: Addr, traffic: Traffic, withStaged = false): Outcome {
+    const other = this.peer(peer, who.seenFrom);
+    const names = (direction === "ingress" ? who.facts : other).namedPorts;
     const at = { ...traffic, family: peer.family };
     return walk(
-      this.#walk(pod, direction),
+      this.#walk(who, direction),
       ({ rule }) => this.#isPeer(rule.peer, other) && rule.traffic.some((t) => trafficMatches(t, at, names)),
       withStaged,
     );
   }
 
+  #parts(node: Node): NodeParts {
+    const known =
+      this.#nodeParts.get(node) ?? nodeParts(node, this.objects.hostEndpoints, this.rules.views, this.ordered);
+    this.#nodeParts.set(node, known);
+    return known;
+  }
+
   /** Rules are closed here as the tables close them. */
-  #walk(pod: Pod, direction: Direction): readonly Step[] {
-    const key = `${direction} ${podKey(pod.namespace, pod.name)}`;
+  #walk(who: Judged, direction: Direction): readonly Step[] {
+    const key = `${direction} ${who.key}`;
     let steps = this.#walks.get(key);
     if (steps === undefined) {
-      const facts = this.subject(pod);
-      const all = facts === undefined ? [] : policiesFor(this.ordered, "pods", facts, direction);
-      steps = walkOf(all, direction).map(
+      steps = walkOf(policiesFor(this.ordered, who.of, who.facts, direction), direction).map(
         (s): Step => (s.kind === "end" ? s : { ...s, rule: { ...s.rule, ...closedRule(s.rule) } }),
       );
       this.#walks.set(key, steps);
