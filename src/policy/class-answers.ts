@@ -4,18 +4,19 @@
  */
 
 import type { Family } from "../net/addr.ts";
-import { infoKey, namesOfClass, type PolicyClass, stepInfo } from "./classes.ts";
+import { infoKey, namesOfClass, type PolicyClass, policyTag, stepInfo } from "./classes.ts";
 import type { Identity } from "./identity.ts";
 import type { Numbers } from "./numbers.ts";
 import type { Step } from "./order.ts";
-import type { NamedPort } from "./rule.ts";
+import type { NamedPort, Rule } from "./rule.ts";
 import { buildSet, verdictText } from "./set.ts";
 import { CLOSED, type ClassRow, defaultSet, type RuleInfo, type SetRow } from "./table.ts";
 
-/** A set with the text that it has its number by. */
+/** A set, and the rules that its verdicts name. */
 export interface BuiltSet {
+  readonly number: number;
   readonly rows: readonly SetRow[];
-  readonly text: string;
+  readonly rules: ReadonlyMap<number, RuleInfo>;
 }
 
 /** What a class needs of the tables, before it is known whether they have room. The same object as long as it is the same. */
@@ -33,6 +34,8 @@ export interface FoundAnswers {
 export interface AnswerParts {
   readonly sets: Numbers;
   readonly rules: Numbers;
+  /** Sets that some class has, by the steps that they follow from. */
+  readonly built: Map<string, BuiltSet>;
   readonly maxRows: number;
 }
 
@@ -205,19 +208,47 @@ export class ClassAnswers {
     const known = this.#bySteps.get(key);
     if (known !== undefined) return known;
     const steps = all.flatMap((i) => this.of.steps[i] ?? []);
-    const rows = buildSet({ steps, family, names, numberOf: (step) => this.#numberOf(step) });
-    const text = rows.map(rowText).join("\n");
-    const number = this.#parts.sets.numberOf(text);
-    this.#bySteps.set(key, number);
-    if (!this.#sets.has(number)) this.#rows += rows.length;
-    this.#sets.set(number, { rows, text });
-    return number;
+    const built = this.#build(steps, family, names, namesText);
+    this.#bySteps.set(key, built.number);
+    if (!this.#sets.has(built.number)) this.#rows += built.rows.length;
+    this.#sets.set(built.number, built);
+    for (const [rule, info] of built.rules) this.#rules.set(rule, info);
+    return built.number;
   }
 
-  #numberOf(step: Step): number {
-    const info = stepInfo(step, this.of.direction);
-    const number = this.#parts.rules.numberOf(infoKey(info));
-    this.#rules.set(number, info);
-    return number;
+  /** The set of those steps, which another class may have already. */
+  #build(steps: readonly Step[], family: Family, names: readonly NamedPort[], namesText: string): BuiltSet {
+    const { direction } = this.of;
+    const stepTexts = steps.map(
+      (s) => `${s.tier}:${s.kind === "rule" ? `${policyTag(s.policy)}.${ruleTag(s.rule)}` : endText(s, direction)}`,
+    );
+    const key = `${direction} ${family} ${stepTexts.join(",")} ${namesText}`;
+    const known = this.#parts.built.get(key);
+    if (known !== undefined) return known;
+    const rules = new Map<number, RuleInfo>();
+    const numberOf = (step: Step) => {
+      const info = stepInfo(step, direction);
+      const number = this.#parts.rules.numberOf(infoKey(info));
+      rules.set(number, info);
+      return number;
+    };
+    const rows = buildSet({ steps, family, names, numberOf });
+    const built = { number: this.#parts.sets.numberOf(rows.map(rowText).join("\n")), rows, rules };
+    this.#parts.built.set(key, built);
+    return built;
   }
+}
+
+const ruleTags = new WeakMap<Rule, number>();
+let nextTag = 0;
+
+/** The same object has the same; a rule that changed is another object. Several policies may have the same. */
+function ruleTag(rule: Rule): number {
+  const tag = ruleTags.get(rule) ?? nextTag++;
+  ruleTags.set(rule, tag);
+  return tag;
+}
+
+function endText(step: Step & { kind: "end" }, direction: PolicyClass["direction"]): string {
+  return JSON.stringify([step.of.end, step.isStaged, infoKey(stepInfo(step, direction))]);
 }

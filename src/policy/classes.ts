@@ -29,7 +29,7 @@ const policyTags = new WeakMap<Policy, string>();
 let nextTag = 0;
 
 /** The same object has the same text; a policy that changed is another object. */
-function policyTag(policy: Policy): string {
+export function policyTag(policy: Policy): string {
   const tag = policyTags.get(policy) ?? String(nextTag++);
   policyTags.set(policy, tag);
   return tag;

@@ -1,7 +1,7 @@
 /** From endpoints, ordered policies and the partition of addresses to the kernel's tables. */
 
 import type { Family } from "../net/addr.ts";
-import { ClassAnswers, type FoundAnswers } from "./class-answers.ts";
+import { type AnswerParts, type BuiltSet, ClassAnswers, type FoundAnswers } from "./class-answers.ts";
 import { atomsOfClass, classOf, type Endpoint, namesOfClass, type PolicyClass } from "./classes.ts";
 import type { Identity, Partition } from "./identity.ts";
 import { createNumbers, type Numbers } from "./numbers.ts";
@@ -100,6 +100,9 @@ class TableCompiler implements Compiler {
   readonly #classNumbers: Numbers;
   readonly #setNumbers: Numbers;
   readonly #ruleNumbers: Numbers;
+  /** Sets in use by the steps that they follow from: a class that changed has most of those that it had. */
+  readonly #built = new Map<string, BuiltSet>();
+  readonly #parts: AnswerParts;
   readonly #classed = new Map<string, Classed & { readonly of: Selection; readonly facts: AddressFacts }>();
   #identities: readonly Identity[] = [];
   #families: ReadonlyMap<number, Family> = new Map();
@@ -116,6 +119,12 @@ class TableCompiler implements Compiler {
     this.#classNumbers = createNumbers(first.class);
     this.#setNumbers = createNumbers(first.set);
     this.#ruleNumbers = createNumbers(first.rule);
+    this.#parts = {
+      sets: this.#setNumbers,
+      rules: this.#ruleNumbers,
+      built: this.#built,
+      maxRows: limits.setRowsPerClass,
+    };
   }
 
   compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables {
@@ -216,6 +225,7 @@ class TableCompiler implements Compiler {
     }
     this.#classNumbers.keep((number) => draft.classes.has(number));
     this.#setNumbers.keep((number) => draft.sets.has(number));
+    for (const [key, { number }] of this.#built) if (!draft.sets.has(number)) this.#built.delete(key);
     const { classes: rows, peers, sets, overflow } = draft;
     const identities = this.#families;
     const endpoints = this.#endpoints(classed);
@@ -229,20 +239,20 @@ class TableCompiler implements Compiler {
 
   /** Follows the classes and the partition: answers of what came, nothing of what is gone. */
   #follow(classes: ReadonlyMap<string, PolicyClass>, partition: Partition): void {
+    const isNew = new Set<ClassAnswers>();
+    for (const [key, of] of classes) {
+      if (this.#answers.has(key)) continue;
+      const answers = new ClassAnswers(of, this.#parts);
+      this.#answers.set(key, answers);
+      isNew.add(answers);
+      forPeers(of, (peer, place) => this.#index.add(peer, answers, place, (atom) => partition.numberOf(atom)));
+    }
+    // After what is new: most peers of a class that changed are those of before, and need not be asked for again.
     for (const [key, answers] of this.#answers)
       if (!classes.has(key)) {
         this.#answers.delete(key);
         forPeers(answers.of, (peer) => this.#index.remove(peer, answers));
       }
-    const parts = { sets: this.#setNumbers, rules: this.#ruleNumbers, maxRows: this.#limits.setRowsPerClass };
-    const isNew = new Set<ClassAnswers>();
-    for (const [key, of] of classes) {
-      if (this.#answers.has(key)) continue;
-      const answers = new ClassAnswers(of, parts);
-      this.#answers.set(key, answers);
-      isNew.add(answers);
-      forPeers(of, (peer, place) => this.#index.add(peer, answers, place, (atom) => partition.numberOf(atom)));
-    }
     const { added, removed } = this.#index.update(partition.identities(), partition.revision());
     if (added.length > 0 || removed.length > 0) {
       this.#identities = [...partition.identities()];

@@ -10,7 +10,7 @@ import { translateCalicoPolicy } from "./dialects/calico.ts";
 import { translateHostEndpoint } from "./dialects/calico-host.ts";
 import { translateCiliumPolicy } from "./dialects/cilium.ts";
 import { DEFAULT_FAILSAFES, failsafePolicy } from "./failsafe.ts";
-import { type HostDevice, hostParts, judgedParts } from "./host-parts.ts";
+import { createNodePolicies, type HostDevice, hostParts, judgedParts } from "./host-parts.ts";
 import { orderPolicies } from "./order.ts";
 import type { Policy } from "./rule.ts";
 import { WORLD } from "./testing/dialect-world.ts";
@@ -92,9 +92,23 @@ const calico = (selector: string) =>
 
 const judged = (endpoints: readonly ReturnType<typeof endpoint>[], policies: readonly Policy[]) =>
   judgedParts(
-    orderPolicies([failsafePolicy(DEFAULT_FAILSAFES), ...endpoints.flatMap(translateHostEndpoint), ...policies]),
+    createNodePolicies()(
+      orderPolicies([failsafePolicy(DEFAULT_FAILSAFES), ...endpoints.flatMap(translateHostEndpoint), ...policies]),
+    ),
     hostParts(N1, endpoints, [ETH0, ETH1], {}).parts,
   ).map((p) => p.key);
+
+test("policies of nodes are followed from one look to the next", () => {
+  const find = createNodePolicies();
+  const [one, two] = [cilium({ matchLabels: { zone: "one" } }), cilium({})];
+  const look = (...policies: readonly Policy[]) => [
+    ...find(orderPolicies([failsafePolicy(DEFAULT_FAILSAFES), ...policies])),
+  ];
+  assert.deepEqual(look(...one), one);
+  assert.deepEqual(look(...one, ...two).length, one.length + two.length);
+  assert.deepEqual(look(...two), two);
+  assert.deepEqual(look(), []);
+});
 
 test("a node is judged where a host endpoint or a policy of nodes speaks of it, and nowhere else", () => {
   assert.deepEqual(judged([], []), []);

@@ -10,9 +10,10 @@ import type { Endpoint } from "./classes.ts";
 import { calicoHostEndpointLabels } from "./dialects/calico-labels.ts";
 import { type LabelViews, nodeFacts } from "./facts.ts";
 import { isFailsafe } from "./failsafe.ts";
+import { listChanges } from "./list-changes.ts";
 import type { OrderedTier } from "./order.ts";
 import { matchesPeer } from "./peer.ts";
-import type { AddressFacts } from "./rule.ts";
+import type { AddressFacts, Policy } from "./rule.ts";
 
 /** A device that the node has to the wire. */
 export interface HostDevice {
@@ -92,9 +93,24 @@ export function hostParts(
   return { parts, astray };
 }
 
-/** Those of the parts that some policy speaks of: the others are left alone. */
-export function judgedParts(ordered: readonly OrderedTier[], parts: readonly HostPart[]): readonly HostPart[] {
-  const ofNodes = ordered.flatMap((t) => t.policies.filter((p) => p.subject.of === "nodes" && !isFailsafe(p)));
-  if (ofNodes.length === 0) return [];
+/** Policies of nodes among all, kept from one look to the next: of ten thousand policies one changes at a time. */
+export function createNodePolicies(): (ordered: readonly OrderedTier[]) => Iterable<Policy> {
+  const found = new Set<Policy>();
+  let last = new Map<string, readonly Policy[]>();
+  return (ordered) => {
+    const now = new Map(ordered.map((t) => [t.tier.name, t.policies]));
+    for (const name of new Set([...last.keys(), ...now.keys()])) {
+      const { added, removed } = listChanges(last.get(name) ?? [], now.get(name) ?? []);
+      for (const policy of removed) found.delete(policy);
+      for (const policy of added) if (policy.subject.of === "nodes" && !isFailsafe(policy)) found.add(policy);
+    }
+    last = now;
+    return found;
+  };
+}
+
+/** Those of the parts that some policy speaks of: the others are left alone. @param policies of nodes */
+export function judgedParts(policies: Iterable<Policy>, parts: readonly HostPart[]): readonly HostPart[] {
+  const ofNodes = [...policies];
   return parts.filter((part) => ofNodes.some((p) => matchesPeer(p.subject.is, part.facts)));
 }

@@ -6,7 +6,14 @@ import type { CalicoHostEndpoint } from "../../model/policy/calico-objects.ts";
 import { bytesEqual, bytesKey } from "../../net/bytes-key.ts";
 import { HOSTS_MAP, hostMapKey, hostMapRow } from "../../plan/policy-rows.ts";
 import type { LabelViews } from "../../policy/facts.ts";
-import { type HostDevice, type HostPart, type HostParts, hostParts, judgedParts } from "../../policy/host-parts.ts";
+import {
+  createNodePolicies,
+  type HostDevice,
+  type HostPart,
+  type HostParts,
+  hostParts,
+  judgedParts,
+} from "../../policy/host-parts.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import type { EndpointClasses } from "../../policy/table.ts";
 
@@ -28,6 +35,7 @@ const NOBODY: HostParts = { parts: [], astray: [] };
 /** See the file's comment. */
 export class HostEndpoints {
   readonly #kernel: MapKernel;
+  readonly #nodePolicies = createNodePolicies();
   #input: HostInput | undefined;
   #all: HostParts = NOBODY;
   #judged: readonly HostPart[] = [];
@@ -44,7 +52,7 @@ export class HostEndpoints {
     const isSame =
       last?.node === node && last?.endpoints === endpoints && last?.devices === devices && last?.views === views;
     if (!isSame) this.#all = node === undefined ? NOBODY : hostParts(node, endpoints, devices, views);
-    if (!isSame || last?.ordered !== ordered) this.#judged = judgedParts(ordered, this.#all.parts);
+    if (!isSame || last?.ordered !== ordered) this.#judged = judgedParts(this.#nodePolicies(ordered), this.#all.parts);
     this.#input = input;
     return this.#judged;
   }
