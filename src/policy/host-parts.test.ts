@@ -92,9 +92,7 @@ const calico = (selector: string) =>
 
 const judged = (endpoints: readonly ReturnType<typeof endpoint>[], policies: readonly Policy[]) =>
   judgedParts(
-    createNodePolicies()(
-      orderPolicies([failsafePolicy(DEFAULT_FAILSAFES), ...endpoints.flatMap(translateHostEndpoint), ...policies]),
-    ),
+    orderPolicies([failsafePolicy(DEFAULT_FAILSAFES), ...endpoints.flatMap(translateHostEndpoint), ...policies]),
     hostParts(N1, endpoints, [ETH0, ETH1], {}).parts,
   ).map((p) => p.key);
 

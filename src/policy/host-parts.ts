@@ -109,8 +109,13 @@ export function createNodePolicies(): (ordered: readonly OrderedTier[]) => Itera
   };
 }
 
-/** Those of the parts that some policy speaks of: the others are left alone. @param policies of nodes */
-export function judgedParts(policies: Iterable<Policy>, parts: readonly HostPart[]): readonly HostPart[] {
+/** Those of the parts that some policy speaks of: the others are left alone. */
+export function judgedParts(ordered: readonly OrderedTier[], parts: readonly HostPart[]): readonly HostPart[] {
+  return partsUnder(createNodePolicies()(ordered), parts);
+}
+
+/** As {@link judgedParts}, given the policies of nodes. */
+export function partsUnder(policies: Iterable<Policy>, parts: readonly HostPart[]): readonly HostPart[] {
   const ofNodes = [...policies];
   return parts.filter((part) => ofNodes.some((p) => matchesPeer(p.subject.is, part.facts)));
 }

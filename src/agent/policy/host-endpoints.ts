@@ -12,7 +12,7 @@ import {
   type HostPart,
   type HostParts,
   hostParts,
-  judgedParts,
+  partsUnder,
 } from "../../policy/host-parts.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import type { EndpointClasses } from "../../policy/table.ts";
@@ -52,7 +52,7 @@ export class HostEndpoints {
     const isSame =
       last?.node === node && last?.endpoints === endpoints && last?.devices === devices && last?.views === views;
     if (!isSame) this.#all = node === undefined ? NOBODY : hostParts(node, endpoints, devices, views);
-    if (!isSame || last?.ordered !== ordered) this.#judged = judgedParts(this.#nodePolicies(ordered), this.#all.parts);
+    if (!isSame || last?.ordered !== ordered) this.#judged = partsUnder(this.#nodePolicies(ordered), this.#all.parts);
     this.#input = input;
     return this.#judged;
   }

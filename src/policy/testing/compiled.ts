@@ -9,7 +9,7 @@ import { type Compiler, createCompiler } from "../compile.ts";
 import { translateClusterNetworkPolicy } from "../dialects/cluster-network-policy.ts";
 import { translateNetworkPolicy } from "../dialects/kubernetes.ts";
 import { clusterFacts, type LabelViews, nodeAddrs } from "../facts.ts";
-import { createNodePolicies, hostParts, judgedParts } from "../host-parts.ts";
+import { hostParts, judgedParts } from "../host-parts.ts";
 import { createPartition, type Overlay, type Partition } from "../identity.ts";
 import { judgeFlow } from "../judge.ts";
 import type { Flow, LiteralCluster } from "../literal/flow.ts";
@@ -44,7 +44,7 @@ export interface CompileOptions {
 function ownPart(cluster: LiteralCluster, name: string, ordered: readonly OrderedTier[], o: CompileOptions) {
   const node = cluster.nodes.find((n) => n.name === name);
   if (o.hostEndpoints === undefined || node === undefined) return { parts: [], addrs: [] };
-  const parts = judgedParts(createNodePolicies()(ordered), hostParts(node, o.hostEndpoints, [], o.views ?? {}).parts);
+  const parts = judgedParts(ordered, hostParts(node, o.hostEndpoints, [], o.views ?? {}).parts);
   return { parts, addrs: parts.length === 0 ? [] : nodeAddrs(node) };
 }
 
