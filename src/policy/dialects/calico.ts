@@ -20,7 +20,7 @@ import {
   type TrafficMatch,
 } from "../rule.ts";
 import { type CalicoContext, calicoLocal, calicoPeer, calicoTraffic } from "./calico-match.ts";
-import { translateNetworkPolicy } from "./kubernetes.ts";
+import { FROM_OWN_NODE, translateNetworkPolicy } from "./kubernetes.ts";
 import { pods } from "./selector.ts";
 
 /** With the allows of the same order, behind Cilium's denies. */
@@ -188,10 +188,13 @@ export function translateCalicoPolicy(policy: CalicoPolicy, context: CalicoConte
         traffic: isEarly && rule.action !== "deny" && rule.action !== "log" ? [] : rule.traffic,
       },
     });
-    const rules = (d: Direction): LocalRule[] =>
-      policy.types[d]
-        ? policy[d].flatMap((r, i) => translateRule(r, `spec.${d}[${i}]`, d, policy.namespace, context)).map(close)
-        : [];
+    // Calico polices no traffic of a host to its own pods: probes come from there.
+    const own: LocalRule = { local: { kind: "any" }, rule: FROM_OWN_NODE };
+    const rules = (d: Direction): LocalRule[] => {
+      if (!policy.types[d]) return [];
+      const said = policy[d].flatMap((r, i) => translateRule(r, `spec.${d}[${i}]`, d, policy.namespace, context));
+      return [...(d === "ingress" && subject.of === "pods" ? [own] : []), ...said.map(close)];
+    };
     const base: Policy = {
       ref: { dialect: "calico", kind: policy.kind, namespace: policy.namespace, name: policy.name },
       tier: isEarly ? "admin" : calicoTierName(policy.tier),

@@ -80,7 +80,8 @@ export function nodeHas(node: LiteralCluster["nodes"][number], a: Addr): boolean
   return node.podCidrs.some((c) => c.family === a.family && addrToBigint(c.addr) + 1n === addrToBigint(a));
 }
 
-function isOwnNode(cluster: LiteralCluster, pod: Pod, a: Addr): boolean {
+/** Whether an address is of the node that the pod runs on. */
+export function isOwnNode(cluster: LiteralCluster, pod: Pod, a: Addr): boolean {
   if (podAt(cluster, a) !== undefined) return false;
   return cluster.nodes.some((n) => n.name === pod.nodeName && nodeHas(n, a));
 }

@@ -9,6 +9,7 @@ import type { CalicoPolicy } from "../../model/policy/calico-policy.ts";
 import { calicoSays, calicoSelects, type LiteralCalico } from "./calico.ts";
 import type { OtherDialects, Say } from "./decide.ts";
 import type { Flow, LiteralCluster } from "./flow.ts";
+import { isOwnNode } from "./kubernetes.ts";
 
 /** What Cilium's policies say about one end. */
 export type CiliumSay = { readonly isolates: boolean; readonly says: "allow" | "deny" | undefined };
@@ -46,7 +47,9 @@ function byOrder(a: CalicoPolicy, b: CalicoPolicy): number {
 }
 
 /** The first policy of the list that decides or passes. */
-function first(d: Tiers, list: readonly CalicoPolicy[], flow: Flow, direction: "ingress" | "egress") {
+function first(d: Tiers, list: readonly CalicoPolicy[], flow: Flow, direction: "ingress" | "egress", end: TieredEnd) {
+  // "We don't … police host -> endpoint according to the endpoint's ingress policy" (Felix, static rules of OUTPUT).
+  if (list.length > 0 && end.isFromOwnNode) return "allow";
   for (const policy of list) {
     const says = calicoSays(d.cluster, d.calico, policy, flow, direction);
     if (says !== undefined) return says;
@@ -58,6 +61,8 @@ function first(d: Tiers, list: readonly CalicoPolicy[], flow: Flow, direction: "
 export interface TieredEnd {
   /** Whether the policy is about it in the flow's direction. */
   selects(policy: CalicoPolicy): boolean;
+  /** It is a pod, and its node begins the flow. */
+  readonly isFromOwnNode?: boolean;
   cilium(): CiliumSay;
   readonly kubernetes: "not-isolated" | "allow" | "deny";
 }
@@ -76,12 +81,12 @@ export function judgeTiers(d: Tiers, flow: Flow, direction: "ingress" | "egress"
     const there = selecting.filter((p) => p.order === 1000);
     const behind = selecting.filter((p) => p.order === undefined || p.order > 1000);
     const says =
-      first(d, before, flow, direction) ??
+      first(d, before, flow, direction, end) ??
       (cilium.says === "deny" ? "deny" : undefined) ??
-      first(d, there, flow, direction) ??
+      first(d, there, flow, direction, end) ??
       (cilium.says === "allow" ? "allow" : undefined) ??
       (isKubernetes && end.kubernetes === "allow" ? "allow" : undefined) ??
-      first(d, behind, flow, direction);
+      first(d, behind, flow, direction, end);
     if (says === "allow" || says === "deny") return says;
     if (says === "pass") continue;
     // "If the tier applied to the endpoint but took no action, its default action."
@@ -97,6 +102,7 @@ export function dialects(d: Dialects): OtherDialects {
     judge: (flow, pod, direction, kubernetes) =>
       judgeTiers(d, flow, direction, {
         selects: (p) => calicoSelects(d.cluster, d.calico, p, pod, direction),
+        isFromOwnNode: direction === "ingress" && isOwnNode(d.cluster, pod, flow.from),
         cilium: () => d.cilium(flow, pod, direction),
         kubernetes,
       }),

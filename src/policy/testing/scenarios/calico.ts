@@ -40,6 +40,7 @@ export const CALICO: Dialect = {
         ["bank/*", "*/web", false],
         ["*", "shop/web", false],
         ["shop/db", "shop/web", true, { on: ["80/TCP"] }],
+        ["node-1", "shop/web", true],
       ],
     },
     {
@@ -63,6 +64,8 @@ export const CALICO: Dialect = {
       lines: [
         ["*", "bank/*", false],
         ["pods", "bank/*", true, { on: ["81/TCP"] }],
+        ["node-1", "bank/vault", true],
+        ["node-2", "bank/web", true],
       ],
     },
     {
@@ -86,6 +89,7 @@ export const CALICO: Dialect = {
         ["*", "bank/vault", false, { on: ["81/TCP"] }],
         ["ops/admin", "bank/vault", false, { on: ["80/TCP"] }],
         ["shop/web", "bank/vault", false, { on: ["80/UDP", "ICMP"] }],
+        ["node-1", "bank/vault", true],
       ],
     },
     {
@@ -119,6 +123,7 @@ export const CALICO: Dialect = {
         ["shop/db", "outside", false],
         ["*", "shop/web", false],
         ["ops/admin", "shop/web", true],
+        ["node-1", "shop/web", true],
       ],
     },
     {
@@ -161,6 +166,7 @@ export const CALICO: Dialect = {
       lines: [
         ["*", "shop/db", false, { family: 6 }],
         ["*", "shop/db", false, { on: ["ICMP"] }],
+        ["node-2", "shop/db", true],
       ],
     },
     {

@@ -144,6 +144,7 @@ export const MIXED: Dialect = {
         ["shop/web", "shop/db", true],
         ["node-2", "shop/db", true],
         ["*", "bank/web", false, { on: ["80/TCP", "81/TCP"] }],
+        ["node-2", "bank/web", true],
         ["shop/*", "ops/admin", false],
       ],
     },
