@@ -6,7 +6,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { KubeObject, NewObject } from "../../src/cluster/embedded/types.ts";
-import { TABLE_KINDS } from "../../src/cluster/tables.ts";
 import { ECHO_IMAGE } from "../../src/lab/kubelet/image.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import type { ProbePort } from "../../src/lab/probe/matrix.ts";
@@ -25,7 +24,7 @@ import {
   TRAFFICS,
 } from "../../src/policy/testing/scenarios/model.ts";
 import { scenarioWorld, trafficOf } from "../../src/policy/testing/scenarios/world.ts";
-import { policyKinds } from "../fixture/policy-kinds.ts";
+import { policyDefinitions, policyKinds } from "../fixture/policy-kinds.ts";
 
 const READY_MS = 120_000;
 /** Until a change of policies shows in the packets of all pods. */
@@ -33,10 +32,7 @@ const CONVERGED_MS = 60_000;
 /** Nothing is lost on this wire: what has not answered by then was dropped. */
 const PROBE_MS = 250;
 
-const POLICY_KINDS = TABLE_KINDS.filter((k) => k.isOptional).map((k) => ({
-  apiVersion: k.collections[0].apiVersion,
-  kind: k.kind,
-}));
+const POLICY_KINDS = policyKinds();
 const PORTS = TRAFFICS.map((t): ProbePort => {
   const [port = "", protocol] = t.split("/");
   return t === "ICMP"
@@ -48,7 +44,7 @@ describe("policies of every dialect, between real pods", () => {
   let lab: Lab;
 
   before(async () => {
-    lab = await startLab({ name: "test-policy-dialects", nodes: 2, objects: policyKinds() });
+    lab = await startLab({ name: "test-policy-dialects", nodes: 2, objects: policyDefinitions() });
     await lab.ready(READY_MS);
     const { namespaces, pods } = peopleObjects() as { namespaces: NewObject[]; pods: NewObject[] };
     for (const n of namespaces) lab.objects.create(n);

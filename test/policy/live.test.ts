@@ -8,7 +8,7 @@ import type { NewObject, ObjectRef } from "../../src/cluster/embedded/types.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { LiveFlow } from "../fixture/live-flow.ts";
 import { type Expected, PolicyChanges } from "../fixture/policy-change.ts";
-import { policyKinds } from "../fixture/policy-kinds.ts";
+import { policyDefinitions } from "../fixture/policy-kinds.ts";
 import { waitFor } from "../fixture/sandbox.ts";
 
 const READY_MS = 120_000;
@@ -46,7 +46,7 @@ describe("policy that changes under living flows", () => {
   let changes: PolicyChanges;
 
   before(async () => {
-    lab = await startLab({ name: "test-policy-live", nodes: 2, objects: policyKinds() });
+    lab = await startLab({ name: "test-policy-live", nodes: 2, objects: policyDefinitions() });
     await lab.ready(READY_MS);
     for (const name of ["servers", "clients"])
       lab.objects.create({ apiVersion: "v1", kind: "Namespace", metadata: { name, labels: { who: name } } });
