@@ -12,7 +12,7 @@ import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { type ProbePort, portKey } from "../../src/lab/probe/matrix.ts";
 import { SOCKET } from "../../src/lab/probe/socket.ts";
 import { LiveFlow } from "../fixture/live-flow.ts";
-import { policyKinds } from "../fixture/policy-kinds.ts";
+import { policyDefinitions } from "../fixture/policy-kinds.ts";
 import { waitFor } from "../fixture/sandbox.ts";
 
 const READY_MS = 120_000;
@@ -46,7 +46,7 @@ describe("policy of nodes", () => {
   let lab: Lab;
 
   before(async () => {
-    lab = await startLab({ name: "test-policy-host", nodes: 2, objects: policyKinds() });
+    lab = await startLab({ name: "test-policy-host", nodes: 2, objects: policyDefinitions() });
     await lab.ready(READY_MS);
     for (const [name, nodeName] of [
       ["a", "node-1"],
