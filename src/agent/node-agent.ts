@@ -32,6 +32,7 @@ import type { Log } from "./log.ts";
 import { withApi } from "./policy/api-failsafe.ts";
 import { eventNames } from "./policy/event-names.ts";
 import { knownTables } from "./policy/known-tables.ts";
+import { podOf } from "./policy/local-endpoints.ts";
 import { conditionsFor, type WantedConditions } from "./policy/object-conditions.ts";
 import { OverflowWatch } from "./policy/overflow-watch.ts";
 import { PolicyEngine, type PolicyState } from "./policy/policy-engine.ts";
@@ -404,9 +405,9 @@ export class NodeAgent {
       return err(
         `policies ask for ${this.#policyWaitsFor.join(", ")}, which ${this.#parts.source.description} has not shown yet`,
       );
-    return err(
-      `${this.#parts.source.description} shows no ${describePod(e)}, so that nobody knows which policies select it`,
-    );
+    const { source } = this.#parts;
+    const what = podOf(e, source.snapshot().tables) === undefined ? describePod(e) : `namespace "${e.podNamespace}"`;
+    return err(`${source.description} shows no ${what}, so that nobody knows which policies select it`);
   }
 
   /** What policy says of an attachment; while it is not known, what stands in the kernel. */

@@ -111,7 +111,7 @@ Kernel     2 rows right, 0 failing, 0 put back; last look 5s ago
 });
 
 function closed(id: number): PolicyStatus["closed"][number] {
-  const reason = "The cluster shows no such pod";
+  const reason = "The cluster does not show the pod, or not its namespace";
   return { key: `${id}`, name: `default/p${id}`, why: "unknown", directions: ["ingress", "egress"], reason };
 }
 
@@ -160,7 +160,7 @@ const TROUBLES: readonly (readonly [name: string, change: Partial<AgentStatus>, 
   [
     "a pod that nobody knows",
     { policy: { ...GOOD.policy, closed: [closed(1)] } },
-    "  ! default/p1 is closed: The cluster shows no such pod",
+    "  ! default/p1 is closed: The cluster does not show the pod, or not its namespace",
   ],
   [
     "a pod whose start waits",

@@ -135,7 +135,7 @@ const policy = z.strictObject({
     .max(120)
     .default(10)
     .describe(
-      "How long a pod's start waits until the pod is known, and with it which policies select it; then it is refused, and the runtime tries again",
+      "How long a pod's start waits until the pod and its namespace are known, and with them which policies select it; then it is refused, and the runtime tries again",
     ),
 });
 

@@ -33,6 +33,11 @@ export function podOf(e: Pick<Endpoint, "podNamespace" | "podName" | "podUid">, 
   return isOther ? undefined : pod;
 }
 
+/** Whether all is there that says which policies select a pod. */
+export function isKnownPod(e: Pick<Endpoint, "podNamespace" | "podName" | "podUid">, tables: PodTables): boolean {
+  return podOf(e, tables) !== undefined && tables.namespaces.get(e.podNamespace ?? "") !== undefined;
+}
+
 /** Whether an attachment belongs to a pod of the cluster. Others, as podman's containers, have no labels. */
 export function isOfPod(e: Pick<Endpoint, "podNamespace" | "podName">): boolean {
   return e.podNamespace !== undefined && e.podName !== undefined;
@@ -56,16 +61,20 @@ export class LocalEndpoints {
     this.#hasPods = hasPods;
   }
 
-  /** @returns undefined for those whose Pod object is not there */
+  /**
+   * A namespace that has gone is still that of the pods that were in it.
+   * @returns undefined for those whose Pod object is not there, or whose namespace never was
+   */
   update(endpoints: readonly Endpoint[], tables: PodTables, views: LabelViews): (LocalEndpoint | undefined)[] {
     const before = this.#known;
     this.#known = new Map();
     return endpoints.map((e) => {
       const pod = podOf(e, tables);
       if (pod === undefined && this.#hasPods && isOfPod(e)) return undefined;
-      const namespace = pod === undefined ? undefined : tables.namespaces.get(pod.namespace);
-      const addrs = e.addrs.map((a) => a.text).join(" ");
       const old = before.get(e.id);
+      const namespace = pod === undefined ? undefined : (tables.namespaces.get(pod.namespace) ?? old?.namespace);
+      if (pod !== undefined && this.#hasPods && namespace === undefined) return undefined;
+      const addrs = e.addrs.map((a) => a.text).join(" ");
       const isSame = old?.pod === pod && old?.namespace === namespace && old?.views === views && old.addrs === addrs;
       const known =
         isSame && old !== undefined ? old : { pod, namespace, views, addrs, local: make(e, pod, namespace, views) };

@@ -1,11 +1,11 @@
-/** Waiting for a pod's object: a runtime may be quicker than the watch that tells of the pod which it starts. */
+/** Waiting for a pod's object, and its namespace's: a runtime may be quicker than the watches that tell of what it starts. */
 
 import type { ClusterSource } from "../../cluster/source.ts";
 import { readArgs } from "../../cni/args.ts";
 import { podKey } from "../../model/pod.ts";
 import type { ShimRequest } from "../cni/shim-frame.ts";
 import type { AgentConfig } from "../config/config.ts";
-import { isOfPod, podOf } from "./local-endpoints.ts";
+import { isKnownPod, isOfPod } from "./local-endpoints.ts";
 
 /** The pod that an ADD is for; undefined: it is no ADD, or for no pod of the cluster. */
 function podOfCall(request: ShimRequest) {
@@ -44,7 +44,7 @@ export async function podIsKnown(
   waiting: PendingPods,
 ): Promise<void> {
   const pod = config.cluster.kind === "kube" ? podOfCall(request) : undefined;
-  if (pod === undefined || podOf(pod, source.snapshot().tables) !== undefined) return;
+  if (pod === undefined || isKnownPod(pod, source.snapshot().tables)) return;
   const end = waiting.add(podKey(pod.podNamespace ?? "", pod.podName ?? ""));
   await new Promise<void>((resolve) => {
     const done = () => {
@@ -54,6 +54,6 @@ export async function podIsKnown(
       resolve();
     };
     const late = setTimeout(done, config.policy.startTimeoutMs);
-    const stop = source.onChange(() => podOf(pod, source.snapshot().tables) !== undefined && done());
+    const stop = source.onChange(() => isKnownPod(pod, source.snapshot().tables) && done());
   });
 }

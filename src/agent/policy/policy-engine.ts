@@ -61,7 +61,7 @@ export interface PolicyState {
   readonly bank: number;
   /** Those in force and those that are staged. Some select no pod of this node. */
   readonly policies: readonly Policy[];
-  /** Ids of attachments whose Pod object is not known: they are closed. */
+  /** Ids of attachments whose pod or namespace is not known: they are closed. */
   readonly unknown: readonly number[];
   /** Host endpoints of this node that are enforced nowhere, with the reason. */
   readonly astray: readonly { readonly name: string; readonly reason: string }[];
@@ -212,7 +212,7 @@ export class PolicyEngine implements NameSource {
   whyClosed(id: number): string | undefined {
     const { endpoints, overflow } = this.#tables;
     const classes = endpoints.get(String(id));
-    if (classes === undefined) return "its pod's object is not known yet";
+    if (classes === undefined) return "its pod or its namespace is not known yet";
     return overflow.get(classes.ingress) ?? overflow.get(classes.egress);
   }
 

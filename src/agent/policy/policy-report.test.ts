@@ -24,6 +24,7 @@ const pod = (name: string, app = name) => ({
   metadata: { namespace: "default", name, labels: { app } },
   spec: { nodeName: "node-1", containers: [{ name: "c" }] },
 });
+const NAMESPACE = { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } };
 const policy = (apiVersion: string, kind: string, name: string, spec: object) => ({
   ...{ apiVersion, kind, metadata: { namespace: "default", name } },
   spec,
@@ -110,7 +111,7 @@ class Bench {
 
 describe("the report", () => {
   const bench = new Bench();
-  bench.put(pod("web"), WEB, SOON, ELSEWHERE);
+  bench.put(NAMESPACE, pod("web"), WEB, SOON, ELSEWHERE);
   bench.attach(5, "web");
   bench.update();
   const of = (name: string) => {
@@ -177,7 +178,7 @@ describe("closed pods", () => {
 
   test("a pod whose rules do not fit is closed alone, in that direction, loudly, and until they fit", () => {
     const bench = new Bench(new Map([["policy_sets", 64]]));
-    bench.put(pod("web"), pod("other"), PORTS);
+    bench.put(NAMESPACE, pod("web"), pod("other"), PORTS);
     bench.attach(5, "web");
     bench.attach(6, "other");
     bench.update();
@@ -243,10 +244,23 @@ describe("closed pods", () => {
         name: "default/ghost",
         why: "unknown",
         directions: ["ingress", "egress"],
-        reason: "The cluster shows no such pod",
+        reason: "The cluster does not show the pod, or not its namespace",
       },
     ]);
     assert.match(bench.engine.whyClosed(5) ?? "", /not known yet/);
+    bench.put(pod("ghost"));
+    bench.update();
+    assert.equal(
+      policyStatus(bench.sources()).closed[0]?.why,
+      "unknown",
+      "which namespace it is in says who selects it",
+    );
+    bench.put(NAMESPACE);
+    bench.update();
+    assert.deepEqual(policyStatus(bench.sources()).closed, []);
+    bench.remove("namespaces", "default");
+    bench.update();
+    assert.deepEqual(policyStatus(bench.sources()).closed, [], "a namespace that goes closes none of its pods");
   });
 });
 
@@ -289,6 +303,8 @@ test("a pod whose start waits is named until it is known, or time is over", asyn
   assert.deepEqual(waiting.names(), ["default/a", "default/b"]);
   await late;
   bench.put(pod("a"));
+  assert.deepEqual(waiting.names(), ["default/a"], "its namespace is not known yet");
+  bench.put(NAMESPACE);
   await Promise.all([a, again]);
   assert.deepEqual(waiting.names(), []);
 });

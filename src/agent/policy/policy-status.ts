@@ -93,7 +93,13 @@ export function closedEndpoints(
   const unknown = state.unknown.map((id): ClosedEndpoint => {
     const key = `${id}`;
     const name = names.get(key) ?? `endpoint ${key}`;
-    return { key, name, why: "unknown", directions: BOTH, reason: "The cluster shows no such pod" };
+    return {
+      key,
+      name,
+      why: "unknown",
+      directions: BOTH,
+      reason: "The cluster does not show the pod, or not its namespace",
+    };
   });
   const full = [...(overflow.size === 0 ? [] : classed)].flatMap(([key, classes]): ClosedEndpoint[] => {
     const name = names.get(key) ?? hostName(key);
