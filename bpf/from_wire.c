@@ -152,7 +152,7 @@ INLINE int unmasquerade(struct __sk_buff *skb, struct packet *p, const struct co
 	return nat_rewrite(skb, p, to, false) ? METRIC_DROP_REWRITE : 0;
 }
 
-/* Everything but what the node itself gets: VERDICT_NEXT for that. */
+/* Everything but what the node itself gets: VERDICT_NEXT for that. `p`: room for the packet, whatever is in there. */
 INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config *c)
 {
 	struct nat_entry to = {};
@@ -167,6 +167,7 @@ INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config 
 	}
 	if (likely(!may_be_ours(skb, c)))
 		return VERDICT_NEXT;
+	__builtin_memset(p, 0, sizeof(*p));
 	/* What cannot be read is not ours either: the stack has its own opinion of it. */
 	if (read_packet(skb, p) || !is_node_addr(c, &p->dst))
 		return VERDICT_NEXT;
@@ -195,7 +196,7 @@ INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config 
 SEC("tc")
 int from_wire(struct __sk_buff *skb)
 {
-	struct packet p = {};
+	struct packet p;
 	const struct config *c = get_config();
 	int verdict, failed;
 

@@ -81,6 +81,17 @@ static __noinline bool answers_unseen(struct __sk_buff *skb, const struct packet
 	return is_sender;
 }
 
+/*
+ * An ICMP error about no flow of the node's: what it sends as a router about what it forwards, and what it gets about the
+ * tunnel's packets, which nobody keeps in mind.
+ */
+INLINE bool may_pass_unrelated(struct __sk_buff *skb, const struct packet *p, const struct flow *flow, __u32 side)
+{
+	if (side == HOST_SENDS)
+		return !is_of_node(&flow->quoted_dst);
+	return !is_node_side(skb, p, side) || (flow->quoted_protocol == IPPROTO_UDP && is_tunnel_end(&flow->quoted_dst));
+}
+
 /* Begins a flow of the node's. Where there is no room its packets are judged one by one, lest a flood locks everybody out. */
 static __noinline void begin_flow_of_node(struct __sk_buff *skb, const struct packet *p, const struct flow *flow)
 {
@@ -114,12 +125,13 @@ static __noinline int guard(struct __sk_buff *skb, struct packet *p, __u32 side)
 	    is_tunnel_end(side == HOST_SENDS ? &p->dst : &p->src))
 		return 0;
 	if (p->is_error) {
+		__builtin_memset(&flow, 0, sizeof(flow));
 		failed = ct_find_related(skb, p, &flow);
 		if (failed)
-			return !is_node_side(skb, p, side) ||
-					       (flow.quoted_protocol == IPPROTO_UDP && is_tunnel_end(&flow.quoted_dst))
-				       ? 0
-				       : failed;
+			return may_pass_unrelated(skb, p, &flow, side) ? 0 : failed;
+		/* About what the node only forwards, or pods of its. */
+		if (!(flow.entry->flags & CT_HOST))
+			return 0;
 	} else {
 		ct_find_apart(p, &flow);
 	}

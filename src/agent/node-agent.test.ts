@@ -9,8 +9,12 @@ import { createFakeKernel } from "../kernel/fake/fake-kernel.ts";
 import { FakeMachine } from "../kernel/fake/machine.ts";
 import { KernelError } from "../kernel/kernel.ts";
 import { openLedger } from "../ledger/open.ts";
+import { createInterner } from "../model/intern.ts";
+import { parseHostEndpoint } from "../model/policy/calico-objects.ts";
+import { decodeHostEntry, decodeHostKey, decodePolicyClassKey } from "../net/gen/bpf-maps.ts";
 import { mac } from "../net/mac.ts";
 import { parseInterfaceAddr } from "../net/prefix.ts";
+import { hasHostPolicy } from "../plan/map-rows.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { handleCall } from "./cni/handler.ts";
@@ -414,4 +418,55 @@ test("without earlier programs, or with maps of another layout, there is no netw
     assert.match(agent.notReady().join(), /^Cannot load programs: EACCES/);
     assert.equal(agent.report, undefined, "nothing was touched");
   }
+});
+
+/** What the kernel has of the node's own policy: its devices, and whether programs look. */
+function hostPolicy(host: Host) {
+  const kernel = createFakeKernel({ machine: host.machine });
+  const devices = kernel.mapRows("hosts").map((r) => decodeHostKey(r.key).ifindex);
+  const [config] = kernel.mapRows("config");
+  return { devices: devices.sort(), isOn: config !== undefined && hasHostPolicy(config.value) };
+}
+
+test("a host endpoint switches the judgement of the node on, its end off; what is of no device is named", () => {
+  using host = new Host();
+  const agent = started(host);
+  const eth0 = createFakeKernel({ machine: host.machine })
+    .links()
+    .find((l) => l.name === "eth0");
+  const off = { devices: [], isOn: false };
+  assert.deepEqual(hostPolicy(host), off);
+  const put = (name: string, interfaceName: string | undefined) => {
+    const spec = { node: "node-1", interfaceName };
+    const row =
+      interfaceName === undefined
+        ? undefined
+        : unwrap(parseHostEndpoint({ metadata: { name, labels: {} }, spec }, createInterner()));
+    host.source.change({ hostEndpoints: [{ key: name, row }] });
+    if (!agent.applyPolicy()) agent.run();
+  };
+  put("all", "*");
+  assert.deepEqual(hostPolicy(host), { devices: [0], isOn: true });
+  put("one", "eth0");
+  assert.deepEqual(hostPolicy(host), { devices: [0, eth0?.ifindex], isOn: true });
+  put("astray", "eth9");
+  assert.deepEqual(
+    agent.issues().map((i) => i.path),
+    ["policy.hostEndpoints.astray"],
+  );
+  // The next agent numbers anew, and leaves nothing of this one's.
+  const next = host.agent();
+  next.run();
+  next.dropPredecessor();
+  assert.deepEqual(hostPolicy(host), { devices: [0, eth0?.ifindex], isOn: true });
+  const kernel = createFakeKernel({ machine: host.machine });
+  const classes = new Set(kernel.mapRows("policy_classes").map((r) => decodePolicyClassKey(r.key).number));
+  for (const { value } of kernel.mapRows("hosts")) {
+    const { ingressClass, egressClass } = decodeHostEntry(value);
+    assert.ok(classes.has(ingressClass) && classes.has(egressClass), `classes ${ingressClass} and ${egressClass}`);
+  }
+  for (const name of ["all", "one", "astray"]) host.source.change({ hostEndpoints: [{ key: name, row: undefined }] });
+  next.run();
+  assert.deepEqual(hostPolicy(host), off);
+  assert.deepEqual(next.issues(), []);
 });

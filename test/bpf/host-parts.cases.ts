@@ -72,6 +72,20 @@ function related(f: Word): Case[] {
       metrics: ["icmp_related"],
     },
     {
+      name: `${f}: its error about what it forwards leaves, known or not`,
+      ...leaves(f, about(outside[f], podA[f])),
+      before: closeAll,
+      verdict: "next",
+      metrics: [],
+    },
+    {
+      name: `${f}: its error about what never came to it does not`,
+      ...leaves(f, about(outside[f], node[f])),
+      before: closeAll,
+      verdict: "drop",
+      metrics: ["drop_icmp_unrelated"],
+    },
+    {
       name: `${f}: an error about nothing is dropped`,
       ...arrives(f, about(node[f], outside[f])),
       before: closeAll,
