@@ -80,7 +80,7 @@ describe("a refused policy of a namespace closes what it may select", () => {
       open("calicoNetworkPolicies", object({ selector, ingress: [{ action: "Allow", sorce: {} }] })).filter((q) =>
         q.startsWith("web"),
       ),
-      [],
+      ["web ingress n1"],
     );
     const kind = kindOf("calicoNetworkPolicies");
     for (const [action, isOpen] of [
