@@ -160,8 +160,8 @@ export interface Kernel extends Disposable {
   // Pods.
   /** @throws KernelError EEXIST when the name exists in the pod, ENOENT when the namespace is gone */
   createPodLink(spec: PodLinkSpec): PodLink;
-  /** Sets the host end up: from here on packets flow, if the maps say so. */
-  openPodLink(hostIfname: string): void;
+  /** Sets the host end up: from here on packets flow, if the maps say so. With `pod`, both ends carry them on return. */
+  openPodLink(hostIfname: string, pod?: Pick<PodLinkSpec, "netns" | "ifname">): void;
   /** undefined: no such interface; throws ENOENT when the namespace itself is gone. */
   inspectPodLink(netns: string, ifname: string): PodLink | undefined;
   /** Sets `lo` up in a namespace. */

@@ -121,7 +121,7 @@ function build(ctx: NodeContext, e: Endpoint, classes: EndpointClasses): void {
   ctx.kernel.putAttachment(endpointAttachment(e));
   putEndpointRows(ctx.kernel, endpointMapRows(e, link.hostIfindex, classes));
   for (const { name, value } of endpointSysctls(e)) ctx.kernel.setSysctl(name, value);
-  ctx.kernel.openPodLink(e.hostIfname);
+  ctx.kernel.openPodLink(e.hostIfname, { netns: e.netnsPath, ifname: e.ifname });
   ctx.ledger.commit(e.id, link.hostIfindex);
 }
 

@@ -20,7 +20,7 @@ import {
 import { attempt } from "./failure.ts";
 import { MapStore } from "./map-store.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
-import { inspectPodLink } from "./pod-inspect.ts";
+import { inspectPodLink, settlePodLink } from "./pod-inspect.ts";
 import { createPodLink, openPodLink, setLoopbackUp } from "./pod-link.ts";
 import { ProgramStore } from "./program-store.ts";
 import { openRing } from "./ring.ts";
@@ -171,8 +171,9 @@ class LinuxKernel implements Kernel {
     return createPodLink({ socket: this.#socket, netnsFd: this.#netnsFd }, spec);
   }
 
-  openPodLink(hostIfname: string): void {
+  openPodLink(hostIfname: string, pod?: Pick<PodLinkSpec, "netns" | "ifname">): void {
     openPodLink(this.#socket, hostIfname);
+    if (pod !== undefined) settlePodLink(this.#socket, hostIfname, pod);
   }
 
   inspectPodLink(netns: string, ifname: string): PodLink | undefined {

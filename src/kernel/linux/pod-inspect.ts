@@ -1,7 +1,7 @@
 /** Looks at a pod's side without changing it. */
 
 import { NETLINK_ROUTE } from "../../net/netlink/constants.ts";
-import type { PodLink } from "../kernel.ts";
+import type { PodLink, PodLinkSpec } from "../kernel.ts";
 import { findLink, linkOf, listAddrs, listRoutes } from "./device-store.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { openPodNetns } from "./pod-link.ts";
@@ -23,6 +23,21 @@ export function inspectPodLink(netns: string, ifname: string): PodLink | undefin
     routes: listRoutes(socket, link.ifindex).filter((r) => r.protocol !== KERNEL_PROTOCOL),
     isUp: link.isUp,
   };
+}
+
+/**
+ * Waits until both ends carry packets. The kernel notes that they are up and tells their queues later, from a thread of its
+ * own; until then what is sent is dropped without a word. Asking for a link has it done at once (`linkwatch_sync_dev`).
+ */
+export function settlePodLink(
+  node: NetlinkSocket,
+  hostIfname: string,
+  { netns, ifname }: Pick<PodLinkSpec, "netns" | "ifname">,
+): void {
+  using opened = openPodNetns(`look at "${ifname}" in "${netns}"`, netns);
+  using socket = new NetlinkSocket(opened.fd, NETLINK_ROUTE);
+  findLink(socket, ifname);
+  findLink(node, hostIfname);
 }
 
 /** RTPROT_KERNEL: follows from an address. */

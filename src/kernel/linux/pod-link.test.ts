@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { addr } from "../../net/addr.ts";
 import { NETLINK_ROUTE } from "../../net/netlink/constants.ts";
 import { readNeighbour, writeGetNeighbours } from "../../net/netlink/neighbour.ts";
@@ -15,9 +15,28 @@ import { openLinux, whyNoKernel } from "./test-bench.ts";
 
 const skip = whyNoKernel();
 const STREAM = 1;
+const DGRAM = 2;
+const RAW = 3;
+const AF_INET = 2;
+const AF_PACKET = 17;
+const ETH_P_ALL = 3;
 
 function openFds(): string[] {
   return readdirSync("/proc/self/fd").sort();
+}
+
+function receiveAll(fd: number): Buffer[] {
+  const out: Buffer[] = [];
+  for (let failures = 0; failures < 2; )
+    try {
+      const got = loadAddon().receive(fd);
+      if (got === undefined) return out;
+      out.push(got.data);
+    } catch {
+      // ENETDOWN, once: the device was down before.
+      failures++;
+    }
+  return out;
 }
 
 function inPod(netns: string, setting: string, value: string): void {
@@ -46,6 +65,28 @@ describe("pod links", { skip }, () => {
     bench.kernel.createPodLink(podSpec(bench.addNetns()));
     bench.kernel.openPodLink("twl0123456789ab");
     assert.deepEqual(bench.kernel.addrs("twl0123456789ab"), []);
+  });
+
+  it("what a pod sends as soon as its link is open leaves it", async () => {
+    using bench = openLinux("tcx");
+    const netns = bench.addNetns();
+    const addon = loadAddon();
+    let lost = 0;
+    for (let i = 0; i < 40; i++) {
+      const spec = podSpec(netns);
+      const { hostIfindex } = bench.kernel.createPodLink(spec);
+      const seen = addon.socket(bench.node, AF_PACKET, RAW, 0);
+      addon.bindPacket(seen, hostIfindex, ETH_P_ALL);
+      bench.kernel.openPodLink(spec.hostIfname, spec);
+      const sender = addon.socket(netns, AF_INET, DGRAM, 0);
+      addon.send(sender, new TextEncoder().encode(`number ${i}.`), "198.51.100.1", 9);
+      addon.close(sender);
+      await setTimeout(2);
+      if (!receiveAll(seen).some((data) => data.toString("latin1").includes(`number ${i}.`))) lost++;
+      addon.close(seen);
+      bench.kernel.deleteLink(spec.hostIfname);
+    }
+    assert.equal(lost, 0, "first datagrams that were lost");
   });
 
   it("gives an IPv6 address that may be used at once", () => {
