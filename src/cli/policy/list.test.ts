@@ -68,6 +68,8 @@ extra: 1
       [
         ["StagedGlobalNetworkPolicy later", "stage", 7],
         ["CiliumNetworkPolicy shop/l7", "enforce", 1000],
+        // Refused: it stands for what closes.
+        ["NetworkPolicy shop/bad", "enforce", 1000],
       ],
     );
     assert.deepEqual(list.refused[0].path, "extra");
@@ -77,7 +79,7 @@ extra: 1
     assert.match(got.out, /\nnot enforced spec\.ingress\[0\]: .*http/);
     assert.match(
       got.err,
-      /1 object is refused and takes no part in this answer:\n.*all\.yaml#3: NetworkPolicy shop\/bad: extra: Unknown field/,
+      /1 object is refused; policies of a namespace close what they may select, others take no part:\n.*all\.yaml#3: NetworkPolicy shop\/bad: extra: Unknown field/,
     );
     const none = await runCli(["policy", "get", "shop/l8", "--dir", dir]);
     assert.equal(none.code, 2);

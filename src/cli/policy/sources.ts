@@ -72,11 +72,11 @@ export function refusalJson(refused: readonly Refusal[]): object[] {
   return refused.flatMap(({ issues, kind = null, ...head }) => issues.map((issue) => ({ ...head, kind, ...issue })));
 }
 
-/** Refused objects take no part in an answer: who asks is told on standard error. */
+/** What is refused counts as something else or not at all (decision 53): who asks is told on standard error. */
 export function warnOfRefused(io: Io, refused: readonly Refusal[]): void {
   if (refused.length === 0) return;
-  const [n, verb] = refused.length === 1 ? ["1 object is", "takes"] : [`${refused.length} objects are`, "take"];
-  io.err(io.palette.warn(`${n} refused and ${verb} no part in this answer:\n`));
+  const n = refused.length === 1 ? "1 object is" : `${refused.length} objects are`;
+  io.err(io.palette.warn(`${n} refused; policies of a namespace close what they may select, others take no part:\n`));
   for (const r of refused) io.err(refusalText(r));
 }
 
@@ -104,7 +104,11 @@ async function openCluster(io: Io, options: WorldOptions): Promise<OpenWorld> {
   const refused = read.problems.map(
     (p): Refusal => ({ file: read.description, place: "", kind: undefined, name: p.subject, issues: p.issues }),
   );
-  return { world: createWorld(read.tables, modeOf(options)), refused };
+  const closed = read.forbidden.map(({ table, reason }): Refusal => {
+    const message = `Cannot be read and counts as empty: ${reason}`;
+    return { file: read.description, place: "", kind: undefined, name: table, issues: [{ path: "", message }] };
+  });
+  return { world: createWorld(read.tables, modeOf(options)), refused: [...refused, ...closed] };
 }
 
 /** Reads the files or the cluster. @throws ClusterError or UsageError */

@@ -73,7 +73,7 @@ test("a pod of the node's network is its node, and pods without any address are 
   assert.match(done.error, /has ended \(Failed\)/);
 });
 
-test("what is refused takes no part, and says where it stands", () => {
+test("what is refused closes what it may select, and says where it stands", () => {
   const of = world(ISOLATED.replace("ingress:", "ingres:"), pod("y"), "kind: Pod\n");
   assert.deepEqual(
     of.refused.map((r) => [r.file, r.place, r.kind, r.name, r.issues[0]?.path]),
@@ -82,7 +82,7 @@ test("what is refused takes no part, and says where it stands", () => {
       ["f2", "1", undefined, "", "apiVersion"],
     ],
   );
-  assert.equal(explain(of, "192.0.2.1", "a/y").isAllowed, true);
+  assert.equal(explain(of, "192.0.2.1", "a/y").isAllowed, false);
 });
 
 test("staged policies are told apart; long runs of rules about others are one line", () => {
@@ -95,9 +95,9 @@ spec: { selector: all(), ingress: [${"{ action: Allow, source: { selector: app =
   const flow = explain(world(pod("x"), pod("y"), staged), "a/x", "a/y");
   assert.deepEqual([flow.isAllowed, flow.families[0]?.isAllowedWithStaged], [true, false]);
   const text = explainText(flow, { paint: NO_PAINT, isFull: false });
-  assert.match(text, /… 8 rules of 1 policy that are not about this flow or not reached/);
+  assert.match(text, /… 9 rules of 1 policy that are not about this flow or not reached/);
   assert.match(text, /With staged policies enforced: DENIED/);
-  assert.equal(explainText(flow, { paint: NO_PAINT, isFull: true }).match(/about others/g)?.length, 8);
+  assert.equal(explainText(flow, { paint: NO_PAINT, isFull: true }).match(/about others/g)?.length, 9);
   assert.equal(JSON.parse(JSON.stringify(explainJson(flow))).families[0].verdictWithStaged, "denied");
 });
 

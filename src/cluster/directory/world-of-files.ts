@@ -24,32 +24,37 @@ export interface FileWorld {
 export function rowsOfFiles(files: readonly ReadFile[]): {
   readonly tables: ClusterSnapshot["tables"];
   readonly refused: readonly Refusal[];
+  /** Objects that count as they are. */
+  readonly valid: number;
 } {
   const refused: Refusal[] = [];
   const changes = new Map<keyof ClusterRows, { key: string; row: unknown }[]>();
   const firsts = new Map<string, string>();
+  let valid = 0;
   for (const { path: file, content } of files) {
     for (const { place, issues } of content.broken) refused.push({ file, place, kind: undefined, name: "", issues });
-    for (const { place, kind, key, row, issues } of content.objects) {
+    for (const { place, kind, key, row, issues, closed } of content.objects) {
       const head = { file, place, kind: kind.kind, name: key };
       const id = `${kind.table} ${key}`;
       const first = firsts.get(id);
       if (row === undefined) refused.push({ ...head, issues });
-      else if (first !== undefined)
-        refused.push({
-          ...head,
-          issues: [{ path: "metadata.name", message: `"${key}" stands in "${first}" already` }],
-        });
-      else {
-        firsts.set(id, `${file}#${place}`);
-        const rows = changes.get(kind.table) ?? [];
-        rows.push({ key, row });
-        changes.set(kind.table, rows);
+      if (first !== undefined) {
+        const message = `"${key}" stands in "${first}" already`;
+        if (row !== undefined) refused.push({ ...head, issues: [{ path: "metadata.name", message }] });
+        continue;
       }
+      // What a node enforces that knows no earlier version of it.
+      const counted = row ?? closed;
+      if (counted === undefined) continue;
+      firsts.set(id, `${file}#${place}`);
+      const rows = changes.get(kind.table) ?? [];
+      rows.push({ key, row: counted });
+      changes.set(kind.table, rows);
+      if (row !== undefined) valid++;
     }
   }
   const store = createStore<ClusterRows>(TABLE_NAMES);
-  return { tables: store.transact(Object.fromEntries(changes)).tables, refused };
+  return { tables: store.transact(Object.fromEntries(changes)).tables, refused, valid };
 }
 
 /** The cluster that the files make. @param mode which pods are closed that no policy isolates */
