@@ -152,6 +152,15 @@ INLINE int unmasquerade(struct __sk_buff *skb, struct packet *p, const struct co
 	return nat_rewrite(skb, p, to, false) ? METRIC_DROP_REWRITE : 0;
 }
 
+/*
+ * Whether the firewall has to see it. Of other protocols it is content with one direction; and IPv6 in fragments, which the
+ * stack would put together and could not take apart again for the pod, comes in those.
+ */
+INLINE bool is_for_firewall(const struct packet *p, const struct config *c)
+{
+	return c->flags & CONFIG_TRACKED && (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_SCTP);
+}
+
 /* Everything but what the node itself gets: VERDICT_NEXT for that. `p`: room for the packet, whatever is in there. */
 INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config *c)
 {
@@ -187,7 +196,7 @@ INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config 
 	if (p->hop_limit <= 1)
 		return drop(skb, p, METRIC_DROP_TTL, HOOK_FROM_WIRE);
 	/* The stack has something to undo, or has to see both halves. */
-	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD || to.flags & NAT_VIA_STACK))
+	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD || to.flags & NAT_VIA_STACK || is_for_firewall(p, c)))
 		return to_stack(skb, p, c, HOOK_FROM_WIRE);
 	side_of(&pod, e, 0);
 	return to_pod(skb, p, &pod, true, HOOK_FROM_WIRE);

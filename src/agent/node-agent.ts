@@ -39,6 +39,7 @@ import { PolicyEngine, type PolicyState } from "./policy/policy-engine.ts";
 import type { PolicyHits } from "./policy/policy-hits.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
+import { tracksConnections } from "./reconcile/facts.ts";
 import { messageOf } from "./reconcile/failures.ts";
 import { LinksView } from "./reconcile/links-view.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
@@ -114,6 +115,7 @@ export class NodeAgent {
   #policyWaitsFor: readonly string[] = [];
   #conditions: { readonly policies: readonly Policy[]; readonly say: WantedConditions } | undefined;
   #policyProblem: string | undefined;
+  #isTracked = false;
   readonly #overflow: OverflowWatch;
   readonly #wire: WireDevices;
 
@@ -283,7 +285,10 @@ export class NodeAgent {
     const report = this.#reconciler.run({
       nowMs,
       isFull,
-      plan: (facts, epoch) => {
+      plan: (seen, epoch) => {
+        // Never back while the agent lives: a moment without connections is not the end of rules that ask for them.
+        this.#isTracked ||= seen.tracksConnections;
+        const facts = { ...seen, tracksConnections: this.#isTracked };
         this.#plan = planNode({
           settings: config.network,
           ...view,
@@ -300,6 +305,11 @@ export class NodeAgent {
     this.counts.drifted += report.drifted;
     // Host endpoints are of devices: what has come or changed is judged from now on.
     if (this.#plan !== undefined && this.#wire.take(this.#plan.underlay)) this.#updatePolicy(false);
+  }
+
+  /** Whether the node's firewall has begun to follow connections since the last run. Cheap: nothing else tells of it. */
+  hasNewFirewall(): boolean {
+    return !this.#isTracked && tracksConnections(this.#parts.kernel);
   }
 
   /** Whether policy speaks of the node itself; while it is not known, what stands in the kernel. */

@@ -29,6 +29,11 @@ export interface NodeFacts {
   readonly routes: readonly RouteFact[];
   /** The kernel has IPv6 in this namespace. */
   readonly hasIpv6: boolean;
+  /**
+   * The kernel's firewall follows connections in this namespace (conntrack), as it does wherever a rule asks for their state:
+   * kube-proxy's do.
+   */
+  readonly tracksConnections: boolean;
   /** Settings that a wanted value depends on, by name; a missing one is not there. */
   readonly sysctls: ReadonlyMap<string, string>;
 }

@@ -66,6 +66,8 @@ export interface ConfigFacts {
   readonly podMtuBytes: number;
   /** Policy speaks of the node itself. */
   readonly hasHostPolicy: boolean;
+  /** See {@link NodeFacts.tracksConnections}. */
+  readonly tracksConnections: boolean;
 }
 
 /** Key of the single entry of `config`. */
@@ -84,7 +86,8 @@ export function configRow(settings: NetworkSettings, facts: ConfigFacts, revisio
     (masquerade.isEnabled && facts.nodeV6 !== undefined ? ConfigFlag.masquerade6 : 0) |
     (tunnel.hasShortcut ? 0 : ConfigFlag.noShortcut) |
     (settings.rejectsDenied ? ConfigFlag.reject : 0) |
-    (facts.hasHostPolicy ? ConfigFlag.hostPolicy : 0);
+    (facts.hasHostPolicy ? ConfigFlag.hostPolicy : 0) |
+    (facts.tracksConnections ? ConfigFlag.tracked : 0);
   return {
     key: CONFIG_KEY,
     value: encodeConfig({

@@ -52,6 +52,7 @@ const FACTS: NodeFacts = {
   ],
   routes: [route("0.0.0.0/0", "eth0"), route("::/0", "eth0", 9)],
   hasIpv6: true,
+  tracksConnections: false,
   sysctls: new Map([["net/ipv6/conf/eth0/accept_ra", "1"]]),
 };
 
@@ -117,6 +118,11 @@ test("a node that answers what policy denies says so to its programs", () => {
 
 test("a node that policy speaks of says so to its programs", () => {
   assert.match(text({ hasHostPolicy: true }), /flags masquerade4,masquerade6,host_policy /);
+});
+
+test("a node whose firewall follows connections says so to its programs", () => {
+  const facts = { ...FACTS, tracksConnections: true };
+  assert.match(text({ facts }), /flags masquerade4,masquerade6,tracked /);
 });
 
 test("a pod's device gets its program", () => {

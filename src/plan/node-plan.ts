@@ -99,6 +99,7 @@ function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Ad
       tunnelIfindex: tunnel,
       podMtuBytes: underlay.podMtuBytes,
       hasHostPolicy: input.hasHostPolicy,
+      tracksConnections: facts.tracksConnections,
     };
     const own = [configRow(settings, configFacts, input.epoch)];
     const revision = hashRows([own], cluster.hash) || 1;

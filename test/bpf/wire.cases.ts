@@ -2,7 +2,14 @@
 
 import assert from "node:assert/strict";
 import { addr } from "../../src/net/addr.ts";
-import { CtFlag, encodeNatEntry, encodeNatKey, IpcacheFlag, NatDirection } from "../../src/net/gen/bpf-maps.ts";
+import {
+  ConfigFlag,
+  CtFlag,
+  encodeNatEntry,
+  encodeNatKey,
+  IpcacheFlag,
+  NatDirection,
+} from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import {
   echo,
@@ -420,6 +427,33 @@ const ends: Case[] = bothFamilies.flatMap((f): Case[] => [
     to: NODE.twill0,
     metrics: ["forward_stack", "nat_in"],
     check: (d) => assert.equal(d.dst, podC[f]),
+  },
+  {
+    name: `${f}: an answer over UDP goes to its pod also where the firewall follows connections`,
+    program: "from_wire",
+    before: (plane) => {
+      out(plane, f, udp(4000, 53));
+      const { masquerade4, masquerade6, tracked } = ConfigFlag;
+      plane.putConfig({ flags: masquerade4 | masquerade6 | tracked });
+    },
+    frame: frame(outside[f], node[f], udp(53, PORT), MACS),
+    verdict: "peer",
+    to: podA.ifindex,
+    metrics: ["forward_local", "nat_in"],
+  },
+  {
+    name: `${f}: an answer goes through the stack where the firewall follows connections`,
+    program: "from_wire",
+    before: (plane) => {
+      out(plane, f, tcp(4000, 80, { flags: TCP_FLAG.syn }));
+      const { masquerade4, masquerade6, tracked } = ConfigFlag;
+      plane.putConfig({ flags: masquerade4 | masquerade6 | tracked });
+    },
+    frame: frame(outside[f], node[f], tcp(80, PORT, { flags: TCP_FLAG.syn | TCP_FLAG.ack }), MACS),
+    verdict: "redirect",
+    to: NODE.twill0,
+    metrics: ["forward_stack", "nat_in"],
+    check: (d) => assert.equal(d.dst, podA[f]),
   },
 ]);
 

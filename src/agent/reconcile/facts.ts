@@ -6,6 +6,14 @@ import { isPodLink } from "../../plan/names.ts";
 import { confName, raDevices } from "../../plan/sysctls.ts";
 import type { LinksView } from "./links-view.ts";
 
+/** Connections that conntrack follows in this namespace. It follows none, not even the agent's own, where no rule asks for them. */
+const TRACKED = "net/netfilter/nf_conntrack_count";
+
+/** See {@link NodeFacts.tracksConnections}. */
+export function tracksConnections(kernel: Pick<Kernel, "sysctl">): boolean {
+  return Number(kernel.sysctl(TRACKED) ?? 0) > 0;
+}
+
 /** Reads what a plan needs to know. @throws KernelError when the kernel refuses to tell */
 export function readFacts(kernel: Kernel, view: LinksView): NodeFacts {
   const links = view.all().filter((l) => !isPodLink(l.name));
@@ -19,6 +27,7 @@ export function readFacts(kernel: Kernel, view: LinksView): NodeFacts {
       vxlanPort: vxlan?.port,
     })),
     routes,
+    tracksConnections: tracksConnections(kernel),
     hasIpv6: kernel.sysctl("net/ipv6/conf/all/forwarding") !== undefined,
   };
   const sysctls = new Map<string, string>();

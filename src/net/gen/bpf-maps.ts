@@ -224,6 +224,7 @@ export const ConfigFlag = {
   noShortcut: 4,
   reject: 8,
   hostPolicy: 16,
+  tracked: 32,
 } as const;
 export type ConfigFlag = (typeof ConfigFlag)[keyof typeof ConfigFlag];
 
@@ -234,6 +235,7 @@ export const CONFIG_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [4, "no_shortcut"],
   [8, "reject"],
   [16, "host_policy"],
+  [32, "tracked"],
 ]);
 
 /** `enum ct_flag`. */
