@@ -10,7 +10,7 @@ import { formatTally, noTests, type Tally } from "./tally.ts";
 import { watchTestFiles } from "./watchdog.ts";
 
 /** Longest time for one file, on a machine that is busy with something else; one that hangs is ended and has failed. */
-const fileTimeoutMs = { unit: 3 * 60_000, privileged: 15 * 60_000 } as const;
+const fileTimeoutMs = { unit: 8 * 60_000, privileged: 15 * 60_000 } as const;
 
 /** What one suite came to. */
 export interface SuiteResult {

@@ -9,6 +9,7 @@ import { CniFailure } from "../../src/lab/kubelet/cni.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
 import { Responder } from "../../src/lab/probe/responder.ts";
 import { takeInventory } from "../fixture/inventory.ts";
+import { waitFor } from "../fixture/sandbox.ts";
 import { answerAt, TEST_PORT } from "../fixture/traffic.ts";
 import {
   addPod,
@@ -128,7 +129,16 @@ describe("refusals", () => {
       assert.ok(verdicts.length > 8, verdicts.join(" "));
       const { bytes, stalledSeconds } = await first.stop();
       assert.ok(bytes > 0 && stalledSeconds === 0, "what was established is not evicted");
-      const status = await node.cli("status");
+      // Flows end and make room again: on a slow machine before status is asked.
+      const status = await waitFor(
+        "status to find the table full",
+        async () => {
+          await Promise.all([ask(), ask(), ask(), ask()]);
+          const text = await node.cli("status");
+          return text.includes('"ct_tcp" is 100% full') && text;
+        },
+        120_000,
+      );
       assert.match(status, /map "ct_tcp" is 100% full: raise maps\.ct_tcp/);
       assert.match(status, /dropped: .*ct_full/);
     }));

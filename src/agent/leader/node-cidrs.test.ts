@@ -21,7 +21,8 @@ const node = (name: string, podCIDRs?: readonly string[]): NewObject => ({
   ...(podCIDRs === undefined ? {} : { spec: { podCIDR: podCIDRs[0], podCIDRs } }),
 });
 
-const deadline = () => AbortSignal.timeout(20_000);
+/** Thirty nodes and six givers, on a machine that may be busy. */
+const deadline = () => AbortSignal.timeout(120_000);
 const lease = (version: string, holder: string, transitions = 0) => ({
   version,
   holder,
