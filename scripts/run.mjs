@@ -2,7 +2,7 @@
 // that a bare machine has (18 or newer) without any npm package; the command itself runs on the Node pinned in
 // package-lock.json.
 //
-//   node scripts/run.mjs lab|test|bench|ok|build|setup [arguments]
+//   node scripts/run.mjs lab|test|test:cluster|bench|ok|build|setup [arguments]
 
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -26,6 +26,12 @@ const logDir = join(root, "build/.setup/log");
 const verbs = {
   lab: { entry: "src/lab/main.ts", powers: true, native: true, what: "the cluster in a box, and its demonstration" },
   test: { entry: "tools/test.ts", powers: true, native: true, what: "the whole gate" },
+  "test:cluster": {
+    entry: "test/cluster/main.ts",
+    powers: true,
+    native: true,
+    what: "the gate's cluster part on a real Kubernetes, whose programs it builds once",
+  },
   bench: { entry: "bench/main.ts", powers: true, native: true, what: "benchmarks: cni, path" },
   ok: { entry: "tools/test.ts", args: ["--fast"], what: "the part of the gate that needs no root" },
   build: { native: true, what: "the native addon and the CNI shim" },
@@ -33,7 +39,7 @@ const verbs = {
 };
 
 function usage() {
-  const lines = Object.entries(verbs).map(([name, v]) => `  ${name.padEnd(6)} ${v.what}`);
+  const lines = Object.entries(verbs).map(([name, v]) => `  ${name.padEnd(12)} ${v.what}`);
   return `Usage: node scripts/run.mjs COMMAND [arguments]\n${lines.join("\n")}`;
 }
 

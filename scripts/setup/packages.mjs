@@ -6,10 +6,12 @@
 /** Library folder of this machine, as Debian names it. */
 export const libDir = process.arch === "arm64" ? "/usr/lib/aarch64-linux-gnu" : "/usr/lib/x86_64-linux-gnu";
 
-const everything = ["lab", "test", "bench", "ok", "build"];
-const building = ["lab", "test", "bench", "build"];
-const running = ["lab", "test", "bench"];
-const measuring = ["test", "bench"];
+const everything = ["lab", "test", "test:cluster", "bench", "ok", "build"];
+const building = ["lab", "test", "test:cluster", "bench", "build"];
+const running = ["lab", "test", "test:cluster", "bench"];
+const measuring = ["test", "test:cluster", "bench"];
+const testing = ["test", "test:cluster"];
+const inCluster = ["test:cluster"];
 
 /**
  * @typedef {object} Package
@@ -41,17 +43,24 @@ export const packages = [
   ),
   pkg("iptables", "what the portmap plugin writes to", measuring, "iptables"),
   pkg("iperf3", "bulk traffic for tests and benchmarks", measuring, "iperf3"),
-  pkg("iputils-ping", "a pod's ordinary ping", ["test"], "ping"),
-  pkg("curl", "asks the agent's sockets as an operator would", ["test"], "curl"),
-  pkg("bpftool", "reads and breaks the agent's maps from outside", ["test"], "bpftool"),
+  pkg("iputils-ping", "a pod's ordinary ping", testing, "ping"),
+  pkg("curl", "asks the agent's sockets as an operator would", testing, "curl"),
+  pkg("bpftool", "reads and breaks the agent's maps from outside", testing, "bpftool"),
   pkg("sockperf", "round trips for benchmarks", measuring, "sockperf"),
-  pkg("clang-14", "proves that the checked-in eBPF objects are current", ["test"], "clang-14"),
-  pkg("llvm-14", "strips the eBPF objects as the checked-in ones are", ["test"], "llvm-strip-14"),
-  pkg("containerd", "a real runtime that drives the CNI plugin", ["test"], "containerd"),
-  pkg("runc", "starts containerd's and podman's containers", ["test"], "runc"),
-  pkg("podman", "a host without Kubernetes that uses Twill", ["test"], "podman"),
+  pkg("clang-14", "proves that the checked-in eBPF objects are current", testing, "clang-14"),
+  pkg("llvm-14", "strips the eBPF objects as the checked-in ones are", testing, "llvm-strip-14"),
+  pkg("containerd", "a real runtime that drives the CNI plugin", testing, "containerd"),
+  pkg("runc", "starts containerd's and podman's containers", testing, "runc"),
+  pkg("podman", "a host without Kubernetes that uses Twill", testing, "podman"),
   // A kubectl that is there, of whatever version, is the one that gets tested against.
-  pkg("kubernetes-client", "kubectl, the judge of the lab's API", ["test"], "kubectl"),
+  pkg("kubernetes-client", "kubectl, the judge of the lab's API", testing, "kubectl"),
+  pkg("etcd-server", "keeps the real cluster's objects", inCluster, "etcd"),
+  pkg("buildah", "packs Twill's container image", inCluster, "buildah"),
+  pkg("patchelf", "makes the image's programs find their own libraries", inCluster, "patchelf"),
+  pkg("busybox-static", "what pods of the real cluster run on exec", inCluster, "/bin/busybox"),
+  pkg("golang-go", "compiles Kubernetes, once", inCluster, "go"),
+  pkg("make", "compiles Kubernetes, once", inCluster, "make"),
+  pkg("rsync", "compiles Kubernetes, once", inCluster, "rsync"),
 ];
 
 /** The packages of these verbs that no probe finds. */

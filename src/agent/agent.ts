@@ -5,6 +5,7 @@
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Issue } from "../base/issue.ts";
 import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
@@ -19,6 +20,7 @@ import { readOpenClasses } from "./cni/offline-files.ts";
 import { announceNetwork } from "./condition.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { RUN_FILES } from "./config/default-paths.ts";
+import type { Learned } from "./config/learn.ts";
 import { EventWatch } from "./events/event-watch.ts";
 import { startSweeping } from "./gc/sweep-timer.ts";
 import { Sweeper } from "./gc/sweeper.ts";
@@ -45,6 +47,9 @@ const STALE_RESYNCS = 4;
 /** After a change of devices: pods come with several, and an attachment has written its own rows already. */
 const DEVICE_CHANGE_MS = 800;
 
+/** Until a firewall that begins to follow connections is taken note of. */
+const FIREWALL_LOOK_MS = 1_000;
+
 interface Started {
   readonly config: AgentConfig;
   readonly parts: AgentParts;
@@ -58,6 +63,20 @@ interface Started {
   /** What follows every run. */
   readonly afterRun: () => void;
   readonly startedAtMs: number;
+  readonly learned: Learned | undefined;
+}
+
+/** What the cluster's own words about its network ask for and Twill does otherwise. */
+function differences(learned: Learned | undefined): Issue[] {
+  return (learned?.differences ?? []).map((message) => ({ path: learned?.from ?? "", message }));
+}
+
+function tellLearned(log: Log, { from, differences, failure }: Learned): void {
+  if (failure !== undefined)
+    log.warn({ failure }, "cannot ask the cluster about its network: as remembered, else by default");
+  if (from !== undefined)
+    log.info({ from }, "the network is as the cluster says, where the configuration says nothing");
+  if (differences.length > 0) log.warn({ from, differences }, "not everything is done as the cluster says");
 }
 
 function routeSources(s: Started, cni: CniDoor): RouteSources {
@@ -67,7 +86,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
     startedAtMs,
     pid: process.pid,
     sweep: sweeper.counts(),
-    issues: s.installation.issues(),
+    issues: [...differences(s.learned), ...s.installation.issues()],
     events: s.events.counts(),
     waiting: s.waiting.names(),
   });
@@ -164,9 +183,10 @@ function makeParts(stack: AsyncDisposableStack, config: AgentConfig, log: Log, s
 
 /**
  * Runs an agent until the signal falls; resolves when everything that it started has ended.
+ * @param learned what of the configuration is the cluster's word
  * @throws Error when it cannot start: another agent is running, the ledger is damaged, an address is taken
  */
-export async function runAgent(config: AgentConfig, signal: AbortSignal): Promise<void> {
+export async function runAgent(config: AgentConfig, signal: AbortSignal, learned?: Learned): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const { log, flush } = openLog(config.logLevel, config.nodeName);
   stack.defer(flush);
@@ -178,6 +198,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
   const object = readFileSync(objectFile());
   // Above this line everything is read, below it everything acts.
   log.info({ version: VERSION, pid: process.pid, source: source.description }, "starting");
+  if (learned !== undefined) tellLearned(log, learned);
   const parts = makeParts(stack, config, log, source);
   const agent = new NodeAgent(parts);
   const ending = new AbortController();
@@ -210,6 +231,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
     waiting,
     afterRun,
     startedAtMs: parts.nowMs(),
+    learned,
   };
   agent.loadPrograms(object);
   stack.defer(() => log.info({}, "ended; the data plane stays"));
@@ -224,6 +246,8 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal): Promis
     source.onChange(() => (agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy()) && loop.request()),
   );
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
+  const firewallWatch = setInterval(() => agent.hasNewFirewall() && loop.request(), FIREWALL_LOOK_MS);
+  stack.defer(() => clearInterval(firewallWatch));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());
   loop.request();

@@ -5,6 +5,7 @@ import type { Kernel } from "../kernel/kernel.ts";
 import { HOST_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../plan/names.ts";
 import { installedFiles, uninstallCni } from "./cni/install.ts";
 import type { AgentPaths } from "./config/config.ts";
+import { hostCopies, IMAGE_HOME } from "./host-copy.ts";
 import { messageOf } from "./reconcile/failures.ts";
 
 /** One thing that is to be removed. */
@@ -44,10 +45,12 @@ function kernelSteps(kernel: Kernel): CleanupStep[] {
 
 /**
  * Everything that is there to be removed, in order: first what would bring new pods, then what forwards, then what is
- * remembered. Settings of the kernel stay: others may rely on them by now.
+ * remembered, last the programs. Settings of the kernel stay: others may rely on them by now.
+ * @param home where an installation from Twill's image leaves its copy on a node
  */
-export function planCleanup(kernel: Kernel, paths: AgentPaths): CleanupStep[] {
-  return [...cniSteps(paths), ...kernelSteps(kernel), ...fileStep(paths.pins), ...fileStep(paths.run)];
+export function planCleanup(kernel: Kernel, paths: AgentPaths, home = IMAGE_HOME): CleanupStep[] {
+  const copies = hostCopies(home, "/").flatMap(fileStep);
+  return [...cniSteps(paths), ...kernelSteps(kernel), ...fileStep(paths.pins), ...fileStep(paths.run), ...copies];
 }
 
 /** Runs all steps; one that fails stops no other. @returns what failed */

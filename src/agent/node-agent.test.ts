@@ -330,6 +330,25 @@ test("pods are adopted by the next agent; their attachments follow to new progra
   assert.deepEqual(next.notReady(), []);
 });
 
+test("an agent that is killed before its settings are left has not yet removed the classes that the old ones name", () => {
+  using host = new Host();
+  const first = started(host);
+  const left = first.openClasses();
+  assert.ok(left !== undefined, "a cluster without policy is open");
+  first.dropPredecessor();
+  const second = host.agent({ openClassesBefore: left });
+  second.run();
+  const own = second.openClasses();
+  assert.ok(own !== undefined && own.ingress !== left.ingress, "each agent has classes of its own");
+  const kernel = createFakeKernel({ machine: host.machine });
+  const classes = () => new Set(kernel.mapRows("policy_classes").map((row) => decodePolicyClassKey(row.key).number));
+  // Killed here, its predecessor's settings stand, and who attaches a pod by them finds what they name.
+  assert.ok([left.ingress, left.egress, own.ingress, own.egress].every((c) => classes().has(c)));
+  second.dropPredecessor();
+  assert.ok([own.ingress, own.egress].every((c) => classes().has(c)));
+  assert.ok(![left.ingress, left.egress].some((c) => classes().has(c)));
+});
+
 test("map entries of a pod that were lost come back", () => {
   using host = new Host();
   const agent = started(host);

@@ -53,6 +53,7 @@ export async function loadCommandConfig(
   io: Io,
   options: NodeOptions,
   extra: Readonly<Record<string, string | undefined>> = {},
+  base: object = {},
 ): Promise<AgentConfig> {
   // Parsing and checking take longer than most commands: loaded only where it is needed.
   const { loadConfig } = await import("../agent/config/load.ts");
@@ -60,7 +61,7 @@ export async function loadCommandConfig(
   const own = { ...extra, "paths.run": options.runDir };
   // As JSON, so that no text is read as a number or a list.
   for (const [path, value] of Object.entries(own)) if (value !== undefined) set.set(path, JSON.stringify(value));
-  return loadConfig({ file: options.config, set, env: io.env });
+  return loadConfig({ file: options.config, set, env: io.env, base });
 }
 
 /** The little of a configuration that most commands need. */

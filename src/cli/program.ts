@@ -7,6 +7,7 @@ import { addBpf } from "./commands/bpf.ts";
 import { addCleanup } from "./commands/cleanup.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addEndpoint } from "./commands/endpoint.ts";
+import { addInstall } from "./commands/install.ts";
 import { addIpam } from "./commands/ipam.ts";
 import { addLab } from "./commands/lab.ts";
 import { addMonitor } from "./commands/monitor.ts";
@@ -33,6 +34,7 @@ export function makeProgram(io: Io): Command {
   addBpf(program, io);
   addAgent(program, io);
   addLab(program, io);
+  addInstall(program, io);
   addCleanup(program, io);
   addVersion(program, io);
   addCompletion(program, io);

@@ -70,6 +70,8 @@ export interface ConfigOverrides {
   readonly set: ReadonlyMap<string, string>;
   /** Node name when neither file nor flags give one. */
   readonly defaultNodeName: string;
+  /** Values where neither file nor flags say anything: see {@link learnNetwork}. */
+  readonly base?: object;
 }
 
 function parseYaml(text: string): Result<unknown, readonly Issue[]> {
@@ -94,6 +96,13 @@ function withValue(root: unknown, path: readonly string[], value: unknown): unkn
   if (key === undefined) return value;
   const base = isObject(root) ? root : {};
   return { ...base, [key]: withValue(base[key], rest, value) };
+}
+
+/** What stands in `over` counts, key by key; lists are whole. */
+function laidOver(base: unknown, over: unknown): unknown {
+  if (!isObject(base) || !isObject(over)) return over ?? base;
+  const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
+  return Object.fromEntries([...keys].map((key) => [key, laidOver(base[key], over[key])]));
 }
 
 function crossIssues(c: ParsedConfig, pools: readonly ClusterPool[]): Issue[] {
@@ -159,7 +168,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
 export function parseConfig(text: string, overrides: ConfigOverrides): Result<AgentConfig, readonly Issue[]> {
   const file = parseYaml(text);
   if (!file.ok) return file;
-  let input = file.value;
+  let input = laidOver(overrides.base ?? {}, file.value);
   const issues: Issue[] = [];
   for (const [path, valueText] of overrides.set) {
     const value = parseYaml(valueText);

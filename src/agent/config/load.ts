@@ -15,6 +15,8 @@ export interface ConfigSource {
   /** Values by path, over the file. */
   readonly set: ReadonlyMap<string, string>;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** See {@link ConfigOverrides.base}. */
+  readonly base?: object;
 }
 
 function readText(file: string | undefined): string {
@@ -35,7 +37,8 @@ function readText(file: string | undefined): string {
 /** The complete configuration. @throws ConfigError with all issues */
 export function loadConfig(source: ConfigSource): AgentConfig {
   const defaultNodeName = source.env["NODE_NAME"] || hostname();
-  const config = parseConfig(readText(source.file), { set: source.set, defaultNodeName });
+  const { set, base = {} } = source;
+  const config = parseConfig(readText(source.file), { set, defaultNodeName, base });
   if (config.ok) return config.value;
   const file = source.file ?? (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined);
   throw new ConfigError(file === undefined ? "of the command line" : `"${file}"`, config.error);

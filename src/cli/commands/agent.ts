@@ -35,15 +35,18 @@ export function addAgent(program: Command, io: Io): void {
     .option("--metrics-listen <address>", "HOST:PORT for Prometheus, or off")
     .option("--health-listen <address>", "HOST:PORT for /healthz and /readyz, or off")
     .action(async (options: AgentOptions) => {
-      const config = await loadCommandConfig(io, options, {
+      const flags = {
         nodeName: options.node,
         cluster: options.cluster,
         kubeconfig: options.kubeconfig,
         "log.level": options.logLevel,
         "metrics.listen": options.metricsListen,
         "health.listen": options.healthListen,
-      });
+      };
+      const { learnNetwork } = await import("../../agent/config/learn.ts");
+      const learned = await learnNetwork(await loadCommandConfig(io, options, flags), io.env);
+      const config = await loadCommandConfig(io, options, flags, learned.base);
       const { runAgent } = await import("../../agent/agent.ts");
-      await runAgent(config, untilTerminated());
+      await runAgent(config, untilTerminated(), learned);
     });
 }

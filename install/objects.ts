@@ -1,0 +1,197 @@
+/**
+ * The objects that install Twill, written once: `install/twill.yaml` is these with the defaults of every value, the chart's
+ * template is the same with the values left open. So the two cannot drift apart.
+ */
+
+import { VERSION } from "../src/base/version.ts";
+import { TABLE_KINDS, type TableKind } from "../src/cluster/tables.ts";
+import { HOME } from "./image/root.ts";
+import { type ValuePlace, value, yamlText } from "./values.ts";
+
+const NAMESPACE = "kube-system";
+const NAME = "twill";
+/** Chosen by the selector of a DaemonSet, which can never change. */
+const SELECTOR = { "app.kubernetes.io/name": NAME };
+const LABELS = { ...SELECTOR, "app.kubernetes.io/version": VERSION };
+
+/** Port of `/healthz` and `/readyz` on the node's loopback; asked by the kubelet. */
+const HEALTH_PORT = 9879;
+
+/** An object as YAML has it. */
+export type Tree = string | number | boolean | ValuePlace | readonly Tree[] | { readonly [key: string]: Tree };
+
+/** Plural names of the kinds, group by group. */
+function pluralsOf(kinds: readonly TableKind[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const plurals = new Map<string, Set<string>>();
+  for (const kind of kinds) {
+    for (const { apiVersion, path } of kind.collections) {
+      const group = apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
+      plurals.set(group, (plurals.get(group) ?? new Set()).add(path.slice(path.lastIndexOf("/") + 1)));
+    }
+  }
+  return plurals;
+}
+
+/** Rules that let the agent follow every table that it knows. */
+function readRules(): Tree[] {
+  return [...pluralsOf(TABLE_KINDS)].map(([group, plurals]) => ({
+    apiGroups: [group],
+    resources: [...plurals],
+    verbs: ["get", "list", "watch"],
+  }));
+}
+
+/** Conditions of policies; Kubernetes' own NetworkPolicy has no status. */
+function statusRules(): Tree[] {
+  const kinds = TABLE_KINDS.filter((k) => k.isOptional && !k.isOnDemand);
+  return [...pluralsOf(kinds)]
+    .filter(([group]) => group !== "networking.k8s.io")
+    .map(([group, plurals]) => ({
+      apiGroups: [group],
+      resources: [...plurals].map((p) => `${p}/status`),
+      verbs: ["patch"],
+    }));
+}
+
+function metadata(name: string, namespace?: string): { readonly [key: string]: Tree } {
+  return { name, ...(namespace === undefined ? {} : { namespace }), labels: LABELS };
+}
+
+function access(): Tree[] {
+  const subjects = [{ kind: "ServiceAccount", name: NAME, namespace: NAMESPACE }];
+  const roleRef = (kind: string) => ({ apiGroup: "rbac.authorization.k8s.io", kind, name: NAME });
+  const rbac = "rbac.authorization.k8s.io/v1";
+  return [
+    { apiVersion: "v1", kind: "ServiceAccount", metadata: metadata(NAME, NAMESPACE) },
+    {
+      apiVersion: rbac,
+      kind: "ClusterRole",
+      metadata: metadata(NAME),
+      rules: [
+        ...readRules(),
+        ...statusRules(),
+        // Pod CIDRs, where Twill gives them; addresses of its own devices, as annotations.
+        { apiGroups: [""], resources: ["nodes"], verbs: ["patch"] },
+        // What Flannel or kubeadm say about the pods' network.
+        {
+          apiGroups: [""],
+          resources: ["configmaps"],
+          resourceNames: ["kube-flannel-cfg", "kubeadm-config"],
+          verbs: ["get"],
+        },
+        // NetworkUnavailable.
+        { apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },
+      ],
+    },
+    {
+      apiVersion: rbac,
+      kind: "ClusterRoleBinding",
+      metadata: metadata(NAME),
+      roleRef: roleRef("ClusterRole"),
+      subjects,
+    },
+    {
+      apiVersion: rbac,
+      kind: "Role",
+      metadata: metadata(NAME, NAMESPACE),
+      rules: [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "update"] }],
+    },
+    { apiVersion: rbac, kind: "RoleBinding", metadata: metadata(NAME, NAMESPACE), roleRef: roleRef("Role"), subjects },
+  ];
+}
+
+const hostPath = (name: string, path: string) => ({ name, hostPath: { path, type: "DirectoryOrCreate" } });
+
+function daemonSet(): Tree {
+  const image = { image: value("image"), imagePullPolicy: value("imagePullPolicy") };
+  const probe = (path: string, periodSeconds: number, failureThreshold: number) => ({
+    httpGet: { host: "127.0.0.1", port: HEALTH_PORT, path },
+    periodSeconds,
+    failureThreshold,
+    timeoutSeconds: 5,
+  });
+  return {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: metadata(NAME, NAMESPACE),
+    spec: {
+      selector: { matchLabels: SELECTOR },
+      updateStrategy: { type: "RollingUpdate", rollingUpdate: { maxUnavailable: value("maxUnavailable") } },
+      template: {
+        metadata: { labels: LABELS },
+        spec: {
+          serviceAccountName: NAME,
+          // The agent is what gives pods a network: it cannot wait for one, nor for a healthy node.
+          hostNetwork: true,
+          hostPID: true,
+          dnsPolicy: "Default",
+          priorityClassName: "system-node-critical",
+          nodeSelector: { "kubernetes.io/os": "linux" },
+          tolerations: [{ operator: "Exists" }],
+          terminationGracePeriodSeconds: 10,
+          initContainers: [
+            {
+              name: "install",
+              ...image,
+              command: [`${HOME}/bin/twill`, "install", "--host", "/host"],
+              securityContext: { privileged: true },
+              volumeMounts: [
+                { name: "opt", mountPath: "/host/opt" },
+                { name: "bpf", mountPath: "/host/sys/fs/bpf", mountPropagation: "Bidirectional" },
+              ],
+            },
+          ],
+          containers: [
+            {
+              name: "agent",
+              ...image,
+              command: [`${HOME}/bin/node`, "--max-semi-space-size=2", `${HOME}/src/cli/main.ts`],
+              args: ["agent", "--node", "$(NODE_NAME)", "--health-listen", `127.0.0.1:${HEALTH_PORT}`],
+              env: [
+                { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+                { name: "NODE_COMPILE_CACHE", value: "/run/twill/compile-cache" },
+              ],
+              securityContext: { privileged: true },
+              resources: value("resources"),
+              startupProbe: probe("/healthz", 2, 60),
+              livenessProbe: probe("/healthz", 10, 6),
+              readinessProbe: probe("/readyz", 2, 2),
+              volumeMounts: [
+                { name: "config", mountPath: "/etc/twill", readOnly: true },
+                { name: "run", mountPath: "/run/twill" },
+                { name: "netns", mountPath: "/run/netns", mountPropagation: "HostToContainer" },
+                { name: "netns", mountPath: "/var/run/netns", mountPropagation: "HostToContainer" },
+                { name: "bpf", mountPath: "/sys/fs/bpf", mountPropagation: "HostToContainer" },
+                { name: "cni-bin", mountPath: "/opt/cni/bin" },
+                { name: "cni-conf", mountPath: "/etc/cni/net.d" },
+              ],
+            },
+          ],
+          volumes: [
+            { name: "config", configMap: { name: NAME } },
+            hostPath("run", "/run/twill"),
+            hostPath("netns", "/run/netns"),
+            hostPath("bpf", "/sys/fs/bpf"),
+            hostPath("opt", "/opt"),
+            { name: "cni-bin", hostPath: { path: value("cniBinDir"), type: "DirectoryOrCreate" } },
+            { name: "cni-conf", hostPath: { path: value("cniConfDir"), type: "DirectoryOrCreate" } },
+          ],
+        },
+      },
+    },
+  };
+}
+
+/** In the order in which they are to be applied. */
+export function installObjects(): Tree[] {
+  return [
+    ...access(),
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: metadata(NAME, NAMESPACE),
+      data: { "config.yaml": yamlText("config") },
+    },
+    daemonSet(),
+  ];
+}

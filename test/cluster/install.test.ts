@@ -1,0 +1,136 @@
+/**
+ * Twill in a real Kubernetes: real kube-apiserver, controllers, scheduler, kubelets, containerd. Needs Kubernetes'
+ * programs, which `npm run test:cluster` builds once; without them nothing here runs, and says so.
+ */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { buildImage } from "../../install/image/build.ts";
+import { DEMO_PORTS, describeFailure, judge, planChecks } from "../../src/lab/demo/checks.ts";
+import { probeAll } from "../../src/lab/probe/probe.ts";
+import { Responder } from "../../src/lab/probe/responder.ts";
+import { repoRoot } from "../../tools/repo-files.ts";
+import { waitFor } from "../fixture/sandbox.ts";
+import { KubeCluster } from "./kube/cluster.ts";
+import { buildEchoImage } from "./kube/echo-image.ts";
+import { apply, castOf, echoDeployment, getJson, type PodObject, untilReady } from "./kube/objects.ts";
+import { cannotRun, programDirectory } from "./kube/programs.ts";
+
+const MANIFEST = join(repoRoot, "install/twill.yaml");
+/** A machine with two CPUs starts all of a cluster at once. */
+const SLOW_MS = 300_000;
+const PODS = 30;
+
+const skip = cannotRun() ?? false;
+
+describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
+  let cluster: KubeCluster;
+  let pods: readonly PodObject[] = [];
+
+  before(async () => {
+    cluster = await KubeCluster.start({ nodes: 3, programs: programDirectory(), hasKubeProxy: true });
+    const images = [
+      buildImage(join(cluster.directory, "twill.tar")),
+      buildEchoImage(join(cluster.directory, "echo.tar")),
+    ];
+    for (const { archive } of images) await Promise.all(cluster.nodes.map((n) => n.loadImage(archive)));
+  });
+  after(() => cluster?.[Symbol.asyncDispose]());
+
+  test("the API server takes every object of the manifest", async () => {
+    const said = await cluster.kubectl(["apply", "--dry-run=server", "-f", MANIFEST]);
+    assert.match(said, /daemonset\.apps\/twill created \(server dry run\)/);
+  });
+
+  test("one apply makes every node Ready", async () => {
+    await cluster.kubectl(["apply", "-f", MANIFEST]);
+    await cluster.kubectl(["-n", "kube-system", "rollout", "status", "daemonset/twill", "--timeout=280s"], {
+      timeoutMs: SLOW_MS,
+    });
+    await cluster.kubectl(["wait", "node", "--all", "--for=condition=Ready", "--timeout=280s"], { timeoutMs: SLOW_MS });
+  });
+
+  test("a Deployment of 30 pods is spread and ready; kubelets reach the pods they probe", async () => {
+    await apply(cluster, [echoDeployment("echo", PODS)]);
+    pods = await untilReady(cluster, "app=echo", PODS, SLOW_MS);
+    const perNode = Object.groupBy(pods, (p) => p.spec.nodeName ?? "");
+    assert.deepEqual(
+      Object.values(perNode).map((p) => p?.length),
+      [10, 10, 10],
+    );
+    assert.ok(
+      pods.every((p) => p.status.podIPs?.length === 2),
+      "every pod has an address of each family",
+    );
+  });
+
+  test("the lab's matrix between real pods, nodes and the outside", async () => {
+    const two = Object.values(Object.groupBy(pods, (p) => p.spec.nodeName ?? "")).flatMap((p) => p?.slice(0, 2) ?? []);
+    const cast = await castOf(cluster, two);
+    using responder = new Responder();
+    for (const host of [...cast.nodes, cast.outside]) {
+      await responder.serve(host, { port: DEMO_PORTS.tcp, protocol: "TCP" });
+      await responder.serve(host, { port: DEMO_PORTS.udp, protocol: "UDP" });
+    }
+    const checks = planChecks(cast, 5000);
+    const results = await probeAll(checks.map((c) => c.probe));
+    const wrong = checks.flatMap((check, i) => {
+      const result = results[i];
+      const why = result === undefined ? "no result" : judge(check, result);
+      return why === undefined ? [] : [describeFailure(check, why).text];
+    });
+    assert.deepEqual(wrong, []);
+    assert.ok(checks.length > 800, `${checks.length} checks`);
+  });
+
+  test("what an operator asks is answered", async () => {
+    const sets = await cluster.kubectl(["get", "daemonsets", "-n", "kube-system"]);
+    assert.match(sets, /^twill +3 +3 +3 +3 +3 /m);
+    const [node] = cluster.nodes;
+    assert.ok(node !== undefined);
+    const files = await node.run(["ls", "/etc/cni/net.d"]);
+    assert.equal(files.trim(), "10-twill.conflist");
+    const conflist = JSON.parse(await node.run(["cat", "/etc/cni/net.d/10-twill.conflist"])) as {
+      plugins: { type: string }[];
+    };
+    assert.equal(conflist.plugins[0]?.type, "twill");
+    const status = await cluster.kubectl(["exec", "-n", "kube-system", "ds/twill", "--", "twill", "status"]);
+    assert.match(status, /ready/);
+    const cidr = await cluster.kubectl(["get", "node", node.name, "-o", "jsonpath={.spec.podCIDR}"]);
+    assert.match(cidr, /^10\.244\.\d+\.0\/24$/);
+    const wide = await cluster.kubectl(["get", "pods", "-o", "wide"]);
+    assert.match(wide, /10\.244\.\d+\.\d+ +node-1 /);
+  });
+
+  test("exec into a pod and ping a pod of another node", async () => {
+    const from = pods.find((p) => p.spec.nodeName === "node-1");
+    const to = pods.find((p) => p.spec.nodeName === "node-2");
+    for (const { ip } of to?.status.podIPs ?? []) {
+      const ping = ip.includes(":") ? "ping6" : "ping";
+      const argv = ["exec", from?.metadata.name ?? "", "--", ping, "-c", "2", "-W", "5", ip];
+      assert.match(await cluster.kubectl(argv), /2 packets transmitted, 2 packets received/);
+    }
+  });
+
+  test("deleting the manifest and uninstalling leaves nothing on the nodes", async () => {
+    await cluster.kubectl(["delete", "deployment", "echo", "--wait"]);
+    await waitFor(
+      "all pods to end",
+      async () => (await getJson<{ items: unknown[] }>(cluster, ["pods"])).items.length === 0,
+      SLOW_MS,
+    );
+    await cluster.kubectl(["delete", "-f", MANIFEST, "--wait"], { timeoutMs: SLOW_MS });
+    const agents = async () => await getJson<{ items: unknown[] }>(cluster, ["pods", "-n", "kube-system"]);
+    await waitFor("the agents to end", async () => (await agents()).items.length === 0, SLOW_MS);
+    for (const node of cluster.nodes) {
+      await node.run(["/opt/twill/bin/twill", "uninstall"]);
+      const left = await node.run([
+        "sh",
+        "-c",
+        "ls -d /opt/twill* /run/twill /opt/cni/bin/twill* /etc/cni/net.d/*twill* /sys/fs/bpf/twill 2>/dev/null; ip -o link | grep -E 'twill|vxlan' ; ip route show proto 84; true",
+      ]);
+      assert.equal(left, "");
+    }
+  });
+});

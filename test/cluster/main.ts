@@ -1,0 +1,12 @@
+/** `npm run test:cluster`: builds Kubernetes' programs where there are none, then runs the gate's suite that needs them. */
+
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { repoRoot } from "../../tools/repo-files.ts";
+import { ensurePrograms } from "./kube/programs.ts";
+
+ensurePrograms((line) => process.stdout.write(`${line}\n`));
+const only = process.argv.slice(2);
+const args = [join(repoRoot, "tools/test.ts"), "--only", ...(only.length > 0 ? only : ["cluster"])];
+const { status } = spawnSync(process.execPath, args, { stdio: "inherit", cwd: repoRoot });
+process.exitCode = status ?? 1;
