@@ -3,11 +3,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, constants, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { homedir, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createAuthority } from "../../src/cluster/embedded/certificates.ts";
 import { type Connection, createConnection } from "../../src/cluster/kube/connection.ts";
 import type { ConnectionConfig } from "../../src/cluster/kube/credentials.ts";
+import { programDirectory } from "./kube/programs.ts";
 
 /** Programs of a real API. */
 export interface RealPrograms {
@@ -30,7 +31,7 @@ function findProgram(name: string, more: readonly string[]): string | undefined 
 /** `$TWILL_KUBE_APISERVER` and `$TWILL_ETCD`, PATH, or what a build of Debian's source package left in the cache. @returns why not, as text */
 export function findRealPrograms(): RealPrograms | string {
   const named = (key: string) => (process.env[key] ? [process.env[key]] : []);
-  const cache = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "kubernetes-lab/bin/kube-apiserver");
+  const cache = join(programDirectory(), "kube-apiserver");
   const apiserver = findProgram("kube-apiserver", [...named("TWILL_KUBE_APISERVER"), cache]);
   const etcd = findProgram("etcd", named("TWILL_ETCD"));
   if (apiserver === undefined) return "there is no kube-apiserver (TWILL_KUBE_APISERVER or PATH)";
