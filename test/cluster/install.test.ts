@@ -4,11 +4,12 @@
  */
 
 import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildImage } from "../../install/image/build.ts";
 import { DEMO_PORTS, describeFailure, judge, planChecks } from "../../src/lab/demo/checks.ts";
-import { probeAll } from "../../src/lab/probe/probe.ts";
+import { probe, probeAll } from "../../src/lab/probe/probe.ts";
 import { Responder } from "../../src/lab/probe/responder.ts";
 import { repoRoot } from "../../tools/repo-files.ts";
 import { waitFor } from "../fixture/sandbox.ts";
@@ -18,6 +19,7 @@ import { apply, castOf, echoDeployment, getJson, type PodObject, untilReady } fr
 import { cannotRun, programDirectory } from "./kube/programs.ts";
 
 const MANIFEST = join(repoRoot, "install/twill.yaml");
+const CRDS = join(repoRoot, "install/crds");
 /** A machine with two CPUs starts all of a cluster at once. */
 const SLOW_MS = 300_000;
 const PODS = 30;
@@ -111,6 +113,35 @@ describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
       const argv = ["exec", from?.metadata.name ?? "", "--", ping, "-c", "2", "-W", "5", ip];
       assert.match(await cluster.kubectl(argv), /2 packets transmitted, 2 packets received/);
     }
+  });
+
+  test("a policy closes pods, says so on its status, and its end opens them", async () => {
+    for (const file of readdirSync(CRDS).filter((f) => f.endsWith(".yaml")))
+      await cluster.kubectl(["create", "-f", join(CRDS, file)]);
+    const [a, b] = (await castOf(cluster, pods.slice(0, 2))).pods;
+    const [to = ""] = b?.addresses ?? [];
+    const ask = async () =>
+      (await probe({ netns: a?.netns ?? "", protocol: "TCP", port: DEMO_PORTS.tcp, to, timeoutMs: 1000 })).verdict;
+    assert.equal(await ask(), "ok");
+    const policy = {
+      apiVersion: "cilium.io/v2",
+      kind: "CiliumNetworkPolicy",
+      metadata: { name: "closed", namespace: "default" },
+      spec: { endpointSelector: { matchLabels: { app: "echo" } }, ingress: [{}] },
+    };
+    // Agents look for kinds that were absent every 30 to 60 seconds.
+    await waitFor(
+      "the kind to be served",
+      async () => (await cluster.attemptKubectl(["get", "ciliumnetworkpolicies"])).code === 0,
+      SLOW_MS,
+    );
+    await apply(cluster, [policy]);
+    await waitFor("the policy to hold", async () => (await ask()) === "timeout", SLOW_MS);
+    const condition = `jsonpath={.status.conditions[?(@.type=="Accepted")].status}`;
+    const accepted = () => cluster.kubectl(["get", "ciliumnetworkpolicy", "closed", "-o", condition]);
+    await waitFor("its status", async () => (await accepted()) === "True", SLOW_MS);
+    await cluster.kubectl(["delete", "ciliumnetworkpolicy", "closed"]);
+    await waitFor("its end", async () => (await ask()) === "ok", SLOW_MS);
   });
 
   test("deleting the manifest and uninstalling leaves nothing on the nodes", async () => {
