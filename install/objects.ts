@@ -4,7 +4,7 @@
  */
 
 import { VERSION } from "../src/base/version.ts";
-import { TABLE_KINDS, type TableKind } from "../src/cluster/tables.ts";
+import { groupOf, hasStatus, TABLE_KINDS, type TableKind } from "../src/cluster/tables.ts";
 import { HOME } from "./image/root.ts";
 import { type ValuePlace, value, yamlText } from "./values.ts";
 
@@ -25,7 +25,7 @@ function pluralsOf(kinds: readonly TableKind[]): ReadonlyMap<string, ReadonlySet
   const plurals = new Map<string, Set<string>>();
   for (const kind of kinds) {
     for (const { apiVersion, path } of kind.collections) {
-      const group = apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
+      const group = groupOf(apiVersion);
       plurals.set(group, (plurals.get(group) ?? new Set()).add(path.slice(path.lastIndexOf("/") + 1)));
     }
   }
@@ -43,14 +43,11 @@ function readRules(): Tree[] {
 
 /** Conditions of policies; Kubernetes' own NetworkPolicy has no status. */
 function statusRules(): Tree[] {
-  const kinds = TABLE_KINDS.filter((k) => k.isOptional && !k.isOnDemand);
-  return [...pluralsOf(kinds)]
-    .filter(([group]) => group !== "networking.k8s.io")
-    .map(([group, plurals]) => ({
-      apiGroups: [group],
-      resources: [...plurals].map((p) => `${p}/status`),
-      verbs: ["patch"],
-    }));
+  return [...pluralsOf(TABLE_KINDS.filter(hasStatus))].map(([group, plurals]) => ({
+    apiGroups: [group],
+    resources: [...plurals].map((p) => `${p}/status`),
+    verbs: ["patch"],
+  }));
 }
 
 function metadata(name: string, namespace?: string): { readonly [key: string]: Tree } {

@@ -1,12 +1,9 @@
 /** Builds Twill's container image: `node install/image/build.ts [--out FILE] [--tag NAME]`. */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { VERSION } from "../../src/base/version.ts";
-import { repoRoot } from "../../tools/repo-files.ts";
 import { type BuiltImage, packImage } from "./pack.ts";
-import { HOME, makeImageRoot } from "./root.ts";
+import { HOME, withImageRoot } from "./root.ts";
 
 /** The name that `install/twill.yaml` asks for. */
 export const IMAGE_TAG = `twill.dev/twill:${VERSION}`;
@@ -24,14 +21,10 @@ const LABELS = {
  * @throws Error when a tool is missing or fails, or when the native parts are not built
  */
 export function buildImage(archive: string, tag: string = IMAGE_TAG): BuiltImage {
-  const root = mkdtempSync(join(dirname(resolve(archive)), ".twill-root-"));
-  try {
-    makeImageRoot(repoRoot, root);
-    const entrypoint = [`${HOME}/bin/twill`];
-    return packImage({ root, tag, entrypoint, labels: LABELS, path: "/usr/local/bin" }, archive);
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
+  const entrypoint = [`${HOME}/bin/twill`];
+  return withImageRoot(archive, (root) =>
+    packImage({ root, tag, entrypoint, labels: LABELS, path: "/usr/local/bin" }, archive),
+  );
 }
 
 if (import.meta.main) {

@@ -14,14 +14,16 @@ import {
   cpSync,
   lutimesSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { BUILD_ID_FILE, IMAGE_HOME } from "../../src/agent/host-copy.ts";
-import { repoFiles } from "../../tools/repo-files.ts";
+import { repoFiles, repoRoot } from "../../tools/repo-files.ts";
 
 /** Where Twill is in the image and, once installed, on a node. */
 export const HOME = IMAGE_HOME;
@@ -88,7 +90,7 @@ function forgetTimes(path: string): void {
  * @param target an empty folder
  * @throws Error when a tool (`strip`, `patchelf`) or a built file is missing
  */
-export function makeImageRoot(root: string, target: string): void {
+function makeImageRoot(root: string, target: string): void {
   const home = join(target, HOME);
   chmodSync(target, 0o755);
   const inHome = (path: string) => join(home, path);
@@ -119,4 +121,18 @@ export function makeImageRoot(root: string, target: string): void {
   writeFileSync(join(target, "etc/passwd"), "root:x:0:0:root:/:/opt/twill/bin/twill\n");
   writeFileSync(join(target, "etc/group"), "root:x:0:\n");
   forgetTimes(target);
+}
+
+/**
+ * Makes the file system of this checkout's image beside a file that is to be written, for as long as the work takes.
+ * @throws Error as {@link makeImageRoot}
+ */
+export function withImageRoot<T>(archive: string, work: (root: string) => T): T {
+  const root = mkdtempSync(join(dirname(resolve(archive)), ".twill-root-"));
+  try {
+    makeImageRoot(repoRoot, root);
+    return work(root);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
 }

@@ -204,6 +204,16 @@ export const TABLE_KINDS: readonly TableKind[] = [
 /** Names of all tables. */
 export const TABLE_NAMES: readonly ClusterTable[] = TABLE_KINDS.map((k) => k.table);
 
+/** API group of an apiVersion; `""` for the core. */
+export function groupOf(apiVersion: string): string {
+  return apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "";
+}
+
+/** Whether its objects have conditions to be written: what a cluster may lack are kinds whose definitions can give a status. */
+export function hasStatus(kind: TableKind): boolean {
+  return kind.isOptional && !kind.isOnDemand;
+}
+
 /** The kind of objects that say they are such. */
 export function findTableKind(apiVersion: string, kind: string): TableKind | undefined {
   return TABLE_KINDS.find((k) => k.kind === kind && k.collections.some((c) => c.apiVersion === apiVersion));

@@ -18,6 +18,17 @@ export interface TestApi extends AsyncDisposable {
   readonly errors: unknown[];
 }
 
+/** A connection without credentials, but for its server. */
+export const PLAIN = {
+  ca: undefined,
+  isInsecure: false,
+  tlsServerName: undefined,
+  clientCert: undefined,
+  clientKey: undefined,
+  token: undefined,
+  basic: undefined,
+};
+
 /** The administrator's way to a port that leads to the server. */
 export function configFor(api: EmbeddedApi, port: number): ConnectionConfig {
   return unwrap(parseKubeconfig(api.kubeconfig(`https://127.0.0.1:${port}`), "/"));

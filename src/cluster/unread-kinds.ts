@@ -2,9 +2,8 @@
 
 import type { Issue } from "../base/issue.ts";
 import { editDistance } from "../base/nearest.ts";
-import { TABLE_KINDS } from "./tables.ts";
+import { groupOf, TABLE_KINDS } from "./tables.ts";
 
-const groupOf = (apiVersion: string) => (apiVersion.includes("/") ? (apiVersion.split("/")[0] ?? "") : "");
 const versionsOf = (kind: string) =>
   TABLE_KINDS.filter((k) => k.kind === kind).flatMap((k) => k.collections.map((c) => c.apiVersion));
 

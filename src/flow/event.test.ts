@@ -8,28 +8,9 @@ import { decodeFlowEvent, type FlowEvent, kindOf, REASON_OFFSET, reasonName } fr
 import { protocolName, tcpFlagsText } from "./protocols.ts";
 import { EVENT_REASONS, reasonText } from "./reasons.ts";
 import { viewOf } from "./records.ts";
+import { DENIED_EVENT } from "./testing.ts";
 
-const DENIED: Event = {
-  timeNs: 12_345_678_901_234n,
-  reason: Metric.dropPolicy,
-  ifindex: 7,
-  src: addr("10.244.1.5").bytes,
-  dst: addr("10.244.2.9").bytes,
-  srcPort: 40_000,
-  dstPort: 5432,
-  protocol: 6,
-  hook: 1,
-  tcpFlags: 2,
-  family: 4,
-  bytes: 74,
-  etherType: 0x0800,
-  direction: 2,
-  isAllowed: 0,
-  rule: 17,
-  srcIdentity: 300,
-  dstIdentity: 301,
-  bank: 4,
-};
+const DENIED: Event = { ...DENIED_EVENT, timeNs: 12_345_678_901_234n, dstPort: 5432 };
 
 function decode(e: Event): FlowEvent {
   const found = decodeFlowEvent(viewOf(encodeEvent(e)), 0, EVENT_BYTES);

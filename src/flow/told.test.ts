@@ -4,29 +4,10 @@ import { addr } from "../net/addr.ts";
 import { EVENT_BYTES, type Event, encodeEvent, Metric } from "../net/gen/bpf-maps.ts";
 import { decodeFlowEvent, type FlowEvent, verdictOf } from "./event.ts";
 import { viewOf } from "./records.ts";
+import { DENIED_EVENT } from "./testing.ts";
 import { type EventNames, isOfPods, tellEvent } from "./told.ts";
 
-const DENIED: Event = {
-  timeNs: 1n,
-  reason: Metric.dropPolicy,
-  ifindex: 7,
-  src: addr("10.244.1.5").bytes,
-  dst: addr("192.0.2.1").bytes,
-  srcPort: 40_000,
-  dstPort: 443,
-  protocol: 6,
-  hook: 1,
-  tcpFlags: 2,
-  family: 4,
-  bytes: 74,
-  etherType: 0x0800,
-  direction: 2,
-  isAllowed: 0,
-  rule: 17,
-  srcIdentity: 300,
-  dstIdentity: 0,
-  bank: 4,
-};
+const DENIED: Event = { ...DENIED_EVENT, dst: addr("192.0.2.1").bytes, dstPort: 443, dstIdentity: 0 };
 
 const NAMES: EventNames = {
   at(a) {

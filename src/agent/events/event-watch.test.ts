@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { unwrap } from "../../base/result.ts";
 import { parseEventQuery } from "../../flow/query.ts";
+import { DENIED_EVENT } from "../../flow/testing.ts";
 import type { EventNames, ToldEvent } from "../../flow/told.ts";
 import { createFakeKernel } from "../../kernel/fake/fake-kernel.ts";
 import { FakeMachine } from "../../kernel/fake/machine.ts";
@@ -14,27 +15,7 @@ import type { Log } from "../log.ts";
 import { EventWatch, MAX_FOLLOWERS } from "./event-watch.ts";
 
 const PINS = "/sys/fs/bpf/twill";
-const EVENT: Event = {
-  timeNs: 5_000_000_000n,
-  reason: Metric.dropPolicy,
-  ifindex: 7,
-  src: addr("10.244.1.5").bytes,
-  dst: addr("10.244.1.6").bytes,
-  srcPort: 40_000,
-  dstPort: 80,
-  protocol: 6,
-  hook: 1,
-  tcpFlags: 2,
-  family: 4,
-  bytes: 74,
-  etherType: 0x0800,
-  direction: 1,
-  isAllowed: 0,
-  rule: 17,
-  srcIdentity: 300,
-  dstIdentity: 301,
-  bank: 4,
-};
+const EVENT: Event = { ...DENIED_EVENT, timeNs: 5_000_000_000n, dst: addr("10.244.1.6").bytes, direction: 1 };
 const NAMES: EventNames = {
   at: (a) => (a.text === "10.244.1.5" ? { kind: "pod", name: "default/a" } : undefined),
   rule: () => undefined,

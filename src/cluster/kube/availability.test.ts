@@ -3,18 +3,9 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import type { ClusterTable } from "../source.ts";
-import { eventually, startTestApi } from "../testing.ts";
+import { eventually, PLAIN, startTestApi } from "../testing.ts";
 import { createKubeSource, type KubeSourceOptions } from "./kube-source.ts";
 
-const PLAIN = {
-  ca: undefined,
-  isInsecure: false,
-  tlsServerName: undefined,
-  clientCert: undefined,
-  clientKey: undefined,
-  token: undefined,
-  basic: undefined,
-};
 const deadline = () => AbortSignal.timeout(20_000);
 
 /** A server that answers lists of some paths, and everything else as it is told. */

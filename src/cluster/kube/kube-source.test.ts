@@ -4,7 +4,15 @@ import type { AddressInfo } from "node:net";
 import { after, before, describe, test } from "node:test";
 import type { NewObject } from "../embedded/types.ts";
 import { ClusterError, type ClusterSource, type ClusterTable } from "../source.ts";
-import { type CuttableProxy, configFor, eventually, startProxy, startTestApi, type TestApi } from "../testing.ts";
+import {
+  type CuttableProxy,
+  configFor,
+  eventually,
+  PLAIN,
+  startProxy,
+  startTestApi,
+  type TestApi,
+} from "../testing.ts";
 import { createKubeSource } from "./kube-source.ts";
 import { conditionsPatch } from "./node-conditions.ts";
 
@@ -56,16 +64,6 @@ function start(
     },
   };
 }
-
-const PLAIN = {
-  ca: undefined,
-  isInsecure: false,
-  tlsServerName: undefined,
-  clientCert: undefined,
-  clientKey: undefined,
-  token: undefined,
-  basic: undefined,
-};
 
 const names = (s: ClusterSource) => [...s.snapshot().tables.pods.keys()].sort();
 const deadline = () => AbortSignal.timeout(20_000);

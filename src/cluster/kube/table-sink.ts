@@ -5,7 +5,7 @@ import type { RowChange } from "../../store/table.ts";
 import { closedRow } from "../closed-object.ts";
 import { readReport } from "../reports.ts";
 import type { SourceState } from "../source-state.ts";
-import { type AnyRow, keyOfRaw, subjectOf, type TableKind } from "../tables.ts";
+import { type AnyRow, hasStatus, keyOfRaw, subjectOf, type TableKind } from "../tables.ts";
 import type { ListWatchSink } from "./list-watch-types.ts";
 
 const NO_ISSUES: readonly Issue[] = [];
@@ -16,13 +16,12 @@ function createRowReader(kind: TableKind, state: SourceState) {
   /** Keys whose row is no version of the object, but what stands for one that is refused. */
   const closed = new Set<string>();
   let collection = kind.collections[0].path;
-  // What a cluster may lack are kinds that their definitions can give a status.
-  const hasStatus = kind.isOptional && !kind.isOnDemand;
+  const isReported = hasStatus(kind);
 
   const subject = (key: string) => subjectOf(kind, key);
 
   function report(object: unknown, key: string, issues: readonly Issue[]): void {
-    if (!hasStatus) return;
+    if (!isReported) return;
     const { isNamespaced } = kind;
     const found = readReport(object, { table, key, collection, isNamespaced }, issues);
     if (found !== undefined) state.reports.put(found);
@@ -58,7 +57,7 @@ function createRowReader(kind: TableKind, state: SourceState) {
     read,
     /** The object is gone. */
     forget: (key: string) => closed.delete(key),
-    hasStatus,
+    isReported,
   };
 }
 
@@ -72,7 +71,7 @@ export function createTableSink(
   /** Rows of the list that is being read; undefined values are objects that could not be read. */
   let listing = new Map<string, AnyRow | undefined>();
 
-  const { subject, from, read, forget, hasStatus } = createRowReader(kind, state);
+  const { subject, from, read, forget, isReported } = createRowReader(kind, state);
 
   return {
     from,
@@ -97,7 +96,7 @@ export function createTableSink(
       for (const [key, row] of listing) if (row !== undefined) changes.push({ key, row });
       const listed = listing;
       listing = new Map();
-      if (hasStatus) state.reports.keep(table, listed);
+      if (isReported) state.reports.keep(table, listed);
       state.clearProblems((p) => p.table !== table || (p.key !== undefined && listed.has(p.key)));
       state.change(table, changes);
       state.setSynced(table);

@@ -1,10 +1,10 @@
 /** The image of the test cluster's pods: answers on ports as the lab's pods do, and has busybox for `kubectl exec`. */
 
 import { execFileSync } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { cpSync, mkdirSync, symlinkSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type BuiltImage, packImage } from "../../../install/image/pack.ts";
-import { HOME, makeImageRoot } from "../../../install/image/root.ts";
+import { HOME, withImageRoot } from "../../../install/image/root.ts";
 import { repoRoot } from "../../../tools/repo-files.ts";
 
 /** Its name. */
@@ -15,9 +15,7 @@ const PROGRAM = ["src/lab/echo.ts", "src/lab/probe/serve.ts", "src/lab/probe/pro
 
 /** Builds it. Needs a static busybox on PATH. */
 export function buildEchoImage(archive: string): BuiltImage {
-  const root = mkdtempSync(join(dirname(resolve(archive)), ".echo-root-"));
-  try {
-    makeImageRoot(repoRoot, root);
+  return withImageRoot(archive, (root) => {
     for (const file of PROGRAM) {
       mkdirSync(dirname(join(root, HOME, file)), { recursive: true });
       cpSync(join(repoRoot, file), join(root, HOME, file));
@@ -29,7 +27,5 @@ export function buildEchoImage(archive: string): BuiltImage {
       if (applet !== "busybox") symlinkSync("busybox", join(root, "bin", applet));
     const entrypoint = [`${HOME}/bin/node`, `${HOME}/src/lab/echo.ts`];
     return packImage({ root, tag: ECHO_IMAGE, entrypoint, path: "/usr/local/bin:/bin" }, archive);
-  } finally {
-    rmSync(root, { recursive: true, force: true });
-  }
+  });
 }
