@@ -4,6 +4,7 @@
  * attaching use it: the verifier needs half a second for the real programs, and nothing for these.
  */
 #include "lib/maps.h"
+#include "lib/service-maps.h"
 
 #define HOLLOW(name)                                                 \
 	SEC("tc")                                                    \

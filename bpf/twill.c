@@ -1,10 +1,17 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /* The whole data plane of a node as one object: every hook is a program in it, all share the maps. */
+#include "lib/service-maps.h"
+
 #include "from_pod.c"
 #include "from_host.c"
 #include "from_tunnel.c"
 #include "from_wire.c"
 #include "to_wire.c"
+
+int twill_service_flags(enum service_flag service_flag, enum service_flow_flag service_flow_flag)
+{
+	return 0;
+}
 
 int twill_types(struct event *event, enum metric metric, enum hook hook, enum direction direction,
 		enum generation_of generation_of)

@@ -265,6 +265,7 @@ enum config_flag {
 	CONFIG_REJECT = 8,      /* answer what policy denies: TCP RST, ICMP administratively prohibited */
 	CONFIG_HOST_POLICY = 16, /* `hosts` has something to say of what the node itself exchanges with the wire */
 	CONFIG_TRACKED = 32,     /* the node's firewall follows connections: what passes it one way has to come back by it */
+	CONFIG_SERVICES = 64,    /* `services` has something to say */
 };
 
 /* ARRAY config [1]. */

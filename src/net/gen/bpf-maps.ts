@@ -22,8 +22,49 @@ export const BPF_MAPS = {
   metrics: { keyBytes: 4, valueBytes: 16 },
   scratch: { keyBytes: 4, valueBytes: 1616 },
   events: { keyBytes: 0, valueBytes: 0 },
+  services: { keyBytes: 24, valueBytes: 32 },
+  service_slots: { keyBytes: 8, valueBytes: 8 },
+  backends: { keyBytes: 8, valueBytes: 24 },
+  service_sources: { keyBytes: 24, valueBytes: 8 },
+  service_flows: { keyBytes: 40, valueBytes: 56 },
+  service_affinity: { keyBytes: 24, valueBytes: 8 },
+  sock_reverse: { keyBytes: 32, valueBytes: 24 },
 } as const;
 export type BpfMapName = keyof typeof BPF_MAPS;
+
+/** `enum service_flag`. */
+export const ServiceFlag = {
+  outside: 1,
+  outsideLocal: 2,
+  insideLocal: 4,
+  affinity: 8,
+  maglev: 16,
+  sources: 32,
+  dsr: 64,
+} as const;
+export type ServiceFlag = (typeof ServiceFlag)[keyof typeof ServiceFlag];
+
+/** Names of `enum service_flag` by value, as metrics and the command line print them. */
+export const SERVICE_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
+  [1, "outside"],
+  [2, "outside_local"],
+  [4, "inside_local"],
+  [8, "affinity"],
+  [16, "maglev"],
+  [32, "sources"],
+  [64, "dsr"],
+]);
+
+/** `enum service_flow_flag`. */
+export const ServiceFlowFlag = {
+  flowReply: 1,
+} as const;
+export type ServiceFlowFlag = (typeof ServiceFlowFlag)[keyof typeof ServiceFlowFlag];
+
+/** Names of `enum service_flow_flag` by value, as metrics and the command line print them. */
+export const SERVICE_FLOW_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
+  [1, "flow_reply"],
+]);
 
 /** `enum metric`. */
 export const Metric = {
@@ -225,6 +266,7 @@ export const ConfigFlag = {
   reject: 8,
   hostPolicy: 16,
   tracked: 32,
+  services: 64,
 } as const;
 export type ConfigFlag = (typeof ConfigFlag)[keyof typeof ConfigFlag];
 
@@ -236,6 +278,7 @@ export const CONFIG_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [8, "reject"],
   [16, "host_policy"],
   [32, "tracked"],
+  [64, "services"],
 ]);
 
 /** `enum ct_flag`. */
@@ -1298,6 +1341,509 @@ export function decodeScratchAt(view: DataView, offset: number): Scratch {
 /** @throws RangeError for any other length */
 export function decodeScratch(b: Uint8Array): Scratch {
   return decodeScratchAt(viewOf(b, SCRATCH_BYTES, "scratch"), 0);
+}
+
+/** `struct service_key`. */
+export interface ServiceKey {
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** Size of `struct service_key`. */
+export const SERVICE_KEY_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceKey(v: ServiceKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.addr, 16, "service_key.addr"), 0);
+  view.setUint16(16, uint(v.port, 2, "service_key.port"), false);
+  view.setUint8(18, uint(v.protocol, 1, "service_key.protocol"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceKeyAt(view: DataView, offset: number): ServiceKey {
+  return {
+    addr: bytesAt(view, offset, 16),
+    port: view.getUint16(offset + 16, false),
+    protocol: view.getUint8(offset + 18),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceKey(b: Uint8Array): ServiceKey {
+  return decodeServiceKeyAt(viewOf(b, SERVICE_KEY_BYTES, "service_key"), 0);
+}
+
+/** `struct service`. */
+export interface Service {
+  readonly number: number;
+  readonly flags: number;
+  readonly insideSet: number;
+  readonly insideCount: number;
+  readonly outsideSet: number;
+  readonly outsideCount: number;
+  readonly affinitySeconds: number;
+}
+
+/** Size of `struct service`. */
+export const SERVICE_BYTES = 32;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeService(v: Service): Uint8Array {
+  const out = new Uint8Array(SERVICE_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.number, 4, "service.number"), true);
+  view.setUint32(4, uint(v.flags, 4, "service.flags"), true);
+  view.setUint32(8, uint(v.insideSet, 4, "service.inside_set"), true);
+  view.setUint32(12, uint(v.insideCount, 4, "service.inside_count"), true);
+  view.setUint32(16, uint(v.outsideSet, 4, "service.outside_set"), true);
+  view.setUint32(20, uint(v.outsideCount, 4, "service.outside_count"), true);
+  view.setUint32(24, uint(v.affinitySeconds, 4, "service.affinity_seconds"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAt(view: DataView, offset: number): Service {
+  return {
+    number: view.getUint32(offset, true),
+    flags: view.getUint32(offset + 4, true),
+    insideSet: view.getUint32(offset + 8, true),
+    insideCount: view.getUint32(offset + 12, true),
+    outsideSet: view.getUint32(offset + 16, true),
+    outsideCount: view.getUint32(offset + 20, true),
+    affinitySeconds: view.getUint32(offset + 24, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeService(b: Uint8Array): Service {
+  return decodeServiceAt(viewOf(b, SERVICE_BYTES, "service"), 0);
+}
+
+/** `struct service_slot_key`. */
+export interface ServiceSlotKey {
+  readonly set: number;
+  readonly index: number;
+}
+
+/** Size of `struct service_slot_key`. */
+export const SERVICE_SLOT_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceSlotKey(v: ServiceSlotKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_SLOT_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.set, 4, "service_slot_key.set"), true);
+  view.setUint32(4, uint(v.index, 4, "service_slot_key.index"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceSlotKeyAt(view: DataView, offset: number): ServiceSlotKey {
+  return {
+    set: view.getUint32(offset, true),
+    index: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceSlotKey(b: Uint8Array): ServiceSlotKey {
+  return decodeServiceSlotKeyAt(viewOf(b, SERVICE_SLOT_KEY_BYTES, "service_slot_key"), 0);
+}
+
+/** `struct service_slot`. */
+export interface ServiceSlot {
+  readonly backend: number;
+}
+
+/** Size of `struct service_slot`. */
+export const SERVICE_SLOT_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceSlot(v: ServiceSlot): Uint8Array {
+  const out = new Uint8Array(SERVICE_SLOT_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.backend, 4, "service_slot.backend"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceSlotAt(view: DataView, offset: number): ServiceSlot {
+  return {
+    backend: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceSlot(b: Uint8Array): ServiceSlot {
+  return decodeServiceSlotAt(viewOf(b, SERVICE_SLOT_BYTES, "service_slot"), 0);
+}
+
+/** `struct backend_key`. */
+export interface BackendKey {
+  readonly number: number;
+}
+
+/** Size of `struct backend_key`. */
+export const BACKEND_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeBackendKey(v: BackendKey): Uint8Array {
+  const out = new Uint8Array(BACKEND_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.number, 4, "backend_key.number"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeBackendKeyAt(view: DataView, offset: number): BackendKey {
+  return {
+    number: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeBackendKey(b: Uint8Array): BackendKey {
+  return decodeBackendKeyAt(viewOf(b, BACKEND_KEY_BYTES, "backend_key"), 0);
+}
+
+/** `struct backend`. */
+export interface Backend {
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** Size of `struct backend`. */
+export const BACKEND_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeBackend(v: Backend): Uint8Array {
+  const out = new Uint8Array(BACKEND_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.addr, 16, "backend.addr"), 0);
+  view.setUint16(16, uint(v.port, 2, "backend.port"), false);
+  view.setUint8(18, uint(v.protocol, 1, "backend.protocol"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeBackendAt(view: DataView, offset: number): Backend {
+  return {
+    addr: bytesAt(view, offset, 16),
+    port: view.getUint16(offset + 16, false),
+    protocol: view.getUint8(offset + 18),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeBackend(b: Uint8Array): Backend {
+  return decodeBackendAt(viewOf(b, BACKEND_BYTES, "backend"), 0);
+}
+
+/** `struct service_source_key`. */
+export interface ServiceSourceKey {
+  readonly prefixBits: number;
+  readonly service: number;
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+}
+
+/** Size of `struct service_source_key`. */
+export const SERVICE_SOURCE_KEY_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceSourceKey(v: ServiceSourceKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_SOURCE_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.prefixBits, 4, "service_source_key.prefix_bits"), true);
+  view.setUint32(4, uint(v.service, 4, "service_source_key.service"), true);
+  out.set(exactly(v.addr, 16, "service_source_key.addr"), 8);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceSourceKeyAt(view: DataView, offset: number): ServiceSourceKey {
+  return {
+    prefixBits: view.getUint32(offset, true),
+    service: view.getUint32(offset + 4, true),
+    addr: bytesAt(view, offset + 8, 16),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceSourceKey(b: Uint8Array): ServiceSourceKey {
+  return decodeServiceSourceKeyAt(viewOf(b, SERVICE_SOURCE_KEY_BYTES, "service_source_key"), 0);
+}
+
+/** `struct service_source`. */
+export interface ServiceSource {
+  readonly isAllowed: number;
+}
+
+/** Size of `struct service_source`. */
+export const SERVICE_SOURCE_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceSource(v: ServiceSource): Uint8Array {
+  const out = new Uint8Array(SERVICE_SOURCE_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.isAllowed, 4, "service_source.is_allowed"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceSourceAt(view: DataView, offset: number): ServiceSource {
+  return {
+    isAllowed: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceSource(b: Uint8Array): ServiceSource {
+  return decodeServiceSourceAt(viewOf(b, SERVICE_SOURCE_BYTES, "service_source"), 0);
+}
+
+/** `struct service_flow_key`. */
+export interface ServiceFlowKey {
+  /** 16 bytes, network order. */
+  readonly src: Uint8Array;
+  /** 16 bytes, network order. */
+  readonly dst: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly srcPort: number;
+  /** Network order in the map, an ordinary number here. */
+  readonly dstPort: number;
+  readonly protocol: number;
+}
+
+/** Size of `struct service_flow_key`. */
+export const SERVICE_FLOW_KEY_BYTES = 40;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceFlowKey(v: ServiceFlowKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_FLOW_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.src, 16, "service_flow_key.src"), 0);
+  out.set(exactly(v.dst, 16, "service_flow_key.dst"), 16);
+  view.setUint16(32, uint(v.srcPort, 2, "service_flow_key.src_port"), false);
+  view.setUint16(34, uint(v.dstPort, 2, "service_flow_key.dst_port"), false);
+  view.setUint8(36, uint(v.protocol, 1, "service_flow_key.protocol"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceFlowKeyAt(view: DataView, offset: number): ServiceFlowKey {
+  return {
+    src: bytesAt(view, offset, 16),
+    dst: bytesAt(view, offset + 16, 16),
+    srcPort: view.getUint16(offset + 32, false),
+    dstPort: view.getUint16(offset + 34, false),
+    protocol: view.getUint8(offset + 36),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceFlowKey(b: Uint8Array): ServiceFlowKey {
+  return decodeServiceFlowKeyAt(viewOf(b, SERVICE_FLOW_KEY_BYTES, "service_flow_key"), 0);
+}
+
+/** `struct service_flow`. */
+export interface ServiceFlow {
+  /** 16 bytes, network order. */
+  readonly src: Uint8Array;
+  /** 16 bytes, network order. */
+  readonly dst: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly srcPort: number;
+  /** Network order in the map, an ordinary number here. */
+  readonly dstPort: number;
+  readonly flags: number;
+  readonly service: number;
+  readonly backend: number;
+  readonly created: number;
+}
+
+/** Size of `struct service_flow`. */
+export const SERVICE_FLOW_BYTES = 56;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceFlow(v: ServiceFlow): Uint8Array {
+  const out = new Uint8Array(SERVICE_FLOW_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.src, 16, "service_flow.src"), 0);
+  out.set(exactly(v.dst, 16, "service_flow.dst"), 16);
+  view.setUint16(32, uint(v.srcPort, 2, "service_flow.src_port"), false);
+  view.setUint16(34, uint(v.dstPort, 2, "service_flow.dst_port"), false);
+  view.setUint32(36, uint(v.flags, 4, "service_flow.flags"), true);
+  view.setUint32(40, uint(v.service, 4, "service_flow.service"), true);
+  view.setUint32(44, uint(v.backend, 4, "service_flow.backend"), true);
+  view.setUint32(48, uint(v.created, 4, "service_flow.created"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceFlowAt(view: DataView, offset: number): ServiceFlow {
+  return {
+    src: bytesAt(view, offset, 16),
+    dst: bytesAt(view, offset + 16, 16),
+    srcPort: view.getUint16(offset + 32, false),
+    dstPort: view.getUint16(offset + 34, false),
+    flags: view.getUint32(offset + 36, true),
+    service: view.getUint32(offset + 40, true),
+    backend: view.getUint32(offset + 44, true),
+    created: view.getUint32(offset + 48, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceFlow(b: Uint8Array): ServiceFlow {
+  return decodeServiceFlowAt(viewOf(b, SERVICE_FLOW_BYTES, "service_flow"), 0);
+}
+
+/** `struct service_affinity_key`. */
+export interface ServiceAffinityKey {
+  /** 16 bytes, network order. */
+  readonly client: Uint8Array;
+  readonly service: number;
+}
+
+/** Size of `struct service_affinity_key`. */
+export const SERVICE_AFFINITY_KEY_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceAffinityKey(v: ServiceAffinityKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_AFFINITY_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.client, 16, "service_affinity_key.client"), 0);
+  view.setUint32(16, uint(v.service, 4, "service_affinity_key.service"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAffinityKeyAt(view: DataView, offset: number): ServiceAffinityKey {
+  return {
+    client: bytesAt(view, offset, 16),
+    service: view.getUint32(offset + 16, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceAffinityKey(b: Uint8Array): ServiceAffinityKey {
+  return decodeServiceAffinityKeyAt(viewOf(b, SERVICE_AFFINITY_KEY_BYTES, "service_affinity_key"), 0);
+}
+
+/** `struct service_affinity`. */
+export interface ServiceAffinity {
+  readonly backend: number;
+  readonly lastSeen: number;
+}
+
+/** Size of `struct service_affinity`. */
+export const SERVICE_AFFINITY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceAffinity(v: ServiceAffinity): Uint8Array {
+  const out = new Uint8Array(SERVICE_AFFINITY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.backend, 4, "service_affinity.backend"), true);
+  view.setUint32(4, uint(v.lastSeen, 4, "service_affinity.last_seen"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAffinityAt(view: DataView, offset: number): ServiceAffinity {
+  return {
+    backend: view.getUint32(offset, true),
+    lastSeen: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceAffinity(b: Uint8Array): ServiceAffinity {
+  return decodeServiceAffinityAt(viewOf(b, SERVICE_AFFINITY_BYTES, "service_affinity"), 0);
+}
+
+/** `struct sock_reverse_key`. */
+export interface SockReverseKey {
+  readonly cookie: bigint;
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** Size of `struct sock_reverse_key`. */
+export const SOCK_REVERSE_KEY_BYTES = 32;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeSockReverseKey(v: SockReverseKey): Uint8Array {
+  const out = new Uint8Array(SOCK_REVERSE_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setBigUint64(0, uint64(v.cookie, "sock_reverse_key.cookie"), true);
+  out.set(exactly(v.addr, 16, "sock_reverse_key.addr"), 8);
+  view.setUint16(24, uint(v.port, 2, "sock_reverse_key.port"), false);
+  view.setUint8(26, uint(v.protocol, 1, "sock_reverse_key.protocol"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeSockReverseKeyAt(view: DataView, offset: number): SockReverseKey {
+  return {
+    cookie: view.getBigUint64(offset, true),
+    addr: bytesAt(view, offset + 8, 16),
+    port: view.getUint16(offset + 24, false),
+    protocol: view.getUint8(offset + 26),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeSockReverseKey(b: Uint8Array): SockReverseKey {
+  return decodeSockReverseKeyAt(viewOf(b, SOCK_REVERSE_KEY_BYTES, "sock_reverse_key"), 0);
+}
+
+/** `struct sock_reverse`. */
+export interface SockReverse {
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+  readonly service: number;
+}
+
+/** Size of `struct sock_reverse`. */
+export const SOCK_REVERSE_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeSockReverse(v: SockReverse): Uint8Array {
+  const out = new Uint8Array(SOCK_REVERSE_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.addr, 16, "sock_reverse.addr"), 0);
+  view.setUint16(16, uint(v.port, 2, "sock_reverse.port"), false);
+  view.setUint32(20, uint(v.service, 4, "sock_reverse.service"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeSockReverseAt(view: DataView, offset: number): SockReverse {
+  return {
+    addr: bytesAt(view, offset, 16),
+    port: view.getUint16(offset + 16, false),
+    service: view.getUint32(offset + 20, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeSockReverse(b: Uint8Array): SockReverse {
+  return decodeSockReverseAt(viewOf(b, SOCK_REVERSE_BYTES, "sock_reverse"), 0);
 }
 
 /** `struct event`. */

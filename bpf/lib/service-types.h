@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * Services as both sides know them; the rules of types.h hold here too.
+ *
+ *   services[address, port, protocol] ─▶ set, count ─▶ service_slots[set, index] ─▶ backends[number] ─▶ address, port
+ *
+ * A frontend that changes points at rows that are there already: backends are written before slots, slots before
+ * services, and taken away the other way around. So a reader never finds less than the old or the new answer.
+ */
+#ifndef TWILL_SERVICE_TYPES_H
+#define TWILL_SERVICE_TYPES_H
+
+#include "types.h"
+
+/*
+ * HASH services: where a service is asked for. A node port of all the node's addresses has the zero address of its family:
+ * ::ffff:0.0.0.0 or ::. Looked for only when the destination is an address of the node.
+ */
+struct service_key {
+	struct addr addr;
+	__be16 port;
+	__u8 protocol;
+	__u8 pad[5];
+};
+
+enum service_flag {
+	SERVICE_OUTSIDE = 1,       /* asked for from the wire too: node port, load balancer, external address */
+	SERVICE_OUTSIDE_LOCAL = 2, /* externalTrafficPolicy Local: keeps the client's address; without a backend: dropped */
+	SERVICE_INSIDE_LOCAL = 4,  /* internalTrafficPolicy Local: without a backend: dropped */
+	SERVICE_AFFINITY = 8,      /* sessionAffinity ClientIP, for `affinity_seconds` */
+	SERVICE_MAGLEV = 16,       /* sets are Maglev tables: the index is a hash of the flow */
+	SERVICE_SOURCES = 32,      /* from the wire only from prefixes in `service_sources` */
+	SERVICE_DSR = 64,          /* backends of other nodes answer the client themselves */
+};
+
+struct service {
+	__u32 number; /* of the service's port, whatever its frontend; not 0 */
+	__u32 flags;  /* enum service_flag */
+	__u32 inside_set; /* for pods and nodes of the cluster */
+	__u32 inside_count; /* 0: nobody is there, the client is told at once */
+	__u32 outside_set; /* for who comes from the wire */
+	__u32 outside_count;
+	__u32 affinity_seconds;
+	__u32 pad;
+};
+
+/* HASH service_slots: backends of a set; indices are 0 … count - 1, and all are there. */
+struct service_slot_key {
+	__u32 set;
+	__u32 index;
+};
+
+struct service_slot {
+	__u32 backend;
+	__u32 pad;
+};
+
+/* HASH backends: an address and port of a pod, a node or the outside. */
+struct backend_key {
+	__u32 number; /* not 0 */
+	__u32 pad;
+};
+
+struct backend {
+	struct addr addr;
+	__be16 port;
+	__u8 protocol;
+	__u8 pad[5];
+};
+
+/* LPM_TRIE service_sources: who may ask for a service with SERVICE_SOURCES. */
+struct service_source_key {
+	__u32 prefix_bits; /* 32 + (0 … 128) */
+	__u32 service;     /* its number */
+	struct addr addr;
+};
+
+struct service_source {
+	__u32 is_allowed;
+	__u32 pad;
+};
+
+/*
+ * HASH service_flows: packets that are translated here and not by a socket. Two entries for each flow, which live as long
+ * as the flow's conntrack entry. Key: the packet as it comes; value: as it goes on.
+ */
+struct service_flow_key {
+	struct addr src;
+	struct addr dst;
+	__be16 src_port;
+	__be16 dst_port;
+	__u8 protocol;
+	__u8 pad[3];
+};
+
+enum service_flow_flag {
+	SERVICE_FLOW_REPLY = 1, /* from the backend to the client */
+};
+
+struct service_flow {
+	struct addr src;
+	struct addr dst;
+	__be16 src_port;
+	__be16 dst_port;
+	__u32 flags;   /* enum service_flow_flag */
+	__u32 service; /* its number */
+	__u32 backend; /* its number: what points at one that is gone goes, too */
+	__u32 created; /* tick */
+	__u32 pad;
+};
+
+/* LRU_HASH service_affinity: who asked last by which backend it was answered. */
+struct service_affinity_key {
+	struct addr client; /* of a socket: zero, then the cookie of its network namespace in the last eight bytes */
+	__u32 service;
+	__u32 pad;
+};
+
+struct service_affinity {
+	__u32 backend;
+	__u32 last_seen; /* tick */
+};
+
+/* LRU_HASH sock_reverse: what a socket asked for, when it was given a backend. */
+struct sock_reverse_key {
+	__u64 cookie; /* of the socket */
+	struct addr addr; /* of the backend */
+	__be16 port;
+	__u8 protocol;
+	__u8 pad[5];
+};
+
+struct sock_reverse {
+	struct addr addr; /* of the service */
+	__be16 port;
+	__u16 pad;
+	__u32 service; /* its number */
+};
+
+_Static_assert(sizeof(struct service_key) == 24, "service_key");
+_Static_assert(sizeof(struct service) == 32, "service");
+_Static_assert(sizeof(struct backend) == 24, "backend");
+_Static_assert(sizeof(struct service_flow_key) == 40, "service_flow_key");
+_Static_assert(sizeof(struct service_flow) == 56, "service_flow");
+_Static_assert(sizeof(struct sock_reverse_key) == 32, "sock_reverse_key");
+_Static_assert(sizeof(struct sock_reverse) == 24, "sock_reverse");
+
+#endif
