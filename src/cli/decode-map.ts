@@ -43,26 +43,8 @@ import {
 import { macFromBytes } from "../net/mac.ts";
 import { addrText, flagText, lpmText } from "../plan/describe.ts";
 import type { MapRow } from "../plan/rows.ts";
-
-/** Fields by name: numbers and text only. */
-export type DecodedRow = Readonly<Record<string, string | number>>;
-
-const PROTOCOL_NAMES: ReadonlyMap<number, string> = new Map([
-  [1, "ICMP"],
-  [6, "TCP"],
-  [17, "UDP"],
-  [58, "ICMPv6"],
-  [132, "SCTP"],
-]);
-
-function protocolText(n: number): string {
-  return PROTOCOL_NAMES.get(n) ?? `${n}`;
-}
-
-function socketText(bytes: Uint8Array, port: number): string {
-  const text = addrText(bytes);
-  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
-}
+import { SERVICE_DECODERS } from "./decode-service-map.ts";
+import { type DecodedRow, type Decoder, protocolText, socketText } from "./decode-text.ts";
 
 /** Flags that a TCP side has shown, as `SA` for SYN and ACK. */
 function seenText(seen: number): string {
@@ -166,7 +148,8 @@ function decodeAnswers({ value }: MapRow): DecodedRow {
   return { tick, answers: perCpu.reduce((sum, s) => sum + (s.tick === tick ? s.answers : 0), 0) };
 }
 
-const DECODERS: Readonly<Record<string, (row: MapRow) => DecodedRow>> = {
+const DECODERS: Readonly<Record<string, Decoder>> = {
+  ...SERVICE_DECODERS,
   config: decodeConfigRow,
   generation: ({ key, value }) => ({
     of: GENERATION_OF_NAMES.get(u32(key)) ?? u32(key),
