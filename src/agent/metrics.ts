@@ -57,6 +57,7 @@ function agentFamilies(s: AgentStatus): Family[] {
     single("agent_ready", "1: pods can be attached", s.isReady ? 1 : 0),
     single("agent_start_time_seconds", "Unix time of the agent's start", s.startedAtMs / 1000),
     single("agent_resident_memory_bytes", "Memory of the agent's process", process.memoryUsage.rss()),
+    single("agent_heap_bytes", "Of it, what the agent's objects take, with what is not collected yet", heapBytes()),
     single("agent_cpu_seconds_total", "CPU time of the agent's process", totalCpuSeconds()),
     single("issues", "Things that are not right but keep no pod from being attached", s.issues.length),
     single("cluster_synced", "1: the cluster's objects are known", s.cluster.isSynced ? 1 : 0),
@@ -64,6 +65,10 @@ function agentFamilies(s: AgentStatus): Family[] {
     single("cluster_problems", "Objects that could not be read", s.cluster.problems.length),
     single("nodes", "Nodes that are known", s.nodes.length),
   ];
+}
+
+function heapBytes(): number {
+  return process.memoryUsage().heapUsed;
 }
 
 function totalCpuSeconds(): number {

@@ -24,7 +24,7 @@ async function rowsOf(what: string): Promise<Map<string, Row>> {
   for (const row of rows) {
     assert.deepEqual(Object.keys(row), ["name", "unit", "twill", "peers", "ratios", "rounds"]);
     // In one short round on a busy machine nothing at all may have come through; a time is never nothing.
-    const mayBeNothing = /rate$|throughput$/.test(row.name);
+    const mayBeNothing = /rate$|throughput$|rest\.cpu$/.test(row.name);
     assert.ok(row.twill > 0 || mayBeNothing, `${row.name} of Twill is ${row.twill}`);
     assert.equal(row.rounds, 1);
     for (const [peer, value] of Object.entries(row.peers)) {
@@ -70,11 +70,28 @@ test("bench policy", async () => {
   assert.deepEqual(Object.keys(rows.get("policy.200.load")?.peers ?? {}), peers);
 });
 
+test("bench scale", async () => {
+  const rows = await rowsOf("scale");
+  const wanted = [
+    "start",
+    "start.cpu",
+    "rest.rss",
+    "rest.pss",
+    "rest.heap",
+    "changes.cpu",
+    "changes.p99",
+    "changes.peak",
+  ];
+  for (const what of wanted) assert.ok(rows.has(`scale.1000.${what}`), what);
+  const [rss = 0, own = 0, heap = 0] = ["rss", "anonymous", "heap"].map((x) => rows.get(`scale.1000.rest.${x}`)?.twill);
+  assert.ok(rss > own && own > heap && heap > 5, `${rss}, ${own} and ${heap} MB are not what a process has`);
+});
+
 test("a wrong call is refused with what would be right", async () => {
   for (const args of [[], ["speed"], ["path", "--rounds", "0"], ["path", "--rounds", "x"]]) {
     const output = await runProcess([process.execPath, MAIN, ...args], { env: process.env });
     assert.equal(output.code, 2, args.join(" "));
-    assert.match(output.stderr, /cni\|path\|policy/);
+    assert.match(output.stderr, /cni\|path\|policy\|scale/);
     assert.equal(output.stdout, "");
   }
 });

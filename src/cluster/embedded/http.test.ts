@@ -294,6 +294,23 @@ describe("watches", () => {
     await closed;
   });
 
+  test("a list that is larger than what may wait for a watcher comes whole, with what happens meanwhile behind it", async () => {
+    const count = 24;
+    for (let i = 0; i < count; i++)
+      t.api.objects.create(config(`part-${i}`, { text: "x".repeat(1 << 20) }, { whole: "yes" }));
+    const before = t.api.stats().slowWatchersClosed;
+    const path = `${maps}?watch=1&allowWatchBookmarks=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&labelSelector=whole`;
+    const events = await watched(
+      path,
+      (e) => e.at(-1)?.["object"].metadata.name === "late",
+      () => t.api.objects.create(config("late", {}, { whole: "yes" })),
+    );
+    const seen = events.map((e) => `${e["type"]} ${e["object"].metadata.name ?? ""}`);
+    assert.equal(seen.filter((s) => s.startsWith("ADDED part-")).length, count);
+    assert.deepEqual(seen.slice(count), ["BOOKMARK ", "ADDED late"]);
+    assert.equal(t.api.stats().slowWatchersClosed, before);
+  });
+
   test("a watch leaves nothing behind", async () => {
     await eventually("all watches are closed", () => t.api.stats().watchers === 0);
     assert.deepEqual(t.errors, []);

@@ -36,8 +36,14 @@ export interface WatchStats {
 }
 
 interface Stream {
+  /** What there is comes first, as fast as the client reads: it is the server's own memory, and waits as it is. */
+  begin(lines: Iterable<string>): void;
   send(type: string, text: string): void;
   end(): void;
+}
+
+function lineOf(type: string, text: string): string {
+  return `{"type":"${type}","object":${text}}\n`;
 }
 
 function openStream(res: ServerResponse, stats: WatchStats): Stream {
@@ -47,15 +53,48 @@ function openStream(res: ServerResponse, stats: WatchStats): Stream {
     "cache-control": "no-cache, private",
   });
   res.flushHeaders();
+  let first: Iterator<string> | undefined;
+  /** What has happened since, while the client still reads what was before. */
+  let behind: string[] = [];
+  let behindBytes = 0;
+  let isEnding = false;
+  const isOver = () => res.destroyed || res.writableEnded;
+
+  function pump(): void {
+    while (first !== undefined && !isOver()) {
+      if (res.writableNeedDrain) return;
+      const next = first.next();
+      if (next.done === true) first = undefined;
+      else res.write(next.value);
+    }
+    for (const line of isOver() ? [] : behind) res.write(line);
+    behind = [];
+    behindBytes = 0;
+    if (isEnding && !isOver()) res.end();
+  }
+  res.on("drain", pump);
+
   return {
+    begin(lines) {
+      first = lines[Symbol.iterator]();
+      pump();
+    },
     send(type, text) {
-      if (res.destroyed || res.writableEnded) return;
-      res.write(`{"type":"${type}","object":${text}}\n`);
-      if (res.writableLength <= MAX_PENDING_BYTES) return;
+      if (isOver()) return;
+      const line = lineOf(type, text);
+      if (first === undefined) res.write(line);
+      else {
+        behind.push(line);
+        behindBytes += line.length;
+      }
+      if (behindBytes + (first === undefined ? res.writableLength : 0) <= MAX_PENDING_BYTES) return;
       stats.slowClosed++;
       res.destroy();
     },
-    end: () => void (res.writableEnded || res.end()),
+    end() {
+      isEnding = true;
+      if (first === undefined && !isOver()) res.end();
+    },
   };
 }
 
@@ -95,8 +134,12 @@ export function serveWatch(storage: Storage, res: ServerResponse, w: WatchReques
     stream.end();
     return;
   }
-  for (const { type, object } of first) stream.send(type, w.render(object));
-  if (w.hasInitialEvents && w.hasBookmarks) stream.send("BOOKMARK", bookmark(w.type, storage.revision(), true));
+  const revision = storage.revision();
+  function* lines(events: NonNullable<typeof first>): Generator<string> {
+    for (const { type, object } of events) yield lineOf(type, w.render(object));
+    if (w.hasInitialEvents && w.hasBookmarks) yield lineOf("BOOKMARK", bookmark(w.type, revision, true));
+  }
+  stream.begin(lines(first));
   stats.open++;
   const stopListening = storage.listen(w.type.storage, (stored) => {
     const event = eventFor(stored, w.matches);
