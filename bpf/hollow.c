@@ -5,6 +5,7 @@
  */
 #include "lib/maps.h"
 #include "lib/service-maps.h"
+#include "lib/shape.h"
 
 #define HOLLOW(name)                                                 \
 	SEC("tc")                                                    \
@@ -19,5 +20,6 @@ HOLLOW(from_host)
 HOLLOW(from_tunnel)
 HOLLOW(from_wire)
 HOLLOW(to_wire)
+HOLLOW(shape)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

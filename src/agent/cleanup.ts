@@ -2,7 +2,7 @@
 
 import { existsSync, rmSync } from "node:fs";
 import type { Kernel } from "../kernel/kernel.ts";
-import { HOST_LINK, isPodLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../plan/names.ts";
+import { HOST_LINK, isPodLink, isShaperLink, ROUTE_PROTOCOL, VXLAN_LINK } from "../plan/names.ts";
 import { installedFiles, uninstallCni } from "./cni/install.ts";
 import type { AgentPaths } from "./config/config.ts";
 import { hostCopies, IMAGE_HOME } from "./host-copy.ts";
@@ -29,7 +29,7 @@ function cniSteps(paths: AgentPaths): CleanupStep[] {
 
 function kernelSteps(kernel: Kernel): CleanupStep[] {
   const names = kernel.links().map((l) => l.name);
-  const links = names.filter((n) => isPodLink(n) || n === HOST_LINK || n === VXLAN_LINK);
+  const links = names.filter((n) => isPodLink(n) || isShaperLink(n) || n === HOST_LINK || n === VXLAN_LINK);
   return [
     ...kernel.attachments().map((a) => ({
       what: `tcx detach ${a.link} ${a.direction} ${a.program}`,

@@ -16,10 +16,11 @@ import { decodeNode, decodeNodeKey } from "../net/gen/bpf-maps.ts";
 import type { Mac } from "../net/mac.ts";
 import { type ClusterInput, type ClusterRows, rememberingClusterRows } from "../plan/cluster-rows.ts";
 import { describeMapRow } from "../plan/describe.ts";
-import { CLOSED_CLASSES, ENDPOINTS_MAP, planEndpoint, presentClasses } from "../plan/endpoint.ts";
+import { CLOSED_CLASSES, ENDPOINTS_MAP, type EndpointDevices, planEndpoint, presentClasses } from "../plan/endpoint.ts";
 import { CONFIG_KEY, hasHostPolicy } from "../plan/map-rows.ts";
-import { isPodLink, MIN_MTU_BYTES } from "../plan/names.ts";
+import { isPodLink, MIN_MTU_BYTES, shaperNames } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
+import { isShaped } from "../plan/shaper.ts";
 import type { Policy } from "../policy/rule.ts";
 import type { EndpointClasses } from "../policy/table.ts";
 import type { NodeNet } from "../routing/node-net.ts";
@@ -281,7 +282,6 @@ export class NodeAgent {
     if (view === undefined) return;
     if (this.#plan === undefined) this.#wire.look(view.self);
     this.#updatePolicy(isFull);
-    const endpoints = this.#presentEndpoints();
     const report = this.#reconciler.run({
       nowMs,
       isFull,
@@ -292,7 +292,8 @@ export class NodeAgent {
         this.#plan = planNode({
           settings: config.network,
           ...view,
-          endpoints,
+          // Devices that limit pods may have been made since the last look.
+          endpoints: this.#presentEndpoints(),
           facts,
           epoch,
           hasHostPolicy: this.#hasHostPolicy(),
@@ -439,12 +440,21 @@ export class NodeAgent {
     this.#lost = [];
     const present: EndpointRows[] = [];
     for (const e of this.#parts.ledger.endpoints()) {
-      const rows = planEndpoint(e, this.#classesOf(e));
+      const rows = planEndpoint(e, this.#classesOf(e), this.#devicesOf(e));
       if (rows === undefined) continue;
       if (this.#links.index(e.hostIfname) === e.hostIfindex) present.push(rows);
       else this.#lost.push(e);
     }
     return present;
+  }
+
+  /** Where the devices of an attachment are now: the pair of a limited pod may be another than the one that was made. */
+  #devicesOf(e: Endpoint): EndpointDevices {
+    if (!isShaped(e)) return { entryIfindex: e.entryIfindex, shaperIfindex: undefined };
+    const { link, peer } = shaperNames(e.hostIfname);
+    const [shaperIfindex, entryIfindex] = [this.#links.index(link), this.#links.index(peer)];
+    if (entryIfindex !== undefined && entryIfindex !== e.entryIfindex) this.#parts.ledger.setEntry(e.id, entryIfindex);
+    return { entryIfindex, shaperIfindex };
   }
 
   #noteSweep(done: Sweep): void {

@@ -32,6 +32,8 @@ import {
   decodePolicySetKey,
   decodePolicyVerdict,
   decodeScratch,
+  decodeShaper,
+  decodeShaperKey,
   ENDPOINT_FLAG_NAMES,
   GENERATION_OF_NAMES,
   IPCACHE_FLAG_NAMES,
@@ -155,6 +157,10 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
     of: GENERATION_OF_NAMES.get(u32(key)) ?? u32(key),
     value: decodeGeneration(value).value,
   }),
+  shapers({ key, value }) {
+    const v = decodeShaper(value);
+    return { ifindex: decodeShaperKey(key).ifindex, to: v.ifindex, side: v.isPod === 0 ? "node" : "pod" };
+  },
   hosts({ key, value }) {
     const v = decodeHostEntry(value);
     return { ifindex: decodeHostKey(key).ifindex, ingress: v.ingressClass, egress: v.egressClass };

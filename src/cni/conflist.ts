@@ -4,7 +4,7 @@ import { CNI_VERSIONS, type CniVersion, isAtLeast } from "./version.ts";
 
 /** A plugin that may be chained behind Twill: it is listed where its binary exists. */
 export interface ChainedPlugin {
-  readonly type: "portmap" | "bandwidth";
+  readonly type: "portmap";
   /** What its VERSION answered. */
   readonly versions: readonly CniVersion[];
 }
@@ -31,19 +31,16 @@ function chainedEntry(type: ChainedPlugin["type"]): object {
     case "portmap":
       // snat: connections to a hostPort from the node itself need it to come back.
       return { type, snat: true, capabilities: { portMappings: true } };
-    case "bandwidth":
-      return { type, capabilities: { bandwidth: true } };
   }
 }
 
 /**
  * The list as text. `cniVersion` is for runtimes that know nothing newer than 1.0.0; `cniVersions` offers what all
- * plugins of the list speak. Twill itself is told of bandwidth limits only if a plugin behind it sets them.
+ * plugins of the list speak.
  */
 export function formatConflist(options: ConflistOptions): string {
   const versions = commonVersions(options.chained).filter((v) => isAtLeast(v, OLDEST_LISTED));
   const forOld = versions.findLast((v) => isAtLeast(NEWEST_FOR_OLD_RUNTIMES, v));
-  const isShaped = options.chained.some((p) => p.type === "bandwidth");
   const list = {
     cniVersion: forOld ?? NEWEST_FOR_OLD_RUNTIMES,
     cniVersions: versions.length > 0 ? versions : [NEWEST_FOR_OLD_RUNTIMES],
@@ -51,7 +48,7 @@ export function formatConflist(options: ConflistOptions): string {
     plugins: [
       {
         type: "twill",
-        capabilities: { mac: true, ips: true, ipRanges: true, ...(isShaped ? { bandwidth: true } : {}) },
+        capabilities: { mac: true, ips: true, ipRanges: true, bandwidth: true },
       },
       ...options.chained.map((p) => chainedEntry(p.type)),
     ],

@@ -44,7 +44,9 @@ test("the least that can be asked", () => {
     mtuBytes: undefined,
     staticAddrs: [],
     rangeSets: [],
-    shaping: { isDownloadLimited: false, isUploadLimited: false },
+    download: undefined,
+    upload: undefined,
+    hostPorts: [],
     dns: { nameservers: [], domain: undefined, search: [], options: [] },
     prevResult: undefined,
   });
@@ -82,7 +84,7 @@ test("everything that can be asked", () => {
     r.rangeSets.map((s) => s.map(formatRange)),
     [["10.244.1.5-10.244.1.20"]],
   );
-  assert.deepEqual(r.shaping, { isDownloadLimited: true, isUploadLimited: false });
+  assert.deepEqual([r.download, r.upload], [{ rateBits: 1000, burstBits: 1000 }, undefined]);
   assert.deepEqual(r.pod, { namespace: "a", name: "b", uid: "c" });
   assert.deepEqual(r.dns.nameservers, ["10.96.0.10"]);
 });
@@ -90,7 +92,7 @@ test("everything that can be asked", () => {
 test("bandwidth as containerd spells it", () => {
   const bandwidth = { IngressRate: 0, IngressBurst: 0, EgressRate: 50_000_000, EgressBurst: 2_147_483_647 };
   const r = request("ADD", { runtimeConfig: { bandwidth } });
-  assert.deepEqual(r.shaping, { isDownloadLimited: false, isUploadLimited: true });
+  assert.deepEqual([r.download, r.upload], [undefined, { rateBits: 50_000_000, burstBits: 2_147_483_647 }]);
 });
 
 test("resolver settings of the runtime win over the configuration's", () => {

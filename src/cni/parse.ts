@@ -138,7 +138,7 @@ function wishedAddrs(wishes: RuntimeWishes, args: CniArgs): readonly Addr[] {
 }
 
 const NO_DETAILS: Details = {
-  wishes: { mac: undefined, addrs: [], rangeSets: [], shaping: { isDownloadLimited: false, isUploadLimited: false } },
+  wishes: { mac: undefined, addrs: [], rangeSets: [], download: undefined, upload: undefined, hostPorts: [] },
   args: { pod: { namespace: undefined, name: undefined, uid: undefined }, addrs: [], mac: undefined },
   mtuBytes: undefined,
   prevResult: undefined,
@@ -168,7 +168,9 @@ function requestOf(parameters: CniParameters, network: NetworkRef, details: Deta
     mtuBytes: details.mtuBytes,
     staticAddrs: wishedAddrs(wishes, args),
     rangeSets: wishes.rangeSets,
-    shaping: wishes.shaping,
+    download: wishes.download,
+    upload: wishes.upload,
+    hostPorts: wishes.hostPorts,
     dns: readWantedDns(r),
     prevResult: details.prevResult,
   };

@@ -1,11 +1,11 @@
 /** A checked call of the plugin: what the operations work on. */
 
+import type { Bandwidth, HostPort } from "../model/endpoint.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Mac } from "../net/mac.ts";
 import type { AddrRange } from "../net/range.ts";
 import type { PodNames } from "./args.ts";
 import type { CniDns, CniResult } from "./result.ts";
-import type { Shaping } from "./runtime-config.ts";
 import type { CniVersion } from "./version.ts";
 
 /** Values of `type`: one binary serves both. */
@@ -35,7 +35,11 @@ export interface CniRequest extends NetworkRef, AttachmentRef {
   readonly mtuBytes: number | undefined;
   readonly staticAddrs: readonly Addr[];
   readonly rangeSets: readonly (readonly AddrRange[])[];
-  readonly shaping: Shaping;
+  /** Limit of what goes to the pod. */
+  readonly download: Bandwidth | undefined;
+  /** Limit of what comes from it. */
+  readonly upload: Bandwidth | undefined;
+  readonly hostPorts: readonly HostPort[];
   /** Resolver settings for the result. */
   readonly dns: CniDns;
   readonly prevResult: CniResult | undefined;

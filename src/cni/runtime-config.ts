@@ -2,6 +2,7 @@
 
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
+import type { Bandwidth, HostPort } from "../model/endpoint.ts";
 import { type Reader, readObject } from "../model/read.ts";
 import { type Addr, parseAddr } from "../net/addr.ts";
 import type { Mac } from "../net/mac.ts";
@@ -14,19 +15,22 @@ export interface RuntimeWishes {
   readonly mac: Mac | undefined;
   readonly addrs: readonly Addr[];
   readonly rangeSets: readonly (readonly AddrRange[])[];
-  readonly shaping: Shaping;
-}
-
-/** Which directions of the pod's traffic a plugin behind this one limits (`runtimeConfig.bandwidth`). */
-export interface Shaping {
-  /** To the pod: `ingressRate`. */
-  readonly isDownloadLimited: boolean;
-  /** From the pod: `egressRate`. */
-  readonly isUploadLimited: boolean;
+  readonly download: Bandwidth | undefined;
+  readonly upload: Bandwidth | undefined;
+  readonly hostPorts: readonly HostPort[];
 }
 
 /** No more than this many of anything in a list. */
 const LIST_MAX = 64;
+
+/** Host ports of one pod. */
+const PORTS_MAX = 1024;
+
+const PROTOCOLS: ReadonlyMap<string, number> = new Map([
+  ["tcp", 6],
+  ["udp", 17],
+  ["sctp", 132],
+]);
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -128,6 +132,39 @@ function unsupported(runtime: Record<string, unknown> | undefined): UnsupportedF
   return undefined;
 }
 
+/** A limit, in bits (reference plugin "bandwidth"): no rate, no limit. */
+function readBandwidth(r: Reader | undefined, direction: "ingress" | "egress"): Bandwidth | undefined {
+  // containerd writes the Go field's own name, which plugins in Go read all the same.
+  const read = (key: string) =>
+    [key, key.charAt(0).toUpperCase() + key.slice(1)]
+      .map((spelling) => r?.integer(spelling, 0, Number.MAX_SAFE_INTEGER) ?? 0)
+      .find((n) => n > 0) ?? 0;
+  const [rateBits, burstBits] = [read(`${direction}Rate`), read(`${direction}Burst`)];
+  return rateBits === 0 ? undefined : { rateBits, burstBits };
+}
+
+function readHostPort(r: Reader): readonly HostPort[] {
+  const hostPort = r.integer("hostPort", 0, 65535) ?? 0;
+  // As the reference plugin: a mapping of no port maps nothing.
+  if (hostPort === 0) return [];
+  const containerPort = r.integer("containerPort", 1, 65535) ?? hostPort;
+  const name = r.string("protocol") ?? "tcp";
+  const protocol = PROTOCOLS.get(name === "" ? "tcp" : name.toLowerCase());
+  const text = r.string("hostIP") ?? "";
+  const hostIp = text === "" ? undefined : parseAddr(text);
+  if (protocol === undefined) r.issue("protocol", `"${name.slice(0, 64)}" is none of tcp, udp and sctp`);
+  if (hostIp?.ok === false) r.issue("hostIP", hostIp.error);
+  if (protocol === undefined || hostIp?.ok === false) return [];
+  return [{ hostPort, containerPort, protocol, hostIp: hostIp?.value }];
+}
+
+function readHostPorts(r: Reader | undefined): readonly HostPort[] {
+  const listed = r?.objects("portMappings") ?? [];
+  if (listed.length > PORTS_MAX) r?.issue("portMappings", `At most ${PORTS_MAX} ports are allowed`);
+  const ports = listed.slice(0, PORTS_MAX).flatMap(readHostPort);
+  return [...new Map(ports.map((p) => [`${p.protocol} ${p.hostPort} ${p.hostIp?.text}`, p])).values()];
+}
+
 /** Reads the wishes out of a network configuration. `args.cni.ips` adds to `runtimeConfig.ips`. */
 export function readRuntimeWishes(
   config: Record<string, unknown>,
@@ -142,15 +179,12 @@ export function readRuntimeWishes(
   const ipam = isObject(config["ipam"]) ? config["ipam"] : undefined;
   const asked = readRangeSets(runtimeJson, "ipRanges", "runtimeConfig", issues);
   const bandwidth = runtime?.object("bandwidth");
-  // containerd writes the Go field's own name, which plugins in Go read all the same.
-  const isLimited = (key: string) =>
-    [key, key.charAt(0).toUpperCase() + key.slice(1)].some(
-      (spelling) => (bandwidth?.integer(spelling, 0, Number.MAX_SAFE_INTEGER) ?? 0) > 0,
-    );
   return ok({
     mac: readMac(runtime),
     addrs: [...readAddrs(runtime, "ips"), ...readAddrs(cniArgs, "ips")],
     rangeSets: asked.length > 0 ? asked : readRangeSets(ipam, "ranges", "ipam", issues),
-    shaping: { isDownloadLimited: isLimited("ingressRate"), isUploadLimited: isLimited("egressRate") },
+    download: readBandwidth(bandwidth, "ingress"),
+    upload: readBandwidth(bandwidth, "egress"),
+    hostPorts: readHostPorts(runtime),
   });
 }

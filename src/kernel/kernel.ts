@@ -7,7 +7,7 @@
 import type { Addr } from "../net/addr.ts";
 import type { Mac } from "../net/mac.ts";
 import type { InterfaceAddr, Prefix } from "../net/prefix.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow } from "../plan/rows.ts";
+import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow } from "../plan/rows.ts";
 
 /** A refused or failed kernel call. */
 export class KernelError extends Error {
@@ -124,6 +124,12 @@ export interface Kernel extends Disposable {
   routes(): readonly Route[];
   putRoute(row: RouteRow): void;
   deleteRoute(row: Pick<RouteRow, "link" | "dst">): void;
+  /** Token bucket filters that are roots of their devices' egress. Other queueing disciplines are not shown. */
+  qdiscs(): readonly QdiscRow[];
+  /** Makes or changes it in place, without losing a packet; one of another kind in its place is replaced. */
+  putQdisc(row: QdiscRow): void;
+  /** The device gets back what it had by default; nothing happens when there is no such device, or nothing to remove. */
+  deleteQdisc(row: Pick<QdiscRow, "link">): void;
   /** undefined: there is no such setting. */
   sysctl(name: string): string | undefined;
   setSysctl(name: string, value: string): void;

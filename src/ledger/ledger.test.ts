@@ -47,8 +47,9 @@ function newEndpoint(containerId: string, ifname = "eth0"): NewEndpoint {
     hostIfname: `twl${containerId}`,
     mac: mac("02:00:00:00:00:01"),
     mtuBytes: 1450,
-    isDownloadLimited: false,
-    isUploadLimited: true,
+    download: undefined,
+    upload: { rateBits: 1_000_000, burstBits: 0 },
+    hostPorts: [{ hostPort: 8080, containerPort: 80, protocol: 6, hostIp: addr("192.0.2.1") }],
     podNamespace: "default",
     podName: containerId,
     podUid: undefined,
@@ -81,10 +82,11 @@ test("an attachment is pending, then ready, then gone; its values come back as t
     id,
     addrs: [addr("10.244.1.2"), addr("fd00:10:244:1::2")],
     hostIfindex: undefined,
+    entryIfindex: undefined,
     state: "pending",
   });
   ledger.commit(id, 12);
-  assert.deepEqual(ledger.endpoints(), [{ ...r.value, state: "ready", hostIfindex: 12 }]);
+  assert.deepEqual(ledger.endpoints(), [{ ...r.value, state: "ready", hostIfindex: 12, entryIfindex: 12 }]);
   ledger.markDeleting(id);
   assert.equal(ledger.endpoint(id)?.state, "deleting");
   ledger.remove(id);
@@ -236,11 +238,41 @@ test("a newer layout is refused and left alone", () => {
   attach(ledger, "a");
   ledger[Symbol.dispose]();
   const db = new DatabaseSync(path);
-  db.exec("PRAGMA journal_mode = DELETE; PRAGMA user_version = 2");
+  db.exec("PRAGMA journal_mode = DELETE; PRAGMA user_version = 3");
   db.close();
   const error = refusal(path);
   assert.equal(error.code, "LEDGER_NEWER");
-  assert.match(error.message, /layout is version 2, and this Twill knows 1\. Start the newer Twill/);
+  assert.match(error.message, /layout is version 3, and this Twill knows 2\. Start the newer Twill/);
+});
+
+test("a layout of version 1 becomes this one, with its attachments", () => {
+  const path = newPath();
+  const ledger = open(path);
+  const id = attach(ledger, "a");
+  ledger[Symbol.dispose]();
+  const db = new DatabaseSync(path);
+  db.exec(`ALTER TABLE endpoints DROP COLUMN extras; ALTER TABLE endpoints DROP COLUMN entry_ifindex;
+    ALTER TABLE endpoints ADD COLUMN shaping INTEGER NOT NULL DEFAULT 3 CHECK (shaping BETWEEN 0 AND 3);
+    PRAGMA user_version = 1`);
+  db.close();
+  const now = open(path).endpoint(id);
+  assert.deepEqual([now?.containerId, now?.state, now?.upload, now?.hostPorts], ["a", "ready", undefined, []]);
+  assert.equal(now?.entryIfindex, now?.hostIfindex);
+  assert.equal(attach(open(path), "b"), id + 2);
+});
+
+test("limits, host ports and the device that programs see a pod by are remembered", () => {
+  const path = newPath();
+  const ledger = open(path);
+  const id = attach(ledger, "a");
+  ledger.setEntry(id, 77);
+  ledger[Symbol.dispose]();
+  const e = open(path).endpoint(id);
+  assert.deepEqual([e?.download, e?.upload, e?.entryIfindex], [undefined, { rateBits: 1_000_000, burstBits: 0 }, 77]);
+  assert.deepEqual(
+    e?.hostPorts.map((p) => ({ ...p, hostIp: p.hostIp?.text })),
+    [{ hostPort: 8080, containerPort: 80, protocol: 6, hostIp: "192.0.2.1" }],
+  );
 });
 
 test("another program's database is refused and left alone", () => {

@@ -15,7 +15,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import type { Addr } from "../net/addr.ts";
 
 /** An attachment as it begins: everything but what the ledger and the kernel decide. */
-export type NewEndpoint = Omit<Endpoint, "id" | "state" | "addrs" | "hostIfindex">;
+export type NewEndpoint = Omit<Endpoint, "id" | "state" | "addrs" | "hostIfindex" | "entryIfindex">;
 
 /** One address that is not free. */
 export interface Lease {
@@ -59,8 +59,15 @@ export interface Ledger extends Disposable {
     endpoint: NewEndpoint,
     choose: (occupancy: Occupancy) => Result<readonly Allocation[], IpamError>,
   ): Result<Endpoint, IpamError>;
-  /** The attachment is complete; `hostIfindex` is the host end's. @throws Error unless it is pending */
-  commit(id: number, hostIfindex: number): void;
+  /**
+   * The attachment is complete.
+   * @param hostIfindex of the host end
+   * @param entryIfindex where it is another
+   * @throws Error unless it is pending
+   */
+  commit(id: number, hostIfindex: number, entryIfindex?: number): void;
+  /** Another device has taken the place of the one that programs see the pod by. */
+  setEntry(id: number, entryIfindex: number): void;
   /** Intent to tear down; nothing happens when the id is not known. */
   markDeleting(id: number): void;
   /** Forgets the attachment; the addresses that it still holds begin to cool down. Nothing happens for an unknown id. */

@@ -5,12 +5,13 @@ import type { Endpoint, EndpointState } from "../model/endpoint.ts";
 import { type Addr, addrFromBytes } from "../net/addr.ts";
 import { parseMac } from "../net/mac.ts";
 import { damaged } from "./error.ts";
+import { extrasOfText, extrasText } from "./extras.ts";
 import type { NewEndpoint } from "./ledger.ts";
 
 /** Columns in the order that {@link endpointOfRow} reads them. */
 export const ENDPOINT_COLUMNS =
   "id, network, container_id, ifname, netns_path, netns_id, host_ifname, host_ifindex, mac, mtu_bytes, " +
-  "pod_namespace, pod_name, pod_uid, state, created_at_ms, addrs, shaping";
+  "pod_namespace, pod_name, pod_uid, state, created_at_ms, addrs, extras, entry_ifindex";
 
 /** A row with `returnArrays`. */
 export type Row = readonly SQLOutputValue[];
@@ -23,6 +24,10 @@ function text(path: string, value: SQLOutputValue | undefined): string {
 function integer(path: string, value: SQLOutputValue | undefined): number {
   if (typeof value !== "number") throw damaged(path, `a number column holds ${String(value)}`);
   return value;
+}
+
+function optionalInteger(path: string, value: SQLOutputValue | undefined): number | undefined {
+  return value === null ? undefined : integer(path, value);
 }
 
 function optionalText(path: string, value: SQLOutputValue | undefined): string | undefined {
@@ -68,12 +73,12 @@ export function endpointOfRow(path: string, row: Row): Endpoint {
     netnsPath: text(path, row[4]),
     netnsId: text(path, row[5]),
     hostIfname: text(path, row[6]),
-    hostIfindex: row[7] === null ? undefined : integer(path, row[7]),
+    hostIfindex: optionalInteger(path, row[7]),
+    entryIfindex: optionalInteger(path, row[17]) ?? optionalInteger(path, row[7]),
     addrs: Object.freeze(addrsOfColumn(path, row[15])),
     mac: mac.value,
     mtuBytes: integer(path, row[9]),
-    isDownloadLimited: (integer(path, row[16]) & 1) !== 0,
-    isUploadLimited: (integer(path, row[16]) & 2) !== 0,
+    ...extrasOfText(path, optionalText(path, row[16])),
     podNamespace: optionalText(path, row[10]),
     podName: optionalText(path, row[11]),
     podUid: optionalText(path, row[12]),
@@ -96,7 +101,7 @@ export function insertValues(id: number, bootId: string, e: NewEndpoint, addrs: 
     addrsColumn(addrs),
     e.mac,
     e.mtuBytes,
-    Number(e.isDownloadLimited) | (Number(e.isUploadLimited) << 1),
+    extrasText(e),
     e.podNamespace ?? null,
     e.podName ?? null,
     e.podUid ?? null,
@@ -106,5 +111,5 @@ export function insertValues(id: number, bootId: string, e: NewEndpoint, addrs: 
 
 /** Columns of {@link insertValues}. */
 export const INSERT_COLUMNS =
-  "id, boot_id, network, container_id, ifname, netns_path, netns_id, host_ifname, addrs, mac, mtu_bytes, shaping, " +
+  "id, boot_id, network, container_id, ifname, netns_path, netns_id, host_ifname, addrs, mac, mtu_bytes, extras, " +
   "pod_namespace, pod_name, pod_uid, created_at_ms";

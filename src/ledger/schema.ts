@@ -7,14 +7,15 @@ import { damaged, newer } from "./error.ts";
 export const APPLICATION_ID = 0x5457494c;
 
 /** `PRAGMA user_version`. Raise it with every change of {@link SCHEMA}, and say in {@link prepareSchema} how to go there. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 /**
  * - `meta`: `revision`, which every write raises, `early_reuses`, `boot_id`, and one `cursor:POOL` for each pool.
  * - `endpoints.id` is the revision of the write that made it, so an id is never given out again.
  * - `endpoints.addrs` is one or two addresses of 16 bytes; `leases` has a row for each of them, and keeps them unique.
  * - `leases.addr`: SQLite's order of blobs is the order of addresses.
- * - `endpoints.shaping`: bit 0 for limited downloads, bit 1 for limited uploads.
+ * - `endpoints.extras`: limits and host ports as JSON, see extras.ts; most pods have none.
+ * - `endpoints.entry_ifindex`: NULL where it is `host_ifindex`.
  * - A lease without endpoint is cooling down. `released_at_ms` is on the clock that starts with the boot.
  *
  * Few and small pages: what a commit costs is the pages that it copies into the log.
@@ -34,12 +35,13 @@ CREATE TABLE endpoints (
   addrs BLOB NOT NULL CHECK (length(addrs) IN (16, 32)),
   mac TEXT NOT NULL,
   mtu_bytes INTEGER NOT NULL,
-  shaping INTEGER NOT NULL CHECK (shaping BETWEEN 0 AND 3),
   pod_namespace TEXT,
   pod_name TEXT,
   pod_uid TEXT,
   state TEXT NOT NULL CHECK (state IN ('pending', 'ready', 'deleting')),
   created_at_ms INTEGER NOT NULL,
+  extras TEXT,
+  entry_ifindex INTEGER,
   UNIQUE (container_id, ifname)
 ) STRICT;
 CREATE TABLE leases (
@@ -53,6 +55,14 @@ CREATE TABLE leases (
 CREATE INDEX leases_cooling ON leases (released_at_ms) WHERE endpoint_id IS NULL;
 INSERT INTO meta (key, value) VALUES ('revision', 0), ('early_reuses', 0);
 PRAGMA application_id = ${APPLICATION_ID};
+PRAGMA user_version = ${SCHEMA_VERSION};
+`;
+
+/** From version 1, in which other plugins set the limits: they are found again when the pod is made anew. */
+const FROM_1 = `
+ALTER TABLE endpoints DROP COLUMN shaping;
+ALTER TABLE endpoints ADD COLUMN extras TEXT;
+ALTER TABLE endpoints ADD COLUMN entry_ifindex INTEGER;
 PRAGMA user_version = ${SCHEMA_VERSION};
 `;
 
@@ -72,7 +82,7 @@ export function prepareSchema(db: DatabaseSync, path: string): void {
   if (!isEmpty) {
     if (application !== APPLICATION_ID) throw damaged(path, "it is another program's database");
     if (version > SCHEMA_VERSION) throw newer(path, version, SCHEMA_VERSION);
-    if (version < SCHEMA_VERSION) throw damaged(path, `its layout is version ${version}, which never existed`);
+    if (version < 1) throw damaged(path, `its layout is version ${version}, which never existed`);
     const check = pragma(db, "quick_check");
     if (check !== "ok") throw damaged(path, `its check says "${String(check).slice(0, 200)}"`);
   }
@@ -80,4 +90,5 @@ export function prepareSchema(db: DatabaseSync, path: string): void {
   // Only now: switching the journal writes to the file.
   db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF");
   if (isEmpty) db.exec(`BEGIN IMMEDIATE;${SCHEMA}COMMIT`);
+  else if (version < SCHEMA_VERSION) db.exec(`BEGIN IMMEDIATE;${FROM_1}COMMIT`);
 }

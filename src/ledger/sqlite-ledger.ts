@@ -48,7 +48,10 @@ function statements(db: DatabaseSync) {
     setCursor: write(
       "INSERT INTO meta (key, value) VALUES ('cursor:' || ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
     ),
-    ready: write("UPDATE endpoints SET state = 'ready', host_ifindex = ? WHERE id = ? AND state = 'pending'"),
+    ready: write(
+      "UPDATE endpoints SET state = 'ready', host_ifindex = ?, entry_ifindex = ? WHERE id = ? AND state = 'pending'",
+    ),
+    setEntry: write("UPDATE endpoints SET entry_ifindex = ? WHERE id = ?"),
     deleting: write("UPDATE endpoints SET state = 'deleting' WHERE id = ?"),
     release: write("UPDATE leases SET endpoint_id = NULL, released_at_ms = ? WHERE addr = ? AND endpoint_id = ?"),
     forget: write("DELETE FROM endpoints WHERE id = ?"),
@@ -200,14 +203,29 @@ export class SqliteLedger implements Ledger {
         if (a.movesCursor) this.#sql.setCursor.run(a.pool, a.addr.bytes);
         if (a.isEarlyReuse) this.#bump("early_reuses");
       }
-      return { ok: true, value: Object.freeze({ ...endpoint, id, addrs, hostIfindex: undefined, state: "pending" }) };
+      return {
+        ok: true,
+        value: Object.freeze({
+          ...endpoint,
+          id,
+          addrs,
+          hostIfindex: undefined,
+          entryIfindex: undefined,
+          state: "pending",
+        }),
+      };
     });
   }
 
-  commit(id: number, hostIfindex: number): void {
+  commit(id: number, hostIfindex: number, entryIfindex?: number): void {
     this.#write(() => {
-      if (this.#sql.ready.run(hostIfindex, id).changes !== 1) throw new Error(`Endpoint ${id} is not pending`);
+      if (this.#sql.ready.run(hostIfindex, entryIfindex ?? null, id).changes !== 1)
+        throw new Error(`Endpoint ${id} is not pending`);
     });
+  }
+
+  setEntry(id: number, entryIfindex: number): void {
+    this.#write(() => this.#sql.setEntry.run(entryIfindex, id));
   }
 
   markDeleting(id: number): void {

@@ -11,6 +11,26 @@ import type { Mac } from "../net/mac.ts";
  */
 export type EndpointState = "pending" | "ready" | "deleting";
 
+/** A limit on one direction of a pod's traffic. */
+export interface Bandwidth {
+  /** Bits a second, at least 1. */
+  readonly rateBits: number;
+  /** Bits that pass at once after a pause; 0: what suits the rate. */
+  readonly burstBits: number;
+}
+
+/** A port of the node that leads to one of the pod's. */
+export interface HostPort {
+  /** 1 to 65535. */
+  readonly hostPort: number;
+  /** 1 to 65535. */
+  readonly containerPort: number;
+  /** IP protocol: TCP 6, UDP 17 or SCTP 132. */
+  readonly protocol: number;
+  /** Of the node; 0.0.0.0 and :: are all of their family. undefined: all. */
+  readonly hostIp: Addr | undefined;
+}
+
 /** One interface of one container. */
 export interface Endpoint {
   /**
@@ -29,14 +49,17 @@ export interface Endpoint {
   readonly hostIfname: string;
   /** Index of the host end in the node's namespace; undefined while pending. */
   readonly hostIfindex: number | undefined;
+  /** Index of the device by which programs see the pod: the host end, or of a limited pod the far end of its pair. */
+  readonly entryIfindex: number | undefined;
   /** At most one of each family; IPv4 first. */
   readonly addrs: readonly Addr[];
   readonly mac: Mac;
   readonly mtuBytes: number;
-  /** A queueing discipline on the host end limits what goes to the pod. */
-  readonly isDownloadLimited: boolean;
-  /** One at its ingress limits what comes from the pod. */
-  readonly isUploadLimited: boolean;
+  /** Limit of what goes to the pod; undefined: none. */
+  readonly download: Bandwidth | undefined;
+  /** Limit of what comes from it. */
+  readonly upload: Bandwidth | undefined;
+  readonly hostPorts: readonly HostPort[];
   /** Kubernetes' names; undefined where the runtime gave none. */
   readonly podNamespace: string | undefined;
   readonly podName: string | undefined;

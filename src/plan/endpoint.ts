@@ -7,7 +7,7 @@ import { CLOSED, type EndpointClasses } from "../policy/table.ts";
 import { GATEWAY_MAC } from "./names.ts";
 import type { EndpointRows } from "./node-plan.ts";
 import type { AttachRow, MapRow } from "./rows.ts";
-import { endpointSysctls } from "./sysctls.ts";
+import { isShaped, shaperMapRows, shaperRows } from "./shaper.ts";
 
 /** Name of the map that opens a pod's link, address by address. */
 export const ENDPOINTS_MAP = "endpoints";
@@ -22,15 +22,15 @@ export function endpointKeys(e: Pick<Endpoint, "addrs">): readonly Uint8Array[] 
 
 /**
  * The pod's entries in {@link ENDPOINTS_MAP}.
- * @param hostIfindex of the host end, which the ledger knows only later
+ * @param entryIfindex of the device by which programs see the pod, which the ledger knows only later
  * @param classes what policy says of it
  */
-export function endpointMapRows(e: Endpoint, hostIfindex: number, classes: EndpointClasses): readonly MapRow[] {
+export function endpointMapRows(e: Endpoint, entryIfindex: number, classes: EndpointClasses): readonly MapRow[] {
   const value = encodeEndpoint({
-    ifindex: hostIfindex,
+    ifindex: entryIfindex,
     ingressClass: classes.ingress,
     egressClass: classes.egress,
-    flags: (e.isDownloadLimited ? EndpointFlag.shapeDownload : 0) | (e.isUploadLimited ? EndpointFlag.shapeUpload : 0),
+    flags: isShaped(e) ? EndpointFlag.shapeDownload : 0,
     mac: macBytes(e.mac),
     hostMac: macBytes(GATEWAY_MAC),
   });
@@ -56,18 +56,36 @@ export function presentClasses(
 }
 
 /**
- * The program that every packet of the pod meets first. Attached in the quick way, unless what the pod sends is limited:
- * then the ingress qdisc of its host end belongs to who limits it.
+ * The program that every packet of the pod meets first. Attached in the quick way, unless what the pod sends is limited: a
+ * plugin behind Twill may want to limit it, too, and needs the ingress qdisc of the host end for it.
  */
-export function endpointAttachment(
-  e: Pick<Endpoint, "hostIfname"> & Partial<Pick<Endpoint, "isUploadLimited">>,
-): AttachRow {
-  const row = { link: e.hostIfname, direction: "ingress", program: "from_pod" } as const;
-  return e.isUploadLimited === true ? row : { ...row, by: "clsact" };
+export function endpointAttachment(e: Pick<Endpoint, "hostIfname" | "download" | "upload">): AttachRow {
+  const row = { link: e.hostIfname, direction: "ingress", program: isShaped(e) ? "shape" : "from_pod" } as const;
+  return e.upload === undefined ? { ...row, by: "clsact" } : row;
 }
 
-/** What a complete attachment wants on the node; undefined while it is not complete, or not any more. */
-export function planEndpoint(e: Endpoint, classes: EndpointClasses): EndpointRows | undefined {
+/** Where an endpoint's devices are: see Endpoint.entryIfindex. */
+export interface EndpointDevices {
+  readonly entryIfindex: number | undefined;
+  /** Of a limited pod: the pod's side of its pair. */
+  readonly shaperIfindex: number | undefined;
+}
+
+/**
+ * What a complete attachment wants on the node; undefined while it is not complete, or not any more. A limited pod without its
+ * pair is closed until that is there again.
+ */
+export function planEndpoint(
+  e: Endpoint,
+  classes: EndpointClasses,
+  devices: EndpointDevices = { entryIfindex: e.entryIfindex, shaperIfindex: undefined },
+): EndpointRows | undefined {
   if (e.state !== "ready" || e.hostIfindex === undefined) return undefined;
-  return { link: e.hostIfname, rows: endpointMapRows(e, e.hostIfindex, classes), sysctls: endpointSysctls(e) };
+  const { entryIfindex, shaperIfindex } = devices;
+  return {
+    rows: entryIfindex === undefined ? [] : endpointMapRows(e, entryIfindex, classes),
+    shaper: shaperRows(e),
+    shaperRows: shaperIfindex === undefined ? [] : shaperMapRows(e.hostIfindex, shaperIfindex),
+    attachment: endpointAttachment(e),
+  };
 }

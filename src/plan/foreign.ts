@@ -3,7 +3,7 @@
 import type { Issue } from "../base/issue.ts";
 import { prefixCovers } from "../net/prefix.ts";
 import type { NodeFacts } from "./facts.ts";
-import { isNodeLink, isPodLink, MAIN_TABLE, ROUTE_PROTOCOL } from "./names.ts";
+import { isNodeLink, isPodDevice, MAIN_TABLE, ROUTE_PROTOCOL } from "./names.ts";
 import type { NetworkSettings } from "./settings.ts";
 
 /** Routes that are named; a node that was another plugin's may have one for each other node. */
@@ -23,7 +23,7 @@ function routeIssues(settings: NetworkSettings, facts: NodeFacts): Issue[] {
       r.table === MAIN_TABLE &&
       r.protocol !== ROUTE_PROTOCOL &&
       !isNodeLink(r.link) &&
-      !isPodLink(r.link) &&
+      !isPodDevice(r.link) &&
       settings.clusterCidrs.some((c) => prefixCovers(c, r.dst)),
   );
   const issues = rivals.slice(0, MAX_ROUTES).map(({ dst, link }) => ({

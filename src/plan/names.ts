@@ -15,6 +15,13 @@ export const VXLAN_LINK = "twill_vx";
 /** First characters of the host end of every pod's veth. */
 export const POD_LINK_PREFIX = "twl";
 
+/**
+ * First characters of the pair that stands between the host end of a limited pod and everything else: what the pod sends leaves by
+ * the first, whose egress limits the upload, and comes in by the second, whose egress limits the download.
+ */
+export const SHAPER_PREFIX = "tws";
+const SHAPER_PEER_PREFIX = "twt";
+
 /** MAC address of {@link HOST_LINK}, of every pod's host end and of the pods' gateway: one next hop, wherever it is asked. */
 export const GATEWAY_MAC: Mac = mac("ee:ee:ee:ee:ee:ee");
 /** MAC address of {@link HOST_PEER_LINK}. */
@@ -47,4 +54,25 @@ export function isNodeLink(name: string): boolean {
 /** Whether a device of the node's namespace is the host end of a pod's veth: `twl` and 12 hexadecimal digits. */
 export function isPodLink(name: string): boolean {
   return /^twl[0-9a-f]{12}$/.test(name);
+}
+
+/** Whether a device is the pod's side of a pair that limits a pod. */
+export function isShaperLink(name: string): boolean {
+  return /^tws[0-9a-f]{12}$/.test(name);
+}
+
+/** Whether a device is the node's side of such a pair. */
+export function isShaperPeer(name: string): boolean {
+  return /^twt[0-9a-f]{12}$/.test(name);
+}
+
+/** Whether a device belongs to a pod, in whatever way. */
+export function isPodDevice(name: string): boolean {
+  return isPodLink(name) || isShaperLink(name) || isShaperPeer(name);
+}
+
+/** Names of the pair that limits the pod with that host end. */
+export function shaperNames(hostIfname: string): { readonly link: string; readonly peer: string } {
+  const id = hostIfname.slice(POD_LINK_PREFIX.length);
+  return { link: `${SHAPER_PREFIX}${id}`, peer: `${SHAPER_PEER_PREFIX}${id}` };
 }

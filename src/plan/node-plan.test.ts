@@ -7,7 +7,7 @@ import type { NodeNet } from "../routing/node-net.ts";
 import { planClusterRows, rememberingClusterRows } from "./cluster-rows.ts";
 import { describeMapRow } from "./describe.ts";
 import type { LinkFact, NodeFacts, RouteFact } from "./facts.ts";
-import { type NodePlanInput, planNode } from "./node-plan.ts";
+import { type EndpointRows, type NodePlanInput, planNode } from "./node-plan.ts";
 import { printTables } from "./print.ts";
 import type { NetworkSettings } from "./settings.ts";
 
@@ -93,6 +93,16 @@ for (const [name, change] of CASES)
     t.assert.fileSnapshot(text(change), `${import.meta.dirname}/testdata/${name}.txt`, { serializers: [String] });
   });
 
+/** A pod without a limit. */
+function endpointOf(rows: EndpointRows["rows"]): EndpointRows {
+  return {
+    attachment: { link: "twl000000000001", direction: "ingress", program: "from_pod" },
+    rows,
+    shaper: { links: [], qdiscs: [], attachments: [] },
+    shaperRows: [],
+  };
+}
+
 test("the same input gives the same rows, and the revision follows what flows are judged by", () => {
   assert.equal(text(), text());
   const revision = (change: Partial<NodePlanInput>) => /revision (\d+)/.exec(text(change))?.[1];
@@ -103,7 +113,7 @@ test("the same input gives the same rows, and the revision follows what flows ar
     { settings: { ...SETTINGS, tunnel: { port: 8472, vni: 2, hasShortcut: true } } },
   ])
     assert.notEqual(revision(change), before);
-  const endpoints = [{ link: "twl000000000001", rows: [{ key: new Uint8Array(16), value: new Uint8Array(32) }] }];
+  const endpoints = [endpointOf([{ key: new Uint8Array(16), value: new Uint8Array(32) }])];
   assert.equal(revision({ endpoints }), before, "endpoints come and go without making every flow look up anew");
 });
 
@@ -126,7 +136,7 @@ test("a node whose firewall follows connections says so to its programs", () => 
 });
 
 test("a pod's device gets its program", () => {
-  const { attachments } = plan({ endpoints: [{ link: "twl000000000001", rows: [] }] }).tables;
+  const { attachments } = plan({ endpoints: [endpointOf([])] }).tables;
   assert.deepEqual(attachments.at(-1), { link: "twl000000000001", direction: "ingress", program: "from_pod" });
 });
 
@@ -235,7 +245,7 @@ test("rows of an unchanged cluster are the very same arrays; a change keeps ever
   const ipcache = (change: Partial<NodePlanInput>) =>
     plan({ clusterRows, nodes, ...change }).tables.maps.get("ipcache");
   const first = ipcache({});
-  assert.equal(ipcache({ endpoints: [{ link: "twl000000000001", rows: [] }] }), first);
+  assert.equal(ipcache({ endpoints: [endpointOf([])] }), first);
   const third = node("node-0", ["192.168.77.13"], ["10.244.3.0/24"]);
   assert.notEqual(ipcache({ nodes: [...nodes, third] }), first);
   assert.match(text({ clusterRows, nodes: [...nodes, third] }), /nodes 192\.168\.77\.12 node 9\n/);

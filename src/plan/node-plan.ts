@@ -15,18 +15,21 @@ import { findForeign } from "./foreign.ts";
 import { planAddrs, planLinks, planRoutes } from "./links.ts";
 import { configRow, hashRows } from "./map-rows.ts";
 import { HOST_LINK, HOST_PEER_LINK, isNodeLink, VXLAN_LINK } from "./names.ts";
-import type { AttachRow, MapRow, NodeTables, SysctlRow } from "./rows.ts";
+import type { AttachRow, MapRow, NodeTables } from "./rows.ts";
 import type { NetworkSettings } from "./settings.ts";
+import { SHAPERS_MAP, type ShaperRows } from "./shaper.ts";
 import { planSysctls } from "./sysctls.ts";
 import { findUnderlay, type Underlay } from "./underlay.ts";
 
 /** An attached pod's part of the tables. */
 export interface EndpointRows {
-  /** Host end of its veth. */
-  readonly link: string;
+  /** The program on the host end of its veth. */
+  readonly attachment: AttachRow;
   readonly rows: readonly MapRow[];
-  /** Settings of that host end; none when absent. */
-  readonly sysctls?: readonly SysctlRow[];
+  /** What limits it; empty for most. */
+  readonly shaper: ShaperRows;
+  /** Entries of {@link SHAPERS_MAP}. */
+  readonly shaperRows: readonly MapRow[];
 }
 
 /** What {@link planNode} decides from. */
@@ -63,7 +66,7 @@ function planAttachments(underlay: Underlay, endpoints: readonly EndpointRows[])
       { link, direction: "ingress", program: "from_wire" },
       { link, direction: "egress", program: "to_wire" },
     ]),
-    ...endpoints.map(({ link }): AttachRow => ({ link, direction: "ingress", program: "from_pod" })),
+    ...endpoints.flatMap((e) => [e.attachment, ...e.shaper.attachments]),
   ];
 }
 
@@ -82,6 +85,10 @@ function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Ad
   maps.set(
     "endpoints",
     input.endpoints.flatMap((e) => e.rows),
+  );
+  maps.set(
+    SHAPERS_MAP,
+    input.endpoints.flatMap((e) => e.shaperRows),
   );
   maps.set("nodes", cluster.nodes);
   maps.set("ipcache", cluster.ipcache);
@@ -126,10 +133,11 @@ export function planNode(input: NodePlanInput): NodePlan {
   const { maps, issues } = planMaps(input, underlay, routers);
   return {
     tables: {
-      links: planLinks(mtuBytes, settings.tunnel.port),
+      links: [...planLinks(mtuBytes, settings.tunnel.port), ...input.endpoints.flatMap((e) => e.shaper.links)],
       addrs: planAddrs(routers),
       routes: planRoutes(settings.clusterCidrs, routers, mtuBytes),
-      sysctls: [...planSysctls(facts), ...input.endpoints.flatMap((e) => e.sysctls ?? [])],
+      sysctls: planSysctls(facts),
+      qdiscs: input.endpoints.flatMap((e) => e.shaper.qdiscs),
       attachments: planAttachments(underlay, input.endpoints),
       maps,
     },

@@ -6,7 +6,7 @@
 import { assertNever } from "../base/assert-never.ts";
 import { hex } from "../net/bytes-key.ts";
 import { ROUTE_PROTOCOL } from "./names.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, NodeTables, RouteRow, SysctlRow } from "./rows.ts";
+import type { AddrRow, AttachRow, LinkRow, MapRow, NodeTables, QdiscRow, RouteRow, SysctlRow } from "./rows.ts";
 
 /** Prints an entry of a map: `undefined` where it has no better words than the bytes. */
 export type MapRowPrinter = (map: string, row: MapRow) => string | undefined;
@@ -38,6 +38,11 @@ export function printSysctl(row: SysctlRow): string {
   return `sysctl -w ${row.name}=${row.value}`;
 }
 
+/** `tc qdisc replace … tbf …`. */
+export function printQdisc(row: QdiscRow): string {
+  return `tc qdisc replace dev ${row.link} root tbf rate ${row.rateBytes}bps burst ${row.burstBytes} limit ${row.limitBytes}`;
+}
+
 /** `tcx attach …`. */
 export function printAttachment(row: AttachRow): string {
   return `tcx attach ${row.link} ${row.direction} ${row.program}`;
@@ -55,6 +60,7 @@ export function printTables(tables: NodeTables, printer?: MapRowPrinter): string
     ...tables.sysctls.map(printSysctl),
     ...tables.addrs.map(printAddr),
     ...tables.routes.map(printRoute),
+    ...tables.qdiscs.map(printQdisc),
   ];
   for (const [map, rows] of tables.maps) lines.push(...rows.map((row) => printMapRow(map, row, printer)));
   lines.push(...tables.attachments.map(printAttachment));

@@ -6,7 +6,7 @@ import type { Mac } from "../net/mac.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { RowKind } from "./diff.ts";
 import { ROUTE_PROTOCOL } from "./names.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow, SysctlRow } from "./rows.ts";
+import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow, SysctlRow } from "./rows.ts";
 
 /** A device of Twill's as the kernel shows it. */
 export interface ObservedLink {
@@ -71,6 +71,19 @@ export const SYSCTL_ROWS: RowKind<SysctlRow, SysctlRow> = {
   desiredKey: (row) => row.name,
   observedKey: (row) => row.name,
   matches: (want, now) => want.value === now.value,
+};
+
+/** The kernel keeps a bucket's depth as a time: what comes back is as near as that. */
+function isNear(a: number, b: number): boolean {
+  return Math.abs(a - b) <= 1024 + Math.max(a, b) / 1000;
+}
+
+/** Limits of devices, by device. */
+export const QDISC_ROWS: RowKind<QdiscRow, QdiscRow> = {
+  desiredKey: (row) => row.link,
+  observedKey: (row) => row.link,
+  matches: (want, now) =>
+    want.rateBytes === now.rateBytes && want.limitBytes === now.limitBytes && isNear(want.burstBytes, now.burstBytes),
 };
 
 /** A program on a device as the kernel shows it. */

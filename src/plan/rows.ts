@@ -46,6 +46,17 @@ export interface RouteRow {
   readonly mtuBytes: number;
 }
 
+/** A token bucket filter as the root of a device's egress (tc-tbf(8)). */
+export interface QdiscRow {
+  readonly link: string;
+  /** Bytes a second, 1 to 2^53 - 1. */
+  readonly rateBytes: number;
+  /** Bytes that pass at once after a pause, 1 to 2^32 - 1. */
+  readonly burstBytes: number;
+  /** Bytes that may wait, 1 to 2^32 - 1. */
+  readonly limitBytes: number;
+}
+
 /** A kernel setting of the node's namespace; `name` as below `/proc/sys`, with slashes. */
 export interface SysctlRow {
   readonly name: string;
@@ -77,6 +88,7 @@ export interface NodeTables {
   readonly addrs: readonly AddrRow[];
   readonly routes: readonly RouteRow[];
   readonly sysctls: readonly SysctlRow[];
+  readonly qdiscs: readonly QdiscRow[];
   readonly attachments: readonly AttachRow[];
   readonly maps: ReadonlyMap<string, readonly MapRow[]>;
 }

@@ -32,15 +32,6 @@ function acceptRa(facts: NodeFacts): SysctlRow[] {
   });
 }
 
-/**
- * Settings of a pod's host end. What a pod with a limited upload sends enters the stack here, on a device that has neither
- * an address nor the route to the pod: the check of sources, loose or strict, would refuse all of it. Anti-spoofing is the
- * program's. A value on `all` cannot be undone from here.
- */
-export function endpointSysctls(e: { readonly hostIfname: string; readonly isUploadLimited: boolean }): SysctlRow[] {
-  return e.isUploadLimited ? [{ name: confName(4, e.hostIfname, "rp_filter"), value: "0" }] : [];
-}
-
 /** Settings in the order in which they are to be made: `accept_ra` before the forwarding that would drop its routes. */
 export function planSysctls(facts: NodeFacts): SysctlRow[] {
   const rows: SysctlRow[] = [

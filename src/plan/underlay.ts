@@ -4,7 +4,7 @@ import type { Issue } from "../base/issue.ts";
 import { type Addr, addrEqual, type Family } from "../net/addr.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import type { LinkFact, NodeFacts, RouteFact } from "./facts.ts";
-import { isNodeLink, isPodLink, MAIN_TABLE, MIN_MTU_BYTES, VXLAN_OVERHEAD_BYTES } from "./names.ts";
+import { isNodeLink, isPodDevice, MAIN_TABLE, MIN_MTU_BYTES, VXLAN_OVERHEAD_BYTES } from "./names.ts";
 import type { NetworkSettings } from "./settings.ts";
 
 /** What {@link findUnderlay} found. */
@@ -22,7 +22,7 @@ export interface Underlay {
 }
 
 function isOurs(name: string): boolean {
-  return isNodeLink(name) || isPodLink(name);
+  return isNodeLink(name) || isPodDevice(name);
 }
 
 function matches(pattern: string, name: string): boolean {

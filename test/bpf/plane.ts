@@ -32,6 +32,8 @@ import {
   encodeIpcacheKey,
   encodeNode,
   encodeNodeKey,
+  encodeShaper,
+  encodeShaperKey,
   GenerationOf,
   IpcacheFlag,
   METRIC_NAMES,
@@ -57,7 +59,7 @@ export const BANK = 9;
 
 const MASQUERADE = ConfigFlag.masquerade4 | ConfigFlag.masquerade6;
 
-export type Program = "from_pod" | "from_host" | "from_tunnel" | "from_wire" | "to_wire";
+export type Program = "from_pod" | "from_host" | "from_tunnel" | "from_wire" | "to_wire" | "shape";
 
 /** The node of the tests. Pod A's link is the device that TEST_RUN says packets come from (lo, index 1). */
 export const NODE = {
@@ -275,10 +277,15 @@ export class Plane {
     this.put("ipcache", key, encodeIpcacheEntry({ flags, tunnel: tunnelBytes, nodeId }));
   }
 
+  /** Joins two devices; `isPod`: the second is a pod's. */
+  putShaper(ifindex: number, to: number, isPod: boolean): void {
+    this.put("shapers", encodeShaperKey({ ifindex }), encodeShaper({ ifindex: to, isPod: Number(isPod) }));
+  }
+
   /** Empties all tables. */
   clear(): void {
     this.forgetFlows();
-    this.forget("endpoints", "hosts", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS));
+    this.forget("endpoints", "shapers", "hosts", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS));
   }
 
   /** Fills all tables with {@link NODE}, and nothing else. */

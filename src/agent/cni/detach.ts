@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "../../base/result.ts";
 import { CNI_CODE, type CniError, cniError } from "../../cni/error.ts";
 import type { CniRequest } from "../../cni/request.ts";
+import { shaperNames } from "../../plan/names.ts";
 import { isSuperseded } from "./generation.ts";
 import { hostIfname } from "./host-ifname.ts";
 import type { NodeContext } from "./node-context.ts";
@@ -18,7 +19,11 @@ function detachLocked(ctx: NodeContext, request: CniRequest): Result<Detached, C
   const failures =
     endpoint === undefined
       ? // A ledger that was moved away remembers nothing, but the name of the link can be computed.
-        runAll([() => ctx.kernel.deleteLink(hostIfname(containerId, ifname))])
+        runAll(
+          [hostIfname(containerId, ifname), shaperNames(hostIfname(containerId, ifname)).link].map(
+            (name) => () => ctx.kernel.deleteLink(name),
+          ),
+        )
       : tearDown(ctx, endpoint);
   if (failures.length === 0) return ok(endpoint === undefined ? "unknown" : "removed");
   const msg = `Cannot detach "${ifname}" of container "${containerId}" completely: ${failures[0]}`;

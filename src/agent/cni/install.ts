@@ -15,7 +15,7 @@ export const CONFLIST_FILE = "10-twill.conflist";
 const DEFAULT_RUN_DIRECTORY = "/run/twill";
 
 /** Plugins that may be chained, in the order of the chain. */
-const CHAINABLE = ["portmap", "bandwidth"] as const;
+const CHAINABLE = ["portmap"] as const;
 
 const PROBE_TIMEOUT_MS = 5_000;
 

@@ -27,7 +27,7 @@ const DAMAGES: readonly [name: string, code: number, want: RegExp, make: (path: 
   [
     "newer",
     105,
-    /its layout is version 7, and this Twill knows 1\. Start the newer Twill/,
+    /its layout is version 7, and this Twill knows 2\. Start the newer Twill/,
     (path) => {
       open(path)[Symbol.dispose]();
       const db = new DatabaseSync(path);

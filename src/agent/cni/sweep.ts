@@ -3,10 +3,12 @@
 import type { Endpoint } from "../../model/endpoint.ts";
 import { ENDPOINTS_MAP, endpointKeys } from "../../plan/endpoint.ts";
 import { isPodLink } from "../../plan/names.ts";
+import { isShaped } from "../../plan/shaper.ts";
 import { deleteEndpointKeys } from "../endpoint-map.ts";
 import { describeFailure } from "./failure.ts";
 import { hasNamespace } from "./generation.ts";
 import type { NodeContext } from "./node-context.ts";
+import { strayShapers } from "./shaper.ts";
 import { runAll, tearDown } from "./teardown.ts";
 
 /** What a sweep did. */
@@ -58,7 +60,9 @@ export function sweep(ctx: NodeContext, unwanted: (e: Endpoint) => boolean = () 
       else kept.push(e);
     }
     const known = new Set([...kept, ...removed].map((e) => e.hostIfname));
-    const strayLinks = [...before.keys()].filter((name) => isPodLink(name) && !known.has(name));
+    const names = [...before.keys()];
+    const shaped = new Set([...kept, ...removed].filter(isShaped).map((e) => e.hostIfname));
+    const strayLinks = [...names.filter((name) => isPodLink(name) && !known.has(name)), ...strayShapers(names, shaped)];
     failures.push(...runAll(strayLinks.map((name) => () => kernel.deleteLink(name))));
     const strays = strayKeys(ctx, kept, failures);
     if (strays.length > 0) failures.push(...runAll([() => deleteEndpointKeys(kernel, strays)]));

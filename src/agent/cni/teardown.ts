@@ -5,6 +5,7 @@ import { endpointKeys } from "../../plan/endpoint.ts";
 import { deleteEndpointKeys } from "../endpoint-map.ts";
 import { describeFailure, isGone } from "./failure.ts";
 import type { NodeContext } from "./node-context.ts";
+import { deleteShaper } from "./shaper.ts";
 
 /** Runs all steps; what is gone already counts as done. @returns messages of the steps that failed */
 export function runAll(steps: readonly (() => void)[]): readonly string[] {
@@ -31,6 +32,7 @@ export function tearDown(ctx: NodeContext, endpoint: Endpoint): readonly string[
   ledger.markDeleting(endpoint.id);
   const failures = runAll([
     () => deleteEndpointKeys(kernel, endpointKeys(endpoint)),
+    () => deleteShaper(kernel, endpoint),
     // The program goes with the device.
     () => kernel.deleteLink(endpoint.hostIfname),
   ]);

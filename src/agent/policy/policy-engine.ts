@@ -281,7 +281,7 @@ export class PolicyEngine implements NameSource {
   #putClasses(key: string, classes: EndpointClasses | undefined): void {
     if (isHostKey(key)) this.#hosts.put(key, classes);
     const e = this.#endpoints.get(key);
-    if (e?.state !== "ready" || e.hostIfindex === undefined || classes === undefined) return;
-    putEndpointRows(this.#kernel, endpointMapRows(e, e.hostIfindex, classes));
+    if (e?.state !== "ready" || e.entryIfindex === undefined || classes === undefined) return;
+    putEndpointRows(this.#kernel, endpointMapRows(e, e.entryIfindex, classes));
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import type { NodeFacts } from "../../plan/facts.ts";
-import { isPodLink } from "../../plan/names.ts";
+import { isPodDevice } from "../../plan/names.ts";
 import { confName, raDevices } from "../../plan/sysctls.ts";
 import type { LinksView } from "./links-view.ts";
 
@@ -16,7 +16,7 @@ export function tracksConnections(kernel: Pick<Kernel, "sysctl">): boolean {
 
 /** Reads what a plan needs to know. @throws KernelError when the kernel refuses to tell */
 export function readFacts(kernel: Kernel, view: LinksView): NodeFacts {
-  const links = view.all().filter((l) => !isPodLink(l.name));
+  const links = view.all().filter((l) => !isPodDevice(l.name));
   const routes = kernel.routes();
   const base = {
     links: links.map(({ name, ifindex, mtuBytes, vxlan }) => ({

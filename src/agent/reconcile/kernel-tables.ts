@@ -2,13 +2,22 @@
 
 import type { Kernel, Link } from "../../kernel/kernel.ts";
 import { ENDPOINTS_MAP } from "../../plan/endpoint.ts";
-import { HOST_LINK, isPodLink, MAIN_TABLE, ROUTE_PROTOCOL, VXLAN_LINK } from "../../plan/names.ts";
+import {
+  HOST_LINK,
+  isPodDevice,
+  isShaperLink,
+  isShaperPeer,
+  MAIN_TABLE,
+  ROUTE_PROTOCOL,
+  VXLAN_LINK,
+} from "../../plan/names.ts";
 import {
   type MapRowPrinter,
   printAddr,
   printAttachment,
   printLink,
   printMapRow,
+  printQdisc,
   printRoute,
   printSysctl,
 } from "../../plan/print.ts";
@@ -20,10 +29,11 @@ import {
   type ObservedAttachment,
   type ObservedLink,
   type ObservedRoute,
+  QDISC_ROWS,
   ROUTE_ROWS,
   SYSCTL_ROWS,
 } from "../../plan/row-kinds.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow, SysctlRow } from "../../plan/rows.ts";
+import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow, SysctlRow } from "../../plan/rows.ts";
 import { deleteEndpointKeys, putEndpointRows } from "../endpoint-map.ts";
 import type { LinksView } from "./links-view.ts";
 import type { Table } from "./table.ts";
@@ -33,14 +43,16 @@ function withPeer(link: Link, all: readonly Link[]): ObservedLink {
   return { ...link, peer: isHere ? all.find((l) => l.ifindex === link.peerIfindex) : undefined };
 }
 
-/** Devices of the node itself. The peer of the pair is no row of its own: it comes and goes with the pair. */
+/** Devices of the node itself, and those that limit pods. The peer of the pair is no row of its own: it comes and goes with the pair. */
 export function linkTable(kernel: Kernel, links: LinksView): Table<LinkRow, ObservedLink> {
   return {
     name: "links",
     kind: LINK_ROWS,
     observe() {
       const all = links.all();
-      return all.filter((l) => l.name === HOST_LINK || l.name === VXLAN_LINK).map((l) => withPeer(l, all));
+      return all
+        .filter((l) => l.name === HOST_LINK || l.name === VXLAN_LINK || isShaperLink(l.name))
+        .map((l) => withPeer(l, all));
     },
     put: (row) => kernel.putLink(row),
     remove: (row) => kernel.deleteLink(row.name),
@@ -76,6 +88,19 @@ export function routeTable(kernel: Kernel): Table<RouteRow, ObservedRoute> {
   };
 }
 
+/** Limits on the devices that exist for them; another's on another device is not looked at. */
+export function qdiscTable(kernel: Kernel): Table<QdiscRow, QdiscRow> {
+  return {
+    name: "qdiscs",
+    kind: QDISC_ROWS,
+    isCostly: true,
+    observe: () => kernel.qdiscs().filter((q) => isShaperLink(q.link) || isShaperPeer(q.link)),
+    put: (row) => kernel.putQdisc(row),
+    remove: (row) => kernel.deleteQdisc(row),
+    print: printQdisc,
+  };
+}
+
 /** Kernel settings: nobody owns them, so none is ever taken back. */
 export function sysctlTable(kernel: Kernel, desired: () => readonly SysctlRow[]): Table<SysctlRow, SysctlRow> {
   return {
@@ -103,7 +128,7 @@ export function attachTable(kernel: Kernel, links: LinksView): Table<AttachRow, 
     observe: () => kernel.attachments(),
     put: (row) => kernel.putAttachment(row),
     remove: (row) => kernel.deleteAttachment(row),
-    isKept: (row) => isPodLink(row.link),
+    isKept: (row) => isPodDevice(row.link),
     print: printAttachment,
   };
 }

@@ -20,6 +20,7 @@ import {
   endpointTable,
   linkTable,
   mapTable,
+  qdiscTable,
   routeTable,
   sysctlTable,
 } from "./kernel-tables.ts";
@@ -43,7 +44,15 @@ export interface RunInput {
 /** Anything that can be run as a stage's table. */
 type Runner = Pick<TableRunner<unknown, unknown>, "put" | "remove" | "status" | "nextMs" | "drifted">;
 
-const EMPTY: NodeTables = { links: [], addrs: [], routes: [], sysctls: [], attachments: [], maps: new Map() };
+const EMPTY: NodeTables = {
+  links: [],
+  addrs: [],
+  routes: [],
+  sysctls: [],
+  qdiscs: [],
+  attachments: [],
+  maps: new Map(),
+};
 
 /** See the file's comment. One for the life of an agent: it remembers failures between runs. */
 export class Reconciler {
@@ -73,6 +82,7 @@ export class Reconciler {
       ),
       new TableRunner(addrTable(kernel, view), () => this.#tables.addrs, events),
       new TableRunner(routeTable(kernel), () => this.#tables.routes, events),
+      new TableRunner(qdiscTable(kernel), () => this.#tables.qdiscs, events),
     ];
     this.#attachments = new TableRunner(attachTable(kernel, view), () => this.#tables.attachments, events);
   }

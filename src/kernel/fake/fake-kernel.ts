@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { familyBits } from "../../net/addr.ts";
 import type { Mac } from "../../net/mac.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow } from "../../plan/rows.ts";
+import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow } from "../../plan/rows.ts";
 import {
   type Kernel,
   KernelError,
@@ -130,6 +130,22 @@ export class FakeKernel implements Kernel {
     this.machine.maybeFail("deleteRoute");
     const device = deviceOf(this.#node, row.link);
     if (device !== undefined) removeRoute(device, row.dst.text);
+  }
+
+  qdiscs(): readonly QdiscRow[] {
+    this.machine.maybeFail("qdiscs");
+    return this.#node.devices.flatMap((d) => d.bucket ?? []);
+  }
+
+  putQdisc(row: QdiscRow): void {
+    this.machine.maybeFail("putQdisc");
+    this.#device(`limit "${row.link}" to ${row.rateBytes} bytes a second`, row.link).bucket = row;
+  }
+
+  deleteQdisc(row: Pick<QdiscRow, "link">): void {
+    this.machine.maybeFail("deleteQdisc");
+    const device = deviceOf(this.#node, row.link);
+    if (device !== undefined) device.bucket = undefined;
   }
 
   sysctl(name: string): string | undefined {

@@ -5,6 +5,7 @@
 
 import type { Mac } from "../../net/mac.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
+import type { QdiscRow } from "../../plan/rows.ts";
 import type { Route } from "../kernel.ts";
 import type { FakeMap } from "./map.ts";
 import type { FakeProgram } from "./object.ts";
@@ -20,6 +21,8 @@ export interface FakeDevice {
   isUp: boolean;
   isNoArp: boolean;
   peer: FakeDevice | undefined;
+  /** Limit of its egress. */
+  bucket: QdiscRow | undefined;
   readonly vxlanPort: number | undefined;
   readonly addrs: InterfaceAddr[];
   readonly routes: Route[];
@@ -95,6 +98,7 @@ export class FakeMachine {
       isUp: false,
       isNoArp: false,
       peer: undefined,
+      bucket: undefined,
       addrs: [],
       routes: [],
       neighbours: new Map(),

@@ -24,6 +24,7 @@ const KINDS: Readonly<Record<string, readonly [FakeMapSpec["type"], number]>> = 
   generation: ["array", 2],
   endpoints: ["hash", 4096],
   hosts: ["hash", 256],
+  shapers: ["hash", 8192],
   ipcache: ["lpm_trie", 131072],
   identities: ["lpm_trie", 524288],
   policy_classes: ["hash", 32768],
@@ -57,6 +58,6 @@ function specOf(name: BpfMapName): FakeMapSpec {
 
 /** Twill's data plane, as bpf/gen/twill.o has it; the behaviour suite holds one against the other. */
 export const TWILL_OBJECT: FakeObject = {
-  programs: ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire"],
+  programs: ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire", "shape"],
   maps: new Map((Object.keys(BPF_MAPS) as BpfMapName[]).map((name) => [name, specOf(name)])),
 };

@@ -2,7 +2,7 @@
 
 import { NETLINK_ROUTE } from "../../net/netlink/constants.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, RouteRow } from "../../plan/rows.ts";
+import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow } from "../../plan/rows.ts";
 import type { Kernel, Link, LoadOptions, MapInfo, MapPage, PodLink, PodLinkSpec, Ring, Route } from "../kernel.ts";
 import { type Addon, loadAddon } from "./addon.ts";
 import { type AttachBy, type Attachment, AttachmentStore } from "./attachment-store.ts";
@@ -23,6 +23,7 @@ import { NetlinkSocket } from "./netlink-socket.ts";
 import { inspectPodLink, settlePodLink } from "./pod-inspect.ts";
 import { createPodLink, openPodLink, setLoopbackUp } from "./pod-link.ts";
 import { ProgramStore } from "./program-store.ts";
+import { deleteQdisc, listQdiscs, putQdisc } from "./qdisc-store.ts";
 import { openRing } from "./ring.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
@@ -108,6 +109,18 @@ class LinuxKernel implements Kernel {
 
   deleteRoute(row: Pick<RouteRow, "link" | "dst">): void {
     deleteRoute(this.#socket, row);
+  }
+
+  qdiscs(): readonly QdiscRow[] {
+    return listQdiscs(this.#socket);
+  }
+
+  putQdisc(row: QdiscRow): void {
+    putQdisc(this.#socket, row);
+  }
+
+  deleteQdisc(row: Pick<QdiscRow, "link">): void {
+    deleteQdisc(this.#socket, row.link);
   }
 
   sysctl(name: string): string | undefined {

@@ -5,7 +5,8 @@ import { it } from "node:test";
 import { addr } from "../../net/addr.ts";
 import { mac } from "../../net/mac.ts";
 import { prefix } from "../../net/prefix.ts";
-import type { VethPairRow, VxlanRow } from "../../plan/rows.ts";
+import { QDISC_ROWS } from "../../plan/row-kinds.ts";
+import type { QdiscRow, VethPairRow, VxlanRow } from "../../plan/rows.ts";
 import type { Kernel, Link } from "../kernel.ts";
 import type { KernelBench } from "./bench.ts";
 
@@ -123,6 +124,35 @@ export function deviceTests(open: () => KernelBench): void {
     assert.deepEqual(own(kernel), []);
     kernel.deleteRoute({ link: "nope", dst: route4.dst });
     assert.throws(() => kernel.putRoute({ ...route4, link: "nope" }), { code: "ENODEV" });
+  });
+
+  it("puts, changes, shows and deletes limits of devices", () => {
+    using bench = open();
+    const { kernel } = bench;
+    const row = { link: "twill0", rateBytes: 1_250_000, burstBytes: 131_072, limitBytes: 162_322 };
+    const wide = { ...row, link: "twill1", rateBytes: 8_000_000_000 };
+    assert.throws(() => kernel.putQdisc(row), { name: "KernelError", code: "ENODEV" });
+    kernel.deleteQdisc(row);
+    kernel.putLink(PAIR);
+    const shown = () => [...kernel.qdiscs()].sort((a, b) => (a.link < b.link ? -1 : 1));
+    const isShown = (...wanted: QdiscRow[]) => {
+      const now = shown();
+      assert.ok(
+        now.length === wanted.length && wanted.every((want, i) => QDISC_ROWS.matches(want, now[i]!)),
+        `${JSON.stringify(now)} is not ${JSON.stringify(wanted)}`,
+      );
+    };
+    isShown();
+    for (const put of [row, wide, row]) kernel.putQdisc(put);
+    isShown(row, wide);
+    const changed = { ...row, rateBytes: 2_500_000, burstBytes: 1_000_000, limitBytes: 1_000_000 };
+    kernel.putQdisc(changed);
+    isShown(changed, wide);
+    kernel.deleteQdisc(row);
+    kernel.deleteQdisc(row);
+    isShown(wide);
+    kernel.deleteLink("twill0");
+    isShown();
   });
 
   it("reads and writes settings, and says which there are none of", () => {

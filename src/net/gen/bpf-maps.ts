@@ -6,6 +6,7 @@ import { bytesAt, exactly, uint, uint64, viewOf } from "../codec.ts";
 export const BPF_MAPS = {
   nat: { keyBytes: 40, valueBytes: 24 },
   endpoints: { keyBytes: 16, valueBytes: 32 },
+  shapers: { keyBytes: 8, valueBytes: 8 },
   config: { keyBytes: 4, valueBytes: 112 },
   hosts: { keyBytes: 8, valueBytes: 8 },
   generation: { keyBytes: 4, valueBytes: 8 },
@@ -522,6 +523,65 @@ export function decodeEndpointAt(view: DataView, offset: number): Endpoint {
 /** @throws RangeError for any other length */
 export function decodeEndpoint(b: Uint8Array): Endpoint {
   return decodeEndpointAt(viewOf(b, ENDPOINT_BYTES, "endpoint"), 0);
+}
+
+/** `struct shaper_key`. */
+export interface ShaperKey {
+  readonly ifindex: number;
+}
+
+/** Size of `struct shaper_key`. */
+export const SHAPER_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeShaperKey(v: ShaperKey): Uint8Array {
+  const out = new Uint8Array(SHAPER_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.ifindex, 4, "shaper_key.ifindex"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeShaperKeyAt(view: DataView, offset: number): ShaperKey {
+  return {
+    ifindex: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeShaperKey(b: Uint8Array): ShaperKey {
+  return decodeShaperKeyAt(viewOf(b, SHAPER_KEY_BYTES, "shaper_key"), 0);
+}
+
+/** `struct shaper`. */
+export interface Shaper {
+  readonly ifindex: number;
+  readonly isPod: number;
+}
+
+/** Size of `struct shaper`. */
+export const SHAPER_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeShaper(v: Shaper): Uint8Array {
+  const out = new Uint8Array(SHAPER_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.ifindex, 4, "shaper.ifindex"), true);
+  view.setUint32(4, uint(v.isPod, 4, "shaper.is_pod"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeShaperAt(view: DataView, offset: number): Shaper {
+  return {
+    ifindex: view.getUint32(offset, true),
+    isPod: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeShaper(b: Uint8Array): Shaper {
+  return decodeShaperAt(viewOf(b, SHAPER_BYTES, "shaper"), 0);
 }
 
 /** `struct config`. */

@@ -120,6 +120,16 @@ export const TCA = { KIND: 1, OPTIONS: 2 } as const;
 /** Inside a bpf filter's options. */
 export const TCA_BPF = { FD: 6, NAME: 7, FLAGS: 8, ID: 11 } as const;
 export const TCA_BPF_FLAG_ACT_DIRECT = 1;
+/** Inside a tbf's options (pkt_sched.h). RATE64 is bytes per second, BURST bytes. */
+export const TCA_TBF = { PARMS: 1, RATE64: 4, BURST: 6 } as const;
+/** Link layer of a rate that needs no table of transmission times. */
+export const TC_LINKLAYER_ETHERNET = 1;
 /** Handles of clsact and its two hooks. */
-export const TC_H = { CLSACT: 0xfffffff1, CLSACT_HANDLE: 0xffff0000, INGRESS: 0xfffffff2, EGRESS: 0xfffffff3 } as const;
+export const TC_H = {
+  ROOT: 0xffffffff,
+  CLSACT: 0xfffffff1,
+  CLSACT_HANDLE: 0xffff0000,
+  INGRESS: 0xfffffff2,
+  EGRESS: 0xfffffff3,
+} as const;
 export const ETH_P_ALL = 0x0003;
