@@ -90,7 +90,6 @@ test("after every single write each flow has the answer from before the change o
     const machine = { compiler: createCompiler(), partition: createPartition() };
     const { tables, write } = kernel();
     const ipcache: Ipcache = new Map();
-    let from = EMPTY_TABLES;
     let some: typeof policies = [];
     let now = cluster;
     for (let turn = 0; turn < 6; turn++) {
@@ -119,8 +118,8 @@ test("after every single write each flow has the answer from before the change o
         }
         writes++;
       };
-      for (const to of stepsOfNode(now, "node-1", { ...machine, policies: some })) {
-        const { before, after } = changeTables(from, to);
+      for (const { tables: to, change } of stepsOfNode(now, "node-1", { ...machine, policies: some })) {
+        const { before, after } = change;
         for (const w of before) {
           write(w);
           check(JSON.stringify(w));
@@ -139,7 +138,6 @@ test("after every single write each flow has the answer from before the change o
             new Map<unknown, unknown>(to[name]),
             `${name} of seed ${seed}`,
           );
-        from = to;
       }
       const found = cells(tables, ipcache, keys, addrs);
       for (const [cell, verdict] of end) assert.equal(rulesAt(found.get(cell)), rulesAt(verdict), cell);

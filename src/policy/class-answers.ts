@@ -6,44 +6,59 @@
 import type { Family } from "../net/addr.ts";
 import { infoKey, namesOfClass, type PolicyClass, policyTag, stepInfo } from "./classes.ts";
 import type { Identity } from "./identity.ts";
-import type { Numbers } from "./numbers.ts";
 import type { Step } from "./order.ts";
 import type { NamedPort, Rule } from "./rule.ts";
-import { buildSet, verdictText } from "./set.ts";
-import { CLOSED, type ClassRow, defaultSet, type RuleInfo, type SetRow } from "./table.ts";
-
-/** A set, and the rules that its verdicts name. */
-export interface BuiltSet {
-  readonly number: number;
-  readonly rows: readonly SetRow[];
-  readonly rules: ReadonlyMap<number, RuleInfo>;
-}
+import { buildSet } from "./set.ts";
+import type { SharedRules } from "./shared-rules.ts";
+import type { BuiltSet, SharedSets } from "./shared-sets.ts";
+import { CLOSED, type ClassRow, defaultSet, type RuleInfo } from "./table.ts";
 
 /** What a class needs of the tables, before it is known whether they have room. The same object as long as it is the same. */
 export interface FoundAnswers {
+  /** It needs more rows than a class may have: nothing of it is here. */
+  readonly isOver: boolean;
   readonly row: ClassRow;
   readonly peers: ReadonlyMap<number, number>;
   /** The sets that are in use. */
   readonly sets: ReadonlyMap<number, BuiltSet>;
-  readonly rules: ReadonlyMap<number, RuleInfo>;
-  /** Rows of all its sets. */
-  readonly rows: number;
 }
 
-/** Where numbers come from, and how much a class may need. */
+const OVER: FoundAnswers = {
+  isOver: true,
+  row: { set4: CLOSED, set6: CLOSED },
+  peers: new Map(),
+  sets: new Map(),
+};
+
+/** Everybody who may be a peer. */
+export interface Everybody {
+  readonly identities: Iterable<Identity>;
+  /** Identities of each family. */
+  readonly totals: Readonly<Record<Family, number>>;
+  /** Another number whenever identities have come or gone. */
+  readonly revision: number;
+}
+
+/** What classes share, and how much one may need. */
 export interface AnswerParts {
-  readonly sets: Numbers;
-  readonly rules: Numbers;
-  /** Sets that some class has, by the steps that they follow from. */
-  readonly built: Map<string, BuiltSet>;
+  readonly sets: SharedSets;
+  readonly rules: SharedRules;
   readonly maxRows: number;
+}
+
+/** A set of the class. */
+interface OwnSet {
+  readonly built: BuiltSet;
+  /** Keys of what it answers to. */
+  readonly keys: string[];
+  /** Identities that have it, and one for each family whose rest has it. */
+  users: number;
 }
 
 const FAMILIES = [4, 6] as const;
 const NO_NAMES: readonly NamedPort[] = [];
-const rowText = (r: SetRow) => `${r.prefixLength} ${r.protocol} ${r.port} ${verdictText(r.verdict)}`;
 
-/** See the file's comment. */
+/** See the file's comment. Holds its sets and rules until it ends. */
 export class ClassAnswers {
   readonly of: PolicyClass;
   readonly #parts: AnswerParts;
@@ -51,11 +66,14 @@ export class ClassAnswers {
   readonly #always: readonly number[] = [];
   /** Names of ports that mean the peer's. */
   readonly #asked: ReadonlySet<string>;
+  /** Of its steps, as far as they were asked for. */
+  readonly #texts: string[] = [];
   readonly #bySteps = new Map<string, number>();
-  readonly #sets = new Map<number, BuiltSet>();
-  readonly #rules = new Map<number, RuleInfo>();
-  /** They, as they were shown last: others must not see them grow. */
-  #shownRules: ReadonlyMap<number, RuleInfo> = new Map();
+  readonly #sets = new Map<number, OwnSet>();
+  /** Sets without users: they may get some before the next look. */
+  readonly #idle = new Set<number>();
+  /** Rules that its answers name, or have named: a rule keeps its number, and its counters, while nobody is met by it. */
+  readonly #rules = new Set<number>();
   /** Sets of the identities that have not the answer of the rest. */
   readonly #own = new Map<Identity, number>();
   /** How many of them have which set. */
@@ -64,9 +82,11 @@ export class ClassAnswers {
   readonly #lastDefault: Record<Family, number | undefined> = { 4: undefined, 6: undefined };
   readonly #rest: Record<Family, number | undefined> = { 4: undefined, 6: undefined };
   #found: FoundAnswers | undefined;
-  /** The identities that it was found for. */
-  #foundFor: Iterable<Identity> | undefined;
+  /** Whom it was found for, by their revision. */
+  #foundAt: number | undefined;
+  /** Of the sets that have users: at the end of a change it does not depend on what was before. */
   #rows = 0;
+  #isOver = false;
 
   constructor(of: PolicyClass, parts: AnswerParts) {
     this.of = of;
@@ -80,62 +100,87 @@ export class ClassAnswers {
     return this.#asked.size > 0;
   }
 
-  /** Its rules need more rows than a class may have; answers are not complete. */
+  /** Its rules need more rows than a class may have: it has no answers. */
   get isOver(): boolean {
-    return this.#rows > this.#parts.maxRows;
+    return this.#isOver;
   }
 
-  /** Rules at these places, among those with a peer of their own, mean the identity. */
+  /** Rules at these places, among those with a peer of their own, mean the identity. Those that are gone are forgotten before. */
   answer(identity: Identity, places: readonly number[]): void {
-    if (this.isOver) return;
+    if (this.#isOver) return;
+    const { family } = identity;
     const names = this.#namesOf(identity);
     if (places.length === 0 && names.length === 0) return;
-    const set = this.#setFor(places, identity.family, names);
-    if (set === this.#restOf(identity.family)) return;
+    const set = this.#setFor(places, family, names);
+    if (set === this.#restOf(family)) return;
     this.#own.set(identity, set);
-    this.#total[identity.family]++;
-    this.#count(identity.family, set, 1);
+    this.#total[family]++;
+    this.#counts[family].set(set, (this.#counts[family].get(set) ?? 0) + 1);
+    this.#use(set);
     this.#found = undefined;
+    if (this.#rows > this.#parts.maxRows) this.#giveUp();
   }
 
-  /** The identity is gone. @returns whether it had an answer that the rest has not */
-  forget(identity: Identity): boolean {
+  /** The identity is gone. */
+  forget(identity: Identity): void {
     const set = this.#own.get(identity);
-    if (set === undefined) return false;
+    if (set === undefined) return;
+    const { family } = identity;
     this.#own.delete(identity);
-    this.#total[identity.family]--;
-    this.#count(identity.family, set, -1);
+    this.#total[family]--;
+    const count = (this.#counts[family].get(set) ?? 0) - 1;
+    if (count > 0) this.#counts[family].set(set, count);
+    else this.#counts[family].delete(set);
+    this.#leave(set);
     this.#found = undefined;
-    return true;
   }
 
   /** Everything is to be answered anew. */
   clear(): void {
-    for (const map of [this.#own, this.#counts[4], this.#counts[6], this.#sets, this.#bySteps]) map.clear();
+    for (const set of this.#sets.keys()) this.#parts.sets.release(set);
+    for (const map of [this.#own, this.#counts[4], this.#counts[6], this.#sets, this.#bySteps, this.#idle]) map.clear();
     this.#found = undefined;
     this.#rows = 0;
+    this.#isOver = false;
     for (const family of FAMILIES) {
       this.#rest[family] = undefined;
+      this.#lastDefault[family] = undefined;
       this.#total[family] = 0;
     }
   }
 
-  /**
-   * The answers to all identities.
-   * @param totals identities of each family
-   */
-  found(identities: Iterable<Identity>, totals: Readonly<Record<Family, number>>): FoundAnswers {
+  /** Nobody is of this class any more. */
+  end(): void {
+    this.clear();
+    for (const rule of this.#rules) this.#parts.rules.release(rule);
+    this.#rules.clear();
+  }
+
+  /** The answers to all identities. */
+  found(everybody: Everybody): FoundAnswers {
+    const { totals, revision } = everybody;
     // Nothing of its own has changed, and no identity has come or gone.
-    if (this.#found !== undefined && identities === this.#foundFor) return this.#found;
+    if (this.#found !== undefined && revision === this.#foundAt) return this.#found;
+    this.#foundAt = revision;
+    if (!this.#isOver) for (const family of FAMILIES) this.#restOf(family);
+    if (this.#rows > this.#parts.maxRows) this.#giveUp();
+    if (this.#isOver) {
+      this.#found = OVER;
+      return OVER;
+    }
     const row = { set4: this.#default(4, totals[4]), set6: this.#default(6, totals[6]) };
     const isRest = FAMILIES.every((f) => defaultSet(row, f) === this.#restOf(f));
     const old = this.#found;
     const isSameRow = old?.row.set4 === row.set4 && old.row.set6 === row.set6;
     // Where the default is another than the rest's answer, all of the rest have rows of their own.
-    if (old !== undefined && isSameRow && isRest) {
-      this.#foundFor = identities;
-      return old;
-    }
+    if (old !== undefined && isSameRow && isRest) return old;
+    this.#drop();
+    this.#found = { isOver: false, row, peers: this.#peers(row, isRest, everybody), sets: this.#usedSets(totals) };
+    return this.#found;
+  }
+
+  /** The identities that have not the default. */
+  #peers(row: ClassRow, isRest: boolean, { identities }: Everybody): Map<number, number> {
     const peers = new Map<number, number>();
     if (isRest) for (const [{ number }, set] of this.#own) peers.set(number, set);
     else
@@ -143,12 +188,13 @@ export class ClassAnswers {
         const set = this.#own.get(identity) ?? this.#restOf(identity.family);
         if (set !== defaultSet(row, identity.family)) peers.set(identity.number, set);
       }
-    const sets = this.#usedSets(row, totals);
-    const rows = [...sets.values()].reduce((sum, set) => sum + set.rows.length, 0);
-    this.#foundFor = identities;
-    if (this.#shownRules.size !== this.#rules.size) this.#shownRules = new Map(this.#rules);
-    this.#found = { row, peers, sets, rules: this.#shownRules, rows };
-    return this.#found;
+    return peers;
+  }
+
+  /** What has no room keeps no room. */
+  #giveUp(): void {
+    this.clear();
+    this.#isOver = true;
   }
 
   #namesOf(identity: Identity): readonly NamedPort[] {
@@ -157,15 +203,37 @@ export class ClassAnswers {
 
   /** The answer to identities that no peer means and that declare no port that is asked for. */
   #restOf(family: Family): number {
-    this.#rest[family] ??= this.#setFor([], family, NO_NAMES);
-    return this.#rest[family];
+    let rest = this.#rest[family];
+    if (rest === undefined) {
+      rest = this.#setFor([], family, NO_NAMES);
+      this.#rest[family] = rest;
+      this.#use(rest);
+    }
+    return rest;
   }
 
-  #count(family: Family, set: number, by: 1 | -1): void {
-    const counts = this.#counts[family];
-    const count = (counts.get(set) ?? 0) + by;
-    if (count > 0) counts.set(set, count);
-    else counts.delete(set);
+  #use(set: number): void {
+    const own = this.#sets.get(set);
+    if (own === undefined || own.users++ > 0) return;
+    this.#idle.delete(set);
+    this.#rows += own.built.rows.length;
+  }
+
+  #leave(set: number): void {
+    const own = this.#sets.get(set);
+    if (own === undefined || --own.users > 0) return;
+    this.#idle.add(set);
+    this.#rows -= own.built.rows.length;
+  }
+
+  /** Lets go of the sets that nobody uses. */
+  #drop(): void {
+    for (const set of this.#idle) {
+      for (const key of this.#sets.get(set)?.keys ?? []) this.#bySteps.delete(key);
+      this.#sets.delete(set);
+      this.#parts.sets.release(set);
+    }
+    this.#idle.clear();
   }
 
   /** The set that most identities of a family have; of equals the one that is the default already. */
@@ -182,21 +250,18 @@ export class ClassAnswers {
     return best;
   }
 
-  /** The sets that are in use; others are forgotten, except for the rest's. */
-  #usedSets(row: ClassRow, totals: Readonly<Record<Family, number>>): Map<number, BuiltSet> {
-    const used = new Set([row.set4, row.set6]);
+  /** The sets that some identity has. */
+  #usedSets(totals: Readonly<Record<Family, number>>): Map<number, BuiltSet> {
+    const used = new Map<number, BuiltSet>();
+    const add = (set: number) => {
+      const own = this.#sets.get(set);
+      if (own !== undefined) used.set(set, own.built);
+    };
     for (const family of FAMILIES) {
-      for (const set of this.#counts[family].keys()) used.add(set);
-      if (totals[family] > this.#total[family]) used.add(this.#restOf(family));
+      for (const set of this.#counts[family].keys()) add(set);
+      if (totals[family] > this.#total[family]) add(this.#restOf(family));
     }
-    const rest = new Set(FAMILIES.map((family) => this.#restOf(family)));
-    for (const [key, set] of this.#bySteps) if (!used.has(set) && !rest.has(set)) this.#bySteps.delete(key);
-    for (const [set, { rows }] of this.#sets) {
-      if (used.has(set) || rest.has(set)) continue;
-      this.#sets.delete(set);
-      this.#rows -= rows.length;
-    }
-    return new Map([...this.#sets].filter(([set]) => used.has(set)));
+    return used;
   }
 
   #setFor(places: readonly number[], family: Family, ofPeer: readonly NamedPort[]): number {
@@ -207,35 +272,54 @@ export class ClassAnswers {
     const key = `${family} ${all.join(",")} ${namesText}`;
     const known = this.#bySteps.get(key);
     if (known !== undefined) return known;
-    const steps = all.flatMap((i) => this.of.steps[i] ?? []);
-    const built = this.#build(steps, family, names, namesText);
+    const built = this.#build(all, family, names, namesText);
     this.#bySteps.set(key, built.number);
-    if (!this.#sets.has(built.number)) this.#rows += built.rows.length;
-    this.#sets.set(built.number, built);
-    for (const [rule, info] of built.rules) this.#rules.set(rule, info);
+    const own = this.#sets.get(built.number);
+    if (own !== undefined) own.keys.push(key);
+    else {
+      this.#parts.sets.hold(built.number);
+      this.#sets.set(built.number, { built, keys: [key], users: 0 });
+      this.#idle.add(built.number);
+    }
+    for (const [rule, info] of built.rules) {
+      if (this.#rules.has(rule)) continue;
+      this.#rules.add(rule);
+      this.#parts.rules.hold(rule, info);
+    }
     return built.number;
   }
 
-  /** The set of those steps, which another class may have already. */
-  #build(steps: readonly Step[], family: Family, names: readonly NamedPort[], namesText: string): BuiltSet {
+  /** The set of the steps at those places, which another class may have already. */
+  #build(places: readonly number[], family: Family, names: readonly NamedPort[], namesText: string): BuiltSet {
     const { direction } = this.of;
-    const stepTexts = steps.map(
-      (s) => `${s.tier}:${s.kind === "rule" ? `${policyTag(s.policy)}.${ruleTag(s.rule)}` : endText(s, direction)}`,
-    );
-    const key = `${direction} ${family} ${stepTexts.join(",")} ${namesText}`;
-    const known = this.#parts.built.get(key);
-    if (known !== undefined) return known;
-    const rules = new Map<number, RuleInfo>();
-    const numberOf = (step: Step) => {
-      const info = stepInfo(step, direction);
-      const number = this.#parts.rules.numberOf(infoKey(info));
-      rules.set(number, info);
-      return number;
-    };
-    const rows = buildSet({ steps, family, names, numberOf });
-    const built = { number: this.#parts.sets.numberOf(rows.map(rowText).join("\n")), rows, rules };
-    this.#parts.built.set(key, built);
-    return built;
+    const stepTexts = places.map((place) => this.#stepText(place));
+    return this.#parts.sets.find(`${direction} ${family} ${stepTexts.join(",")} ${namesText}`, () => {
+      const rules = new Map<number, RuleInfo>();
+      const numberOf = (step: Step) => {
+        const info = stepInfo(step, direction);
+        const number = this.#parts.rules.numberOf(info);
+        rules.set(number, info);
+        return number;
+      };
+      const steps = places.flatMap((place) => this.of.steps[place] ?? []);
+      return { rows: buildSet({ steps, family, names, numberOf }), rules };
+    });
+  }
+
+  /** Equal texts, equal steps, in whatever class. */
+  #stepText(place: number): string {
+    let text = this.#texts[place];
+    if (text === undefined) {
+      const step = this.of.steps[place] as Step;
+      const { direction } = this.of;
+      const what =
+        step.kind === "rule"
+          ? `${policyTag(step.policy)}.${ruleTag(step.rule)}`
+          : JSON.stringify([step.of.end, step.isStaged, infoKey(stepInfo(step, direction))]);
+      text = `${step.tier}:${what}`;
+      this.#texts[place] = text;
+    }
+    return text;
   }
 }
 
@@ -247,8 +331,4 @@ function ruleTag(rule: Rule): number {
   const tag = ruleTags.get(rule) ?? nextTag++;
   ruleTags.set(rule, tag);
   return tag;
-}
-
-function endText(step: Step & { kind: "end" }, direction: PolicyClass["direction"]): string {
-  return JSON.stringify([step.of.end, step.isStaged, infoKey(stepInfo(step, direction))]);
 }

@@ -2,11 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addr } from "../net/addr.ts";
 import { prefix } from "../net/prefix.ts";
-import { type CompileLimits, createCompiler } from "./compile.ts";
+import { createCompiler } from "./compile.ts";
 import { worldFacts } from "./facts.ts";
 import { createPartition } from "./identity.ts";
 import { lookup } from "./lookup.ts";
 import { orderPolicies } from "./order.ts";
+import type { CompileLimits } from "./room.ts";
 import type { Action, AddressFacts, Mode, PeerExpr, Policy, Rule, Tier, TrafficMatch } from "./rule.ts";
 import type { PolicyTables, Verdict } from "./table.ts";
 

@@ -19,6 +19,7 @@ import { type Place, type PlaceChange, Places } from "./places.ts";
 import {
   type Facts,
   type Holder,
+  type IdentityNews,
   IdentityTable,
   type Move,
   type Profile,
@@ -75,6 +76,8 @@ export interface Partition {
   identities(): Iterable<Identity>;
   /** Another number whenever identities have come or gone. */
   revision(): number;
+  /** What came and went since that revision; undefined: that is too long ago to be known. */
+  newsSince(revision: number): IdentityNews | undefined;
   /** Of each known address, each prefix in use, `0.0.0.0/0` and `::/0`. */
   rows(): Generator<IdentityRow>;
   /** What is different in the rows since this was asked last; at first all of them. */
@@ -260,6 +263,11 @@ class AddressPartition implements Partition {
   revision(): number {
     this.#settle(false);
     return this.#identities.revision;
+  }
+
+  newsSince(revision: number): IdentityNews | undefined {
+    this.#settle(false);
+    return this.#identities.newsSince(revision);
   }
 
   *rows(): Generator<IdentityRow> {

@@ -6,6 +6,7 @@
 import { assertNever } from "../base/assert-never.ts";
 import type { Identity } from "./identity.ts";
 import { peerText } from "./peer.ts";
+import type { IdentityNews } from "./profiles.ts";
 import type { Atom, PeerExpr } from "./rule.ts";
 
 /** The number of an atom in use, as `Identity.satisfied` has it. */
@@ -23,14 +24,6 @@ interface Peer<User> {
   /** Who asks, and the places at which. */
   readonly users: Map<User, number[]>;
 }
-
-/** What came and what went. */
-export interface IdentityNews {
-  readonly added: readonly Identity[];
-  readonly removed: readonly Identity[];
-}
-
-const NO_NEWS: IdentityNews = { added: [], removed: [] };
 
 /** As many new peers are asked of each identity; with more, identities are asked about them. */
 const FEW = 16;
@@ -83,7 +76,6 @@ export class PeerIndex<User> {
   /** Those that no identity has been asked about. */
   readonly #fresh = new Set<Peer<User>>();
   readonly #known = new Map<Identity, Set<Peer<User>>>();
-  #revision: number | undefined;
 
   /** Somebody asks at a place for a peer. Its atoms are in use. */
   add(expr: PeerExpr, user: User, place: number, numbers: AtomNumbers): void {
@@ -117,25 +109,22 @@ export class PeerIndex<User> {
     for (const identity of peer.identities) this.#known.get(identity)?.delete(peer);
   }
 
-  /** These are the identities now. @param revision as it was the last time: they are the same */
-  update(identities: Iterable<Identity>, revision: number): IdentityNews {
-    if (revision === this.#revision) {
-      this.#askFresh();
-      return NO_NEWS;
+  /**
+   * Follows identities, and asks peers that are new.
+   * @returns users whose peers meant an identity that is gone
+   */
+  update({ added, removed }: IdentityNews): Set<User> {
+    const losers = new Set<User>();
+    for (const identity of removed) {
+      for (const { users } of this.#known.get(identity) ?? []) for (const user of users.keys()) losers.add(user);
+      this.#forget(identity);
     }
-    this.#revision = revision;
-    const added: Identity[] = [];
-    const now = new Set(identities);
-    const removed = [...this.#known.keys()].filter((identity) => !now.has(identity));
-    for (const identity of removed) this.#forget(identity);
     this.#askFresh();
-    for (const identity of now) {
-      if (this.#known.has(identity)) continue;
-      added.push(identity);
+    for (const identity of added) {
       this.#known.set(identity, new Set());
       for (const peer of this.#candidates(identity)) this.#ask(peer, identity);
     }
-    return { added, removed };
+    return losers;
   }
 
   /** Places of each user whose peers mean the identity, in no order. */

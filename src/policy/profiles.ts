@@ -82,8 +82,19 @@ export interface Move {
   readonly traits: Traits;
 }
 
+/** What came and what went. */
+export interface IdentityNews {
+  readonly added: ReadonlySet<Identity>;
+  readonly removed: ReadonlySet<Identity>;
+}
+
+/** Comings and goings that are remembered: of more, all identities are compared anew. */
+const REMEMBERED = 8192;
+
 /** Identities by their key. */
 export class IdentityTable {
+  /** Who came or went, one for each revision, the latest last. */
+  #journal: { readonly identity: SharedIdentity; readonly isNew: boolean }[] = [];
   readonly #byKey = new Map<string, SharedIdentity>();
   /** Those that lost a profile: they may have none. */
   readonly #left = new Set<SharedIdentity>();
@@ -100,6 +111,24 @@ export class IdentityTable {
 
   values(): Iterable<SharedIdentity> {
     return this.#byKey.values();
+  }
+
+  /** What is different since that revision; undefined: that is too long ago to be known. */
+  newsSince(revision: number): IdentityNews | undefined {
+    const first = this.#journal.length - (this.revision - revision);
+    if (first < 0) return undefined;
+    const [added, removed] = [new Set<Identity>(), new Set<Identity>()];
+    for (const { identity, isNew } of this.#journal.slice(first)) {
+      if (isNew) added.add(identity);
+      else if (!added.delete(identity)) removed.add(identity);
+    }
+    return { added, removed };
+  }
+
+  #note(identity: SharedIdentity, isNew: boolean): void {
+    this.revision++;
+    this.#journal.push({ identity, isNew });
+    if (this.#journal.length > 2 * REMEMBERED) this.#journal = this.#journal.slice(-REMEMBERED);
   }
 
   /** Whether an identity may have lost its last profile since the last move. */
@@ -130,7 +159,7 @@ export class IdentityTable {
       if (next === undefined) {
         next = this.#make(traits);
         this.#byKey.set(traits.key, next);
-        this.revision++;
+        this.#note(next, true);
       }
       next.profiles.add(profile);
       profile.identity = next;
@@ -138,7 +167,7 @@ export class IdentityTable {
     }
     for (const identity of this.#left) {
       if (identity.profiles.size > 0) continue;
-      this.revision++;
+      this.#note(identity, false);
       if (this.#byKey.get(identity.key) === identity) this.#byKey.delete(identity.key);
     }
     this.#left.clear();

@@ -12,11 +12,12 @@ const rule = (path: string): RuleInfo => ({
   isolatedBy: [],
 });
 const rules = (...numbers: number[]) => new Map(numbers.map((n) => [n, rule(`r${n}`)]));
+const none = rules();
 
 test("a rule that went is still known, and said to have gone", () => {
   const book = new RuleBook();
-  book.take(rules(1, 2));
-  book.take(rules(2, 3));
+  book.take(rules(1, 2), none);
+  book.take(rules(2, 3), rules(1));
   assert.deepEqual(book.find(1), { info: rule("r1"), isCurrent: false });
   assert.deepEqual(book.find(2), { info: rule("r2"), isCurrent: true });
   assert.equal(book.find(4), undefined);
@@ -24,10 +25,10 @@ test("a rule that went is still known, and said to have gone", () => {
 
 test("only so many are remembered, those that went last, and the others are counted", () => {
   const book = new RuleBook(2);
-  book.take(rules(1));
-  book.take(rules(2));
-  book.take(rules(3, 4));
-  book.take(rules(3));
+  book.take(rules(1), none);
+  book.take(rules(2), rules(1));
+  book.take(rules(3, 4), rules(2));
+  book.take(rules(3), rules(4));
   assert.deepEqual(
     [1, 2, 3, 4].map((n) => book.find(n)?.isCurrent),
     [undefined, false, true, false],
@@ -37,8 +38,8 @@ test("only so many are remembered, those that went last, and the others are coun
 
 test("a rule that comes back under its number is in force", () => {
   const book = new RuleBook();
-  book.take(rules(1));
-  book.take(rules());
-  book.take(rules(1));
+  book.take(rules(1), none);
+  book.take(none, rules(1));
+  book.take(rules(1), none);
   assert.equal(book.find(1)?.isCurrent, true);
 });

@@ -1,5 +1,6 @@
 /** What rule numbers stand for, also those of rules that went not long ago: what a program told of them comes after them. */
 
+import type { NumberedRule } from "./shared-rules.ts";
 import type { RuleInfo } from "./table.ts";
 
 /** How many rules that went are remembered. */
@@ -24,11 +25,13 @@ export class RuleBook {
     this.#capacity = capacity;
   }
 
-  /** The rules in force now; those of before that are not among them are remembered, and the oldest of them forgotten. */
-  take(rules: ReadonlyMap<number, RuleInfo>): void {
-    if (rules === this.#current) return;
-    for (const [number, info] of this.#current) if (!rules.has(number)) this.#gone.set(number, info);
+  /**
+   * @param rules those in force, now and whenever somebody asks
+   * @param gone those that are not among them any more: they are remembered, and the oldest of them forgotten
+   */
+  take(rules: ReadonlyMap<number, RuleInfo>, gone: Iterable<NumberedRule>): void {
     this.#current = rules;
+    for (const [number, info] of gone) this.#gone.set(number, info);
     for (const number of this.#gone.keys()) {
       if (this.#gone.size <= this.#capacity) return;
       this.#gone.delete(number);

@@ -7,9 +7,9 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
 import { type Addr, addr } from "../../net/addr.ts";
 import { CLOSED_CLASSES, endpointMapRows } from "../../plan/endpoint.ts";
-import { changeTables, EMPTY_TABLES } from "../../policy/change.ts";
+import { EMPTY_TABLES } from "../../policy/change.ts";
 import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
-import { type CompileLimits, type Compiler, createCompiler } from "../../policy/compile.ts";
+import { type Compiler, createCompiler } from "../../policy/compile.ts";
 import { FactTable } from "../../policy/fact-table.ts";
 import { worldFacts } from "../../policy/facts.ts";
 import type { Failsafes } from "../../policy/failsafe.ts";
@@ -24,6 +24,7 @@ import { type HostDevice, isHostKey } from "../../policy/host-parts.ts";
 import { createPartition } from "../../policy/identity.ts";
 import type { OrderedTier } from "../../policy/order.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
+import type { CompileLimits } from "../../policy/room.ts";
 import type { Policy } from "../../policy/rule.ts";
 import { type FoundRule, RuleBook } from "../../policy/rule-book.ts";
 import type { ServiceTable } from "../../policy/service-index.ts";
@@ -54,7 +55,7 @@ export interface PolicyOptions {
 /** An endpoint of which nothing is known, so that there are classes for it before it comes. */
 const UNKNOWN: PolicyEndpoint = { key: "unknown", of: "pods", facts: worldFacts(addr("0.0.0.0")) };
 
-/** What the engine can tell. */
+/** What the engine can tell. The tables change with the next update. */
 export interface PolicyState {
   readonly tables: PolicyTables;
   readonly limits: CompileLimits;
@@ -259,11 +260,11 @@ export class PolicyEngine implements NameSource {
     // Whatever is not finished below is in doubt.
     this.#isDoubtful = true;
     try {
-      for (const tables of this.#compiler.steps(this.#ordered, judged, this.#partition)) {
-        const { before, after } = changeTables(this.#tables, tables);
+      for (const { tables, change, goneRules } of this.#compiler.steps(this.#ordered, judged, this.#partition)) {
+        const { before, after } = change;
         const { put, removed } = this.#partition.changes();
         this.#tables = tables;
-        this.#book.take(tables.rules);
+        this.#book.take(tables.rules, goneRules);
         writes += before.length + put.length + removed.length + after.length;
         this.#maps.write(before, (w) => this.#putClasses(w.key, w.classes));
         this.#maps.writeIdentities(put, removed);

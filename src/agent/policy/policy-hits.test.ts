@@ -50,6 +50,7 @@ test("totals by kind, direction and action; ends of tiers count for who isolates
   );
   book.take(
     new Map([rule("A"), rule("A", { path: "q" }), rule("A", { action: "allow" }), ...ends].map((r, i) => [i + 1, r])),
+    [],
   );
   for (let number = 1; number <= 7; number++) count(number, 2);
   count(1 + HitFlag.stagedHit, 5);
@@ -73,12 +74,13 @@ test("counters of rules that went are cleared, and stay in the totals", () => {
       [1, rule("A")],
       [2, rule("A")],
     ]),
+    [],
   );
   count(1, 10);
   count(2, 20);
   count(1 + HitFlag.stagedHit, 4);
   count(500, 9);
-  book.take(new Map([[2, rule("A")]]));
+  book.take(new Map([[2, rule("A")]]), [[1, rule("A")]]);
   const before = hits.totals();
   hits.clear();
   assert.deepEqual([...hits.read().keys()], [2]);

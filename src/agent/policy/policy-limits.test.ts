@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { TWILL_OBJECT } from "../../kernel/fake/object.ts";
-import { DEFAULT_LIMITS } from "../../policy/compile.ts";
+import { DEFAULT_LIMITS } from "../../policy/room.ts";
 import { limitsOf } from "./policy-limits.ts";
 
 const usual = [...TWILL_OBJECT.maps].map(([name, { maxEntries }]) => ({ name, maxEntries }));

@@ -2,7 +2,7 @@
 
 import type { MapInfo } from "../../kernel/kernel.ts";
 import { POLICY_MAPS } from "../../plan/policy-rows.ts";
-import { type CompileLimits, DEFAULT_LIMITS } from "../../policy/compile.ts";
+import { type CompileLimits, DEFAULT_LIMITS } from "../../policy/room.ts";
 
 /** Bounds that fit the maps as they are. */
 export function limitsOf(maps: readonly Pick<MapInfo, "name" | "maxEntries">[]): CompileLimits {

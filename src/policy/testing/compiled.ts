@@ -5,7 +5,7 @@ import { hasOwnAddresses, podKey } from "../../model/pod.ts";
 import type { CalicoHostEndpoint } from "../../model/policy/calico-objects.ts";
 import type { Addr } from "../../net/addr.ts";
 import type { Endpoint } from "../classes.ts";
-import { type Compiler, createCompiler } from "../compile.ts";
+import { type Compiler, type CompileStep, createCompiler } from "../compile.ts";
 import { translateClusterNetworkPolicy } from "../dialects/cluster-network-policy.ts";
 import { translateNetworkPolicy } from "../dialects/kubernetes.ts";
 import { clusterFacts, type LabelViews, nodeAddrs } from "../facts.ts";
@@ -82,7 +82,7 @@ export function compileNode(cluster: LiteralCluster, node: string, options: Comp
 }
 
 /** The states on the way to what one node enforces. */
-export function stepsOfNode(cluster: LiteralCluster, node: string, options: CompileOptions): Generator<PolicyTables> {
+export function stepsOfNode(cluster: LiteralCluster, node: string, options: CompileOptions): Generator<CompileStep> {
   const { compiler, partition, ordered, endpoints } = prepare(cluster, node, options);
   return compiler.steps(ordered, endpoints, partition);
 }

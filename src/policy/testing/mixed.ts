@@ -30,12 +30,12 @@ import type { LabelViews } from "../facts.ts";
 import { DEFAULT_FAILSAFES, failsafePolicy } from "../failsafe.ts";
 import { ciliumSays, ciliumSaysOfNode } from "../literal/cilium.ts";
 import { decide } from "../literal/decide.ts";
-import { type Flow, podAt } from "../literal/flow.ts";
+import { type Flow, type LiteralCluster, podAt } from "../literal/flow.ts";
 import { hostAllows, type LiteralHosts, nodeAt } from "../literal/host.ts";
 import { dialects } from "../literal/tiers.ts";
 import type { Direction } from "../rule.ts";
 import type { Traffic } from "./agree.ts";
-import { type CompiledNode, compileNode } from "./compiled.ts";
+import { type CompiledNode, type CompileOptions, compileNode } from "./compiled.ts";
 import { generateCluster } from "./generate.ts";
 import { generateDialects, generateHosts } from "./generate-dialects.ts";
 import { parseCluster } from "./parse.ts";
@@ -82,6 +82,11 @@ function viewsWith(hostEndpoints: readonly CalicoHostEndpoint[]): LabelViews {
   };
 }
 
+/** What a node is compiled from, of all dialects. */
+export type MixedSource = Required<Pick<CompileOptions, "policies" | "tiers" | "views">> & {
+  readonly cluster: LiteralCluster;
+};
+
 /** See the file's comment. */
 export interface MixedCluster {
   readonly nodes: readonly CompiledNode[];
@@ -91,6 +96,8 @@ export interface MixedCluster {
   readonly ends: readonly Addr[];
   /** Addresses that are pods' own, as text. */
   readonly pods: ReadonlySet<string>;
+  /** What the nodes were compiled from. */
+  readonly source: MixedSource;
   /** What the specifications say of a flow. */
   read(flow: Flow): Readonly<Record<Direction, boolean>>;
 }
@@ -135,13 +142,9 @@ export function mixedCluster(seed: number, hasHosts = false): MixedCluster {
     ...hostEndpoints.flatMap(translateHostEndpoint),
     failsafePolicy(DEFAULT_FAILSAFES),
   ];
+  const source: MixedSource = { cluster, policies, tiers: tiers.map(translateCalicoTier), views };
   const nodes = cluster.nodes.map((n) =>
-    compileNode(cluster, n.name, {
-      policies,
-      tiers: tiers.map(translateCalicoTier),
-      views,
-      ...(hasHosts && { hostEndpoints }),
-    }),
+    compileNode(cluster, n.name, { ...source, ...(hasHosts && { hostEndpoints }) }),
   );
   const calico = { hostEndpoints, networkSets, serviceAccountLabels: () => new Map(), backends };
   const cilium = { policies: ciliumPolicies, cidrGroups, services: [], backends };
@@ -180,5 +183,5 @@ export function mixedCluster(seed: number, hasHosts = false): MixedCluster {
     }),
   );
   const pods = new Set(ends.filter((a) => podAt(cluster, a) !== undefined).map((a) => a.text));
-  return { nodes, world, ends, pods, read };
+  return { nodes, world, ends, pods, source, read };
 }
