@@ -3,8 +3,7 @@
  * Ingress of twill1: what the node's stack sent to twill0, its own packets and those that it forwards. The stack has
  * taken the hop, looked at the MTU and translated what it wanted to; here only the last step is left.
  */
-#include "lib/reject.h"
-#include "lib/shortcut.h"
+#include "lib/serve.h"
 
 /* Begins the flow of a packet of the stack: 0 or the reason to drop. */
 static __noinline int begin_flow_of_host(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
@@ -27,7 +26,7 @@ INLINE void claim_flow(const struct packet *p, struct flow *flow)
 {
 	struct ct_entry *e = flow->entry;
 
-	if (!e || flow->is_related || !flow->is_reply || (e->flags & (CT_PICKED_UP | CT_VIA_STACK)) != CT_PICKED_UP)
+	if (!e || flow->is_related || !flow->is_reply || (e->flags & (CT_PICKED_UP | CT_VIA_STACK | CT_SERVICE)) != CT_PICKED_UP)
 		return;
 	ct_turn(e, p);
 	e->flags |= CT_VIA_STACK;
@@ -95,6 +94,8 @@ int from_host(struct __sk_buff *skb)
 		failed = choose_way_of_host(skb, &p, c, &flow, &way);
 	if (unlikely(failed))
 		return refuse(skb, &p, failed, NULL, HOOK_FROM_HOST);
+	if (is_from_backend(&flow))
+		return answer_client(skb, &p, HOOK_FROM_HOST);
 	if (way.kind == WAY_LOCAL)
 		return to_pod(skb, &p, &way.pod, false, HOOK_FROM_HOST);
 	return to_tunnel(skb, &p, c, &way.tunnel, &flow, false, HOOK_FROM_HOST);

@@ -2,13 +2,12 @@
 /*
  * Ingress of a pod's host end: everything that a pod sends. Nothing of it enters the node's stack but through twill0.
  *
- *   own address and MAC? → flow → pod of this node: its link
- *                               → other node, or a pod of its: tunnel
- *                               → everything else, and what cannot be forwarded here: the stack
+ *   own address and MAC? → flow, or service → pod of this node: its link
+ *                                           → other node, or a pod of its: tunnel
+ *                                           → everything else, and what cannot be forwarded here: the stack
  */
 #include "lib/neighbour.h"
-#include "lib/reject.h"
-#include "lib/shortcut.h"
+#include "lib/serve.h"
 
 struct sender {
 	struct ct_side pod;
@@ -64,12 +63,22 @@ INLINE __u32 begin_flags(const struct sender *source)
 	return source->pod.flags & ENDPOINT_SHAPE_UPLOAD;
 }
 
+/* The same of a flow that services have translated. */
+INLINE __u32 flow_flags(const struct sender *source, const struct flow *flow)
+{
+	__u32 flags = begin_flags(source);
+
+	if (unlikely(flow->served))
+		flags |= flow->is_own_source ? CT_SERVICE | CT_OWN_SOURCE : CT_SERVICE;
+	return flags;
+}
+
 /* Begins the flow of a packet whose way is found: 0 or the reason to drop. */
 static __noinline int begin_flow(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
 				 const struct sender *source, const struct way *way)
 {
 	const struct config *c = get_config();
-	struct ct_entry fresh = { .flags = begin_flags(source) };
+	struct ct_entry fresh = { .flags = flow_flags(source, flow) };
 
 	if (!c)
 		return METRIC_DROP_NOT_CONFIGURED;
@@ -113,8 +122,8 @@ INLINE int send_from_pod(struct __sk_buff *skb, const struct packet *p, const st
 		return to_stack(skb, p, c, HOOK_FROM_POD);
 	}
 	if (way->kind == WAY_LOCAL) {
-		/* As above: what a shaped pod sends goes through the stack, so what it gets has to. */
-		if (unlikely(way->pod.flags & ENDPOINT_SHAPE_UPLOAD))
+		/* As above: what a shaped pod sends goes through the stack, so what it gets has to; but from itself. */
+		if (unlikely(way->pod.flags & ENDPOINT_SHAPE_UPLOAD) && !flow->is_own_source)
 			return to_stack(skb, p, c, HOOK_FROM_POD);
 		return to_pod(skb, p, &way->pod, true, HOOK_FROM_POD);
 	}
@@ -123,6 +132,76 @@ INLINE int send_from_pod(struct __sk_buff *skb, const struct packet *p, const st
 		return to_stack(skb, p, c, HOOK_FROM_POD);
 	}
 	return to_tunnel(skb, p, c, &way->tunnel, flow, true, HOOK_FROM_POD);
+}
+
+/*
+ * Whether services have to be looked at: the flow is not known; or it is one of a service, which a packet of its origin is never
+ * found under by its own addresses; or it goes to the stack and has no answer, as what was sent before its service was there.
+ */
+INLINE bool may_be_served(const struct packet *p, const struct config *c, const struct flow *flow, int failed)
+{
+	const struct ct_entry *e = flow->entry;
+
+	if (failed)
+		return unlikely(failed == METRIC_DROP_ICMP_UNRELATED) && c->flags & CONFIG_SERVICES;
+	if (likely(e && !(e->flags & (CT_SERVICE | CT_STACK))))
+		return false;
+	return c->flags & CONFIG_SERVICES && !flow->is_related &&
+	       (!e || (!flow->is_reply && (e->flags & CT_SERVICE || !e->reply_seen)));
+}
+
+/* Finds the flow, checks the sender, and translates what asks for a service: 0 or the reason to drop. */
+INLINE int find_flow_of_pod(struct __sk_buff *skb, struct packet *p, const struct config *c, struct flow *flow,
+			    struct sender *source)
+{
+	int failed;
+
+	flow->entry = NULL;
+	failed = find_flow(skb, p, flow);
+	if (likely(!may_be_served(p, c, flow, failed)))
+		return failed ? failed : check_sender(skb, p, flow, source);
+	if (failed) {
+		flow->entry = NULL;
+		flow->is_related = 0;
+	}
+	failed = check_sender(skb, p, flow, source);
+	if (likely(!failed))
+		failed = serve(skb, p, flow, false);
+	if (unlikely(p->is_error) && !failed) {
+		failed = ct_find_related(skb, p, flow);
+		flow->served = SERVED_KNOWN;
+	}
+	/* To itself by its service: past the stack, which would see a packet of its own come in. */
+	if (!failed && flow->is_own_source)
+		source->pod.flags &= ~ENDPOINT_SHAPE_UPLOAD;
+	return failed;
+}
+
+/* Ends a packet that is dropped after it was translated, as far as it was: the client is answered by whom it asked. */
+static __noinline int refuse_served(struct __sk_buff *skb, struct packet *p, const struct flow *flow, __u32 reason)
+{
+	const struct translation *t = get_translation();
+
+	if (flow->served == SERVED_NEW)
+		forget_served();
+	if (t && !p->is_error && reason == METRIC_DROP_POLICY)
+		translate_back(p, t);
+	return refuse(skb, p, reason, NULL, HOOK_FROM_POD);
+}
+
+/* Keeps and writes the translation of what policy has let pass: 0 or the reason to drop. */
+static __noinline int finish_served(struct __sk_buff *skb, struct packet *p, struct flow *flow)
+{
+	int failed = flow->served == SERVED_NEW ? keep_served(p) : 0;
+
+	if (failed == SERVED_KNOWN) {
+		ct_find_apart(p, flow);
+		flow->served = SERVED_KNOWN;
+	} else if (failed) {
+		return failed;
+	}
+	count(skb, METRIC_SERVICE_FORWARD);
+	return !p->is_error && rewrite_served(skb, p) ? METRIC_DROP_REWRITE : 0;
 }
 
 SEC("tc")
@@ -149,17 +228,21 @@ int from_pod(struct __sk_buff *skb)
 		return answer_nd(skb, &p);
 	failed = check_destination(&p);
 	if (likely(!failed))
-		failed = find_flow(skb, &p, &flow);
-	if (likely(!failed))
-		failed = check_sender(skb, &p, &flow, &source);
+		failed = find_flow_of_pod(skb, &p, c, &flow, &source);
 	if (unlikely(failed))
-		return drop(skb, &p, failed, HOOK_FROM_POD);
-	ct_touch(skb, &p, c, &flow, begin_flags(&source));
+		return refuse(skb, &p, failed, NULL, HOOK_FROM_POD);
+	ct_touch(skb, &p, c, &flow, flow_flags(&source, &flow));
 	failed = check_policy(skb, &p, &flow, HOOK_FROM_POD);
+	if (likely(!failed) && unlikely(flow.served))
+		failed = finish_served(skb, &p, &flow);
+	/* Straight back to the client, unless its packets meet the stack. */
+	if (likely(!failed) && is_from_backend(&flow) &&
+	    !((flow.entry->flags | source.pod.flags) & (CT_VIA_STACK | ENDPOINT_SHAPE_UPLOAD)))
+		return answer_client(skb, &p, HOOK_FROM_POD);
 	if (likely(!failed))
 		failed = choose_way(skb, &p, c, &flow, &source, &way);
 	if (unlikely(failed))
-		return refuse(skb, &p, failed, NULL, HOOK_FROM_POD);
+		return flow.served ? refuse_served(skb, &p, &flow, failed) : refuse(skb, &p, failed, NULL, HOOK_FROM_POD);
 	/* Everything is checked: what is shaped takes the long way, through the qdisc of its link and the stack. */
 	if (unlikely(source.pod.flags & ENDPOINT_SHAPE_UPLOAD)) {
 		count(skb, METRIC_FORWARD_SHAPED);

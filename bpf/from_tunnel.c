@@ -5,7 +5,7 @@
  *   node known, inner source the node's? → flow → pod of this node: its link
  *                                               → address of this node: the stack
  */
-#include "lib/reject.h"
+#include "lib/serve.h"
 
 /* Whether that node may send from that address: 0 or the reason to drop. */
 INLINE int check_origin(const struct packet *p, const struct addr *outer)
@@ -125,6 +125,8 @@ int from_tunnel(struct __sk_buff *skb)
 		failed = choose_way_in(skb, &p, c, &flow, &outer, &way);
 	if (unlikely(failed))
 		return refuse(skb, &p, failed, &outer, HOOK_FROM_TUNNEL);
+	if (is_from_backend(&flow) && !(flow.entry->flags & CT_VIA_STACK))
+		return answer_client(skb, &p, HOOK_FROM_TUNNEL);
 	/* The stack has begun the flow and may have translated its addresses: replies go back the same way. */
 	if (way.kind == WAY_STACK ||
 	    (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply) ||

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
  * Ingress of the underlay's devices: what comes back to a masqueraded flow is translated and goes straight to its pod;
- * so do packets of the tunnel that belong to a known flow. Everything else passes untouched, where policy does not speak of
- * the node itself.
+ * so do packets of the tunnel that belong to a known flow; what is for a service goes to its backend. Everything else passes
+ * untouched, where policy does not speak of the node itself.
  */
-#include "lib/host.h"
-#include "lib/nat.h"
-#include "lib/reject.h"
-#include "lib/shortcut.h"
+#include "lib/serve-wire.h"
+#include "lib/shortcut-in.h"
 
 /*
  * The quick answer from constant offsets: false for what cannot be ours, as the tunnel's packets. Whatever has options,
@@ -50,6 +48,9 @@ INLINE bool may_be_ours(struct __sk_buff *skb, const struct config *c)
 	return port >= c->nat_port_min && port <= c->nat_port_max && port != c->tunnel_port;
 }
 
+/* With the flags of a translation, for the time of a packet: its pod had asked for a service, and hears from that. */
+#define NAT_SERVED 0x8000
+
 /* Whether it is one that pods are masqueraded to. */
 INLINE bool is_node_addr(const struct config *c, const struct addr *a)
 {
@@ -60,7 +61,7 @@ INLINE bool is_node_addr(const struct config *c, const struct addr *a)
  * Notes the reply in the pod's flow, which the agent would otherwise forget while only the outside speaks. A flow that
  * conntrack has lost is judged as what it is, the pod's own. 0 or METRIC_DROP_POLICY.
  */
-static __noinline int note_reply(struct __sk_buff *skb, struct packet *p, const struct nat_entry *to)
+static __noinline int note_reply(struct __sk_buff *skb, struct packet *p, struct nat_entry *to)
 {
 	const struct config *c = get_config();
 	struct addr dst = p->dst;
@@ -77,6 +78,8 @@ static __noinline int note_reply(struct __sk_buff *skb, struct packet *p, const 
 	ct_touch(skb, p, c, &flow, 0);
 	if (!flow.entry)
 		flow.is_reply = 1;
+	else if (is_from_backend(&flow))
+		to->flags |= NAT_SERVED;
 	/* The node's own is judged as such, by who looks at it next. */
 	failed = is_node_addr(c, &to->addr) ? 0 : check_policy(skb, p, &flow, HOOK_FROM_WIRE);
 	p->dst = dst;
@@ -111,7 +114,7 @@ static __noinline int unmask_error(struct __sk_buff *skb, const struct packet *p
 }
 
 /* Whether a translated error may go on to who sent what it is about: 0 or the reason to drop. */
-static __noinline int check_error(struct __sk_buff *skb, struct packet *p, const struct nat_entry *to)
+static __noinline int check_error(struct __sk_buff *skb, struct packet *p, struct nat_entry *to)
 {
 	struct addr dst = p->dst;
 	struct flow flow;
@@ -121,6 +124,8 @@ static __noinline int check_error(struct __sk_buff *skb, struct packet *p, const
 	failed = ct_find_related(skb, p, &flow);
 	if (!failed)
 		failed = check_policy(skb, p, &flow, HOOK_FROM_WIRE);
+	if (!failed && is_from_backend(&flow))
+		to->flags |= NAT_SERVED;
 	p->dst = dst;
 	return failed;
 }
@@ -161,20 +166,16 @@ INLINE bool is_for_firewall(const struct packet *p, const struct config *c)
 	return c->flags & CONFIG_TRACKED && (p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_SCTP);
 }
 
-/* Everything but what the node itself gets: VERDICT_NEXT for that. `p`: room for the packet, whatever is in there. */
-INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config *c)
+/* What comes back to a masqueraded flow: a verdict, VERDICT_NEXT for all others. `p`: room, whatever is in there. */
+static __noinline int take_back(struct __sk_buff *skb, struct packet *p)
 {
+	const struct config *c = get_config();
 	struct nat_entry to = {};
 	struct ct_side pod __attribute__((aligned(8)));
 	const struct endpoint *e;
 	int failed;
 
-	if (!(c->flags & CONFIG_NO_SHORTCUT)) {
-		failed = shortcut_in(skb, c);
-		if (failed != NO_SHORTCUT)
-			return failed;
-	}
-	if (likely(!may_be_ours(skb, c)))
+	if (!c)
 		return VERDICT_NEXT;
 	__builtin_memset(p, 0, sizeof(*p));
 	/* What cannot be read is not ours either: the stack has its own opinion of it. */
@@ -198,8 +199,27 @@ INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config 
 	/* The stack has something to undo, or has to see both halves. */
 	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD || to.flags & NAT_VIA_STACK || is_for_firewall(p, c)))
 		return to_stack(skb, p, c, HOOK_FROM_WIRE);
+	if (unlikely(to.flags & NAT_SERVED)) {
+		p->dst = to.addr;
+		p->dst_port = to.port;
+		return answer_client(skb, p, HOOK_FROM_WIRE);
+	}
 	side_of(&pod, e, 0);
 	return to_pod(skb, p, &pod, true, HOOK_FROM_WIRE);
+}
+
+/* Everything but what the node itself gets: VERDICT_NEXT for that. `p`: room for the packet, whatever is in there. */
+INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config *c)
+{
+	int verdict;
+
+	if (!(c->flags & CONFIG_NO_SHORTCUT)) {
+		verdict = shortcut_in(skb, c, p);
+		if (verdict != NO_SHORTCUT)
+			return verdict;
+	}
+	verdict = unlikely(may_be_ours(skb, c)) ? take_back(skb, p) : VERDICT_NEXT;
+	return verdict == VERDICT_NEXT && c->flags & CONFIG_SERVICES ? serve_from_wire(skb, p) : verdict;
 }
 
 SEC("tc")

@@ -5,8 +5,7 @@
  * speaks of it; everything else passes untouched.
  */
 #include "lib/host.h"
-#include "lib/nat.h"
-#include "lib/reject.h"
+#include "lib/serve.h"
 
 /* The source address alone, for the quick answer. False: not IP, or cut off. */
 INLINE bool read_source(struct __sk_buff *skb, struct addr *src)
@@ -116,7 +115,7 @@ static __noinline int begin_translated(struct __sk_buff *skb, const struct packe
  * service whose backend is outside, or in the host's network of another node) it is judged here, and what answers it has to
  * meet the stack again. 0, READ_SLOWLY for what answers somebody who reached the pod by its own address, or the reason to drop.
  */
-static __noinline int judge_leaving(struct __sk_buff *skb, const struct packet *p, __u16 *nat_flags)
+static __noinline int judge_leaving(struct __sk_buff *skb, struct packet *p, __u16 *nat_flags)
 {
 	const struct config *c = get_config();
 	struct flow flow;
@@ -125,6 +124,11 @@ static __noinline int judge_leaving(struct __sk_buff *skb, const struct packet *
 	if (!c)
 		return METRIC_DROP_NOT_CONFIGURED;
 	ct_find(p, &flow);
+	/* To who asked for a service, by the stack since the pod's upload is limited. */
+	if (is_from_backend(&flow)) {
+		failed = unserve(skb, p);
+		return failed ? failed : READ_SLOWLY;
+	}
 	if (flow.entry && flow.is_reply)
 		return READ_SLOWLY;
 	ct_touch(skb, p, c, &flow, CT_VIA_STACK);
@@ -168,7 +172,7 @@ static __noinline bool find_translation(const struct packet *p, struct nat_entry
 }
 
 /* 0: translated; READ_SLOWLY: nothing to do; otherwise the reason to drop. */
-INLINE int masquerade(struct __sk_buff *skb, const struct packet *p, const struct config *c, bool is_own)
+INLINE int masquerade(struct __sk_buff *skb, struct packet *p, const struct config *c, bool is_own)
 {
 	struct nat_entry to = {};
 	bool known = find_translation(p, &to);
@@ -204,6 +208,39 @@ INLINE int leave(struct __sk_buff *skb, struct packet *p, const struct config *c
 	return is_masquerading ? masquerade(skb, p, c, is_own) : judge_leaving(skb, p, &flags);
 }
 
+/* Whether what the node itself sends is a tunnel packet, as far as constant offsets tell. */
+INLINE bool is_plain_tunnel_out(struct __sk_buff *skb, const struct config *c)
+{
+	void *data = (void *)(long)skb->data;
+	struct iphdr *ip = data + ETH_HLEN;
+
+	return skb->protocol == bpf_htons(ETH_P_IP) && (void *)(ip + 1) + 4 <= (void *)(long)skb->data_end &&
+	       *(__u8 *)ip == 0x45 && ip->protocol == IPPROTO_UDP && ((__be16 *)(ip + 1))[1] == bpf_htons(c->tunnel_port);
+}
+
+/*
+ * The node itself, as a backend, answers who asked for a service from the wire. 0, or the reason to drop. `p`: room for the packet,
+ * whatever is in there.
+ */
+static __noinline int answer_from_node(struct __sk_buff *skb, struct packet *p)
+{
+	const struct config *c = get_config();
+	const struct translation *t = get_translation();
+
+	if (!c || !t)
+		return 0;
+	__builtin_memset(p, 0, sizeof(*p));
+	if (read_packet(skb, p) || (!is_served_protocol(p->protocol) && !p->is_error))
+		return 0;
+	if (p->fragment && find_fragment(skb, p))
+		return 0;
+	if (!find_served(skb, p) || t->to.flags != (SERVICE_FLOW_REPLY | SERVICE_FLOW_OUTSIDE))
+		return 0;
+	if (!p->is_error)
+		note_answer(skb, p);
+	return unserve(skb, p);
+}
+
 SEC("tc")
 int to_wire(struct __sk_buff *skb)
 {
@@ -212,6 +249,10 @@ int to_wire(struct __sk_buff *skb)
 	bool is_own, is_masquerading;
 	int failed;
 
+	if (unlikely(skb->mark == MARK_SERVED)) {
+		skb->mark = 0;
+		return VERDICT_NEXT;
+	}
 	if (c && unlikely(c->flags & CONFIG_HOST_POLICY)) {
 		failed = guard(skb, &p, HOST_SENDS);
 		if (failed)
@@ -222,8 +263,12 @@ int to_wire(struct __sk_buff *skb)
 		return VERDICT_NEXT;
 	/* Most of what leaves is the node's own, the tunnel's packets above all. */
 	is_own = addr_equal(&p.src, &c->node4) || addr_equal(&p.src, &c->node6);
-	if (is_own && likely(!is_plain_echo(skb)))
-		return VERDICT_NEXT;
+	if (is_own && likely(!is_plain_echo(skb))) {
+		if (!(c->flags & CONFIG_SERVICES) || is_plain_tunnel_out(skb, c))
+			return VERDICT_NEXT;
+		failed = answer_from_node(skb, &p);
+		return failed ? drop(skb, &p, failed, HOOK_TO_WIRE) : VERDICT_NEXT;
+	}
 	is_masquerading = c->flags & (skb->protocol == bpf_htons(ETH_P_IP) ? CONFIG_MASQUERADE4 : CONFIG_MASQUERADE6);
 	if (is_own && !is_masquerading)
 		return VERDICT_NEXT;

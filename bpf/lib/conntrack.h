@@ -40,6 +40,8 @@ struct flow {
 	__u8 quoted_protocol;   /* same as quoted_dst */
 	__u8 is_for_nobody;     /* policy was asked about this packet, and who it is for was no pod of this node then */
 	__u8 host;              /* enum host_side */
+	__u8 served;            /* enum served: lib/service.h */
+	__u8 is_own_source;     /* as CT_OWN_SOURCE, of a flow that begins */
 };
 
 /* Which side of a packet between the node and the wire the node itself is. */
@@ -55,27 +57,34 @@ INLINE __u32 tick_now(void)
 }
 
 /* Any total order will do, as long as it is one; the last words differ most often. */
-INLINE bool sorts_higher(const struct packet *p)
+INLINE bool ct_sorts_higher(const struct addr *src, const struct addr *dst, __u32 ports)
 {
 	int i;
 
 #pragma unroll
 	for (i = 3; i >= 0; i--)
-		if (p->src.w[i] != p->dst.w[i])
-			return p->src.w[i] > p->dst.w[i];
-	return p->src_port > p->dst_port;
+		if (src->w[i] != dst->w[i])
+			return src->w[i] > dst->w[i];
+	return (__u16)ports > ports >> 16;
 }
 
-/* Fills the key (every byte); says whether the packet's sender is its higher side. */
+/* Fills the key, every byte. `ports`: source and destination, as they lie in the packet. */
+INLINE void ct_fill_key(const struct addr *src, const struct addr *dst, __u32 ports, __u8 protocol, bool is_high,
+			struct ct_key *key)
+{
+	addr_copy(&key->low, is_high ? dst : src);
+	addr_copy(&key->high, is_high ? src : dst);
+	/* The hash reads words: both ports as one, the protocol with the three bytes of padding behind it. */
+	*(__u32 *)&key->low_port = is_high ? ports << 16 | ports >> 16 : ports;
+	*(__u32 *)&key->protocol = protocol;
+}
+
+/* Fills the key; says whether the packet's sender is its higher side. */
 INLINE bool ct_make_key(const struct packet *p, struct ct_key *key)
 {
-	bool is_high = sorts_higher(p);
+	bool is_high = ct_sorts_higher(&p->src, &p->dst, p->ports);
 
-	addr_copy(&key->low, is_high ? &p->dst : &p->src);
-	addr_copy(&key->high, is_high ? &p->src : &p->dst);
-	/* The hash reads words: both ports as one, the protocol with the three bytes of padding behind it. */
-	*(__u32 *)&key->low_port = is_high ? p->ports << 16 | p->ports >> 16 : p->ports;
-	*(__u32 *)&key->protocol = p->protocol;
+	ct_fill_key(&p->src, &p->dst, p->ports, p->protocol, is_high, key);
 	return is_high;
 }
 
@@ -164,6 +173,8 @@ INLINE void ct_find(const struct packet *p, struct flow *flow)
 	flow->is_first_of_tick = 1;
 	flow->is_reply = 0;
 	flow->host = HOST_NEITHER;
+	flow->served = 0;
+	flow->is_own_source = 0;
 	flow->entry = ct_lookup(&key);
 	if (flow->entry)
 		flow->is_reply = flow->is_high != !!(flow->entry->flags & CT_ORIGIN_HIGH);
@@ -273,19 +284,14 @@ INLINE int read_inner(struct __sk_buff *skb, const struct packet *p, struct pack
 static __noinline int ct_find_related(struct __sk_buff *skb, const struct packet *p, struct flow *flow)
 {
 	struct packet inner = {};
-	struct ct_key key __attribute__((aligned(8)));
 	int failed = read_inner(skb, p, &inner);
 
 	if (failed)
 		return failed;
-	flow->now = tick_now();
+	ct_find_apart(&inner, flow);
 	/* The error travels against the packet inside. */
-	flow->is_high = !ct_make_key(&inner, &key);
-	flow->entry = ct_lookup(&key);
+	flow->is_high = !flow->is_high;
 	flow->is_related = 1;
-	flow->is_for_nobody = 0;
-	flow->is_first_of_tick = 1;
-	flow->host = HOST_NEITHER;
 	flow->quoted_dst = inner.dst;
 	flow->quoted_protocol = inner.protocol;
 	if (!flow->entry)

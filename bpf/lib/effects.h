@@ -23,7 +23,14 @@ enum effect {
 	EFFECT_NONE = 0,
 	EFFECT_REDIRECT = 1,
 	EFFECT_PEER = 2,
+	EFFECT_NEIGHBOUR = 3,
 };
+
+/*
+ * What from_pod, from_tunnel and from_wire send out past the stack is not the node's own, whatever its source: to_wire lets
+ * it pass. Between two programs only; the mark of what a pod sends is gone when it leaves its namespace.
+ */
+#define MARK_SERVED 0x7711ed00
 
 #ifdef TWILL_TEST
 #define NOTE_EFFECT(skb, kind, ifindex, flags)                                                                         \
@@ -46,6 +53,13 @@ INLINE int redirect_peer(struct __sk_buff *skb, __u32 ifindex)
 {
 	NOTE_EFFECT(skb, EFFECT_PEER, ifindex, 0);
 	return bpf_redirect_peer(ifindex, 0);
+}
+
+/* Out of a device, to a next hop whose MAC the kernel finds or has. */
+INLINE int redirect_neighbour(struct __sk_buff *skb, __u32 ifindex, struct bpf_redir_neigh *to)
+{
+	NOTE_EFFECT(skb, EFFECT_NEIGHBOUR, ifindex, 0);
+	return bpf_redirect_neigh(ifindex, to, sizeof(*to), 0);
 }
 
 /* Tells the external-mode VXLAN device where to. 0: done. */

@@ -288,7 +288,7 @@ static __noinline int nat_rewrite_inner(struct __sk_buff *skb, const struct pack
 	}
 	if (inner->is_icmp && p->family == 4)
 		diff = 0; /* no pseudo header */
-	if (has_nat_port(inner) && old_port != new_port) {
+	if ((has_nat_port(inner) || inner->protocol == PROTOCOL_SCTP) && old_port != new_port) {
 		__u32 place = inner->is_echo ? 4 : is_source ? 0 : 2;
 
 		failed |= write_inner(skb, inner->l4 + place, &old_port, &new_port, 2, &sum);

@@ -268,6 +268,14 @@ VERIFIED_ONCE int judge_flow(struct __sk_buff *skb, const struct packet *p, stru
 		q.host_side = is_reply ? HOST_SENDS + HOST_RECEIVES - flow->host : flow->host;
 	if (e && e->judged)
 		count(skb, METRIC_POLICY_REJUDGED);
+	/* "A pod cannot block access to itself", and what only passes the node is not the node's. */
+	if (flow->is_own_source || (e && e->flags & CT_OWN_SOURCE)) {
+		flow->said.generation = generation;
+		flow->is_for_nobody = 0;
+		if (e)
+			remember_judgement(e, &flow->said);
+		return 0;
+	}
 	if (!ask_ends(skb, p, &q, &flow->said))
 		return METRIC_DROP_POLICY;
 	flow->is_for_nobody = !(flow->said.asked & (is_reply ? ASKED_ORIGIN : ASKED_TARGET));

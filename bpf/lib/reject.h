@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
- * Answers to what policy denies, where CONFIG_REJECT asks for them: TCP gets a reset, everything else an ICMP error. Built
- * beside the packet, which is then cut to its length and overwritten, and sent back the way it came.
+ * Answers to what policy denies, where CONFIG_REJECT asks for them, and to what asks for a service that nobody is behind: TCP
+ * gets a reset, everything else an ICMP error. Built beside the packet, which is then cut to its length and overwritten, and
+ * sent back the way it came.
  */
 #ifndef TWILL_REJECT_H
 #define TWILL_REJECT_H
@@ -12,8 +13,19 @@
 #define ANSWERS_PER_TICK 256
 
 #define CODE_PROHIBITED4 13 /* of ICMP_DEST_UNREACH; RFC 1812 section 5.2.7.1 */
+#define CODE_NO_PORT4 3     /* RFC 792 */
+#define CODE_TOO_BIG4 4     /* RFC 1191 section 4 */
 #define ICMPV6_DEST_UNREACH 1
+#define ICMPV6_TOO_BIG 2
 #define CODE_PROHIBITED6 1 /* RFC 4443 section 3.1 */
+#define CODE_NO_PORT6 4
+
+/* What is the matter with a packet. */
+enum answer {
+	ANSWER_PROHIBITED = 0, /* a reset, or "communication administratively prohibited" */
+	ANSWER_NO_PORT = 1,    /* a reset, or "port unreachable" */
+	ANSWER_TOO_BIG = 2,    /* "fragmentation needed", "packet too big": larger than the tunnel takes */
+};
 
 /* Bytes of the denied packet that an error quotes, so that it is no larger than 576 (RFC 1812 4.3.2.3), 1280 (RFC 4443 2.4). */
 #define QUOTED4 548
@@ -135,11 +147,31 @@ INLINE __s64 message_sum(const __u8 *message, __u32 bytes, __s64 sum)
 	return sum;
 }
 
-/* "Communication administratively prohibited", from the gateway. The frame's length; 0: no answer. */
-INLINE __u32 write_error(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct scratch *s)
+/* The first eight bytes of an error, its sum left out. */
+INLINE void write_complaint(__u8 *message, const struct packet *p, const struct config *c, __u32 why)
+{
+	*(__u64 *)message = 0;
+	if (p->family == 4) {
+		message[0] = ICMP_DEST_UNREACH;
+		message[1] = why == ANSWER_TOO_BIG ? CODE_TOO_BIG4 : why == ANSWER_NO_PORT ? CODE_NO_PORT4 : CODE_PROHIBITED4;
+	} else {
+		message[0] = why == ANSWER_TOO_BIG ? ICMPV6_TOO_BIG : ICMPV6_DEST_UNREACH;
+		message[1] = why == ANSWER_TOO_BIG ? 0 : why == ANSWER_NO_PORT ? CODE_NO_PORT6 : CODE_PROHIBITED6;
+	}
+	/* 16 bits of it in IPv4, 32 in IPv6, which end at the same place. */
+	if (why == ANSWER_TOO_BIG)
+		*(__be32 *)&message[4] = bpf_htonl(c->tunnel_mtu & 0xffff);
+}
+
+/*
+ * An ICMP error, from the gateway; who is beyond the wire hears it from whom the packet was for. The frame's length; 0: no
+ * answer.
+ */
+INLINE __u32 write_error(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct scratch *s,
+			 __u32 hook, __u32 why)
 {
 	const struct addr *router = p->family == 4 ? &c->router4 : &c->router6;
-	const struct addr *from = addr_is_zero(router) ? &p->dst : router;
+	const struct addr *from = hook == HOOK_FROM_WIRE || addr_is_zero(router) ? &p->dst : router;
 	__u32 quoted = length_of(skb, p);
 	__u8 *message;
 
@@ -152,16 +184,12 @@ INLINE __u32 write_error(struct __sk_buff *skb, const struct packet *p, const st
 	}
 	if (quoted < sizeof(struct iphdr) || bpf_skb_load_bytes(skb, ETH_HLEN, message + 8, quoted))
 		return 0;
-	*(__u64 *)message = 0;
+	write_complaint(message, p, c, why);
 	if (p->family == 4) {
-		message[0] = ICMP_DEST_UNREACH;
-		message[1] = CODE_PROHIBITED4;
 		*(__u16 *)&message[2] = checksum_of(message_sum(message, 8 + quoted, 0));
 		write_ip(s, from, p, IPPROTO_ICMP, 8 + quoted);
 		return ETH_HLEN + sizeof(struct iphdr) + 8 + quoted;
 	}
-	message[0] = ICMPV6_DEST_UNREACH;
-	message[1] = CODE_PROHIBITED6;
 	*(__u16 *)&message[2] =
 		checksum_of(message_sum(message, 8 + quoted, pseudo_sum(from, p, IPPROTO_ICMPV6, 8 + quoted)));
 	write_ip(s, from, p, IPPROTO_ICMPV6, 8 + quoted);
@@ -181,10 +209,10 @@ INLINE int resize(struct __sk_buff *skb, const struct packet *p, __u32 bytes)
 }
 
 /* No error about an error, to nobody, about a part; no reset for a reset. What from_wire denies has no way back. */
-INLINE bool may_answer(const struct packet *p, __u32 hook)
+INLINE bool may_answer(const struct packet *p, __u32 hook, __u32 why)
 {
-	return hook != HOOK_FROM_WIRE && !p->is_error && p->fragment != FRAGMENT_LATER &&
-	       !(p->protocol == IPPROTO_TCP && p->tcp_flags & TCP_RST);
+	return (hook != HOOK_FROM_WIRE || why != ANSWER_PROHIBITED) && !p->is_error && p->fragment != FRAGMENT_LATER &&
+	       !(p->protocol == IPPROTO_TCP && p->tcp_flags & TCP_RST && why != ANSWER_TOO_BIG);
 }
 
 /* False: so many were answered in this tick that this one is not. */
@@ -204,26 +232,33 @@ INLINE bool take_turn(struct __sk_buff *skb, struct scratch *s)
 	return true;
 }
 
+/* The Ethernet header of an answer: back to who sent the frame, from the gateway or from whom it was for. 0: done. */
+INLINE int write_macs(struct __sk_buff *skb, struct scratch *s, const struct packet *p, __u32 hook)
+{
+	__builtin_memset(&s->own_frame[0], 0xee, 12); /* the gateway's address, which is the stack's and the tunnel's, too */
+	*(__be16 *)&s->own_frame[12] = p->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	if ((hook == HOOK_FROM_POD || hook == HOOK_FROM_WIRE) && bpf_skb_load_bytes(skb, 6, &s->own_frame[0], 6))
+		return -1;
+	return hook == HOOK_FROM_WIRE ? bpf_skb_load_bytes(skb, 0, &s->own_frame[6], 6) : 0;
+}
+
 /*
- * Ends a packet that policy denies, which is counted and told already.
- * `outer`: the node that sent it through the tunnel; used with HOOK_FROM_TUNNEL only.
+ * Answers a packet that is counted and told already. `outer`: the node that sent it through the tunnel; used with
+ * HOOK_FROM_TUNNEL only. A verdict.
  */
-static __noinline int deny(struct __sk_buff *skb, const struct packet *p, const struct addr *outer, __u32 hook)
+static __noinline int answer(struct __sk_buff *skb, const struct packet *p, const struct addr *outer, __u32 hook, __u32 why)
 {
 	const struct config *c = get_config();
 	__u32 zero = 0, bytes;
 	struct scratch *s;
 
-	if (!c || likely(!(c->flags & CONFIG_REJECT)) || !may_answer(p, hook))
+	if (!c || !may_answer(p, hook, why))
 		return VERDICT_DROP;
 	s = bpf_map_lookup_elem(&scratch, &zero);
-	if (!s || !take_turn(skb, s))
+	if (!s || !take_turn(skb, s) || write_macs(skb, s, p, hook))
 		return VERDICT_DROP;
-	__builtin_memset(&s->own_frame[0], 0xee, 12); /* the gateway's address, which is the stack's and the tunnel's, too */
-	if (hook == HOOK_FROM_POD && bpf_skb_load_bytes(skb, 6, &s->own_frame[0], 6))
-		return VERDICT_DROP;
-	*(__be16 *)&s->own_frame[12] = p->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	bytes = p->protocol == IPPROTO_TCP ? write_reset(skb, p, s) : write_error(skb, p, c, s);
+	bytes = p->protocol == IPPROTO_TCP && why != ANSWER_TOO_BIG ? write_reset(skb, p, s)
+								    : write_error(skb, p, c, s, hook, why);
 	if (bytes < ETH_HLEN || bytes > sizeof(s->own_frame) || resize(skb, p, bytes) ||
 	    bpf_skb_store_bytes(skb, 0, s->own_frame, bytes, BPF_F_RECOMPUTE_CSUM))
 		return VERDICT_DROP;
@@ -234,13 +269,30 @@ static __noinline int deny(struct __sk_buff *skb, const struct packet *p, const 
 		return redirect(skb, c->tunnel_ifindex, 0);
 	if (hook == HOOK_FROM_POD)
 		return redirect(skb, skb->ifindex, 0);
+	if (hook == HOOK_FROM_WIRE) {
+		skb->mark = MARK_SERVED;
+		return redirect(skb, skb->ifindex, 0);
+	}
 	return redirect(skb, c->twill0_ifindex, BPF_F_INGRESS);
 }
 
-/* Ends a packet. */
+/* Ends a packet that policy denies, which is counted and told already. */
+static __noinline int deny(struct __sk_buff *skb, const struct packet *p, const struct addr *outer, __u32 hook)
+{
+	const struct config *c = get_config();
+
+	return c && unlikely(c->flags & CONFIG_REJECT) ? answer(skb, p, outer, hook, ANSWER_PROHIBITED) : VERDICT_DROP;
+}
+
+/* Ends a packet. Nobody behind a service is said at once, whatever the configuration: clients try the next one. */
 INLINE int refuse(struct __sk_buff *skb, const struct packet *p, __u32 reason, const struct addr *outer, __u32 hook)
 {
-	return reason == METRIC_DROP_POLICY ? deny(skb, p, outer, hook) : drop(skb, p, reason, hook);
+	int verdict;
+
+	if (reason == METRIC_DROP_POLICY)
+		return deny(skb, p, outer, hook);
+	verdict = drop(skb, p, reason, hook);
+	return unlikely(reason == METRIC_DROP_NO_BACKEND) ? answer(skb, p, outer, hook, ANSWER_NO_PORT) : verdict;
 }
 
 #endif

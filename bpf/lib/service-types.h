@@ -81,8 +81,10 @@ struct service_source {
 };
 
 /*
- * HASH service_flows: packets that are translated here and not by a socket. Two entries for each flow, which live as long
- * as the flow's conntrack entry. Key: the packet as it comes; value: as it goes on.
+ * HASH service_flows: packets that are translated here and not by a socket. Two entries for each flow. Key: the packet as it
+ * comes; value: as it goes on. Each lives as long as the conntrack entry of the flow on the backend's side: with
+ * SERVICE_FLOW_REPLY that is the key's addresses and ports, without it the value's; the protocol is the key's. One without
+ * such an entry may go, unless it was created in this tick or the last one.
  */
 struct service_flow_key {
 	struct addr src;
@@ -94,7 +96,8 @@ struct service_flow_key {
 };
 
 enum service_flow_flag {
-	SERVICE_FLOW_REPLY = 1, /* from the backend to the client */
+	SERVICE_FLOW_REPLY = 1,   /* from the backend to the client */
+	SERVICE_FLOW_OUTSIDE = 2, /* the client asked from the wire */
 };
 
 struct service_flow {

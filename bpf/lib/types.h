@@ -54,6 +54,8 @@ enum metric {
 	METRIC_REJECTED = 27,          /* denied packet that was answered (also counted as DROP_POLICY) */
 	METRIC_REJECT_LIMITED = 28,    /* denied packet that was not, since enough were in this tick (same) */
 	METRIC_HOST_UNTRACKED = 29,    /* flow of the node's own that conntrack has no room for: each packet is judged */
+	METRIC_SERVICE_FORWARD = 30,   /* translated from a service to its backend (also counted by what happened to it) */
+	METRIC_SERVICE_REPLY = 31,     /* translated back from the backend to the service (same) */
 
 	METRIC_DROP_FIRST = 32,
 	METRIC_DROP_NOT_CONFIGURED = 32,     /* the map `config` is not filled yet */
@@ -84,8 +86,14 @@ enum metric {
 	METRIC_DROP_REWRITE = 57,            /* the kernel refused to change the packet */
 	METRIC_DROP_POLICY = 58,             /* denied by policy */
 	METRIC_DROP_TUNNEL_SPOOFED = 59,     /* a pod's packet that another node would take for this node's tunnel */
+	METRIC_DROP_NO_BACKEND = 60,         /* service that nobody is behind; answered at once */
+	METRIC_DROP_SERVICE_SOURCE = 61,     /* service that this client may not ask for (loadBalancerSourceRanges) */
+	METRIC_DROP_SERVICE_FULL = 62,       /* no room in `service_flows` */
+	METRIC_DROP_SERVICE_LOCAL = 63,      /* service whose traffic policy is Local, and nobody of this node is behind it */
+	METRIC_DROP_SERVICE_CLASH = 64,      /* translated it would be a packet of another flow, or it is one of a translated flow */
+	METRIC_DROP_SERVICE_FLOW = 65,       /* answer of a backend whose translation is gone */
 
-	METRIC_COUNT = 64,
+	METRIC_COUNT = 96,
 };
 
 /* Which program speaks; also index of documentation's drawings. */
@@ -298,6 +306,8 @@ enum ct_flag {
 	CT_TUNNEL = 8,      /* `tunnel` holds the other node's address, valid under `revision` */
 	CT_STACK = 16,      /* the other side is reached through the stack, valid under `revision` */
 	CT_HOST = 32,       /* between the node itself and the wire */
+	CT_SERVICE = 64,    /* its origin asked for a service: `service_flows` has both directions */
+	CT_OWN_SOURCE = 128, /* with CT_SERVICE: the source is one of the node's own, put there in place of the client's */
 };
 
 /* HASH ct_tcp and ct_other: one entry per flow, whichever way its packets go. */
@@ -395,10 +405,11 @@ struct metric_value {
 	__u64 bytes;
 };
 
-/* PERCPU_ARRAY scratch [1]: where answers to denied packets are built, and how many were. */
+/* PERCPU_ARRAY scratch [1]: what has no room on a program's stack: answers to denied packets, and how many were; translations. */
 struct scratch {
 	__u32 tick;
 	__u32 answers; /* in that tick */
+	__u8 own_translation[288]; /* struct translation of lib/service.h */
 	__u8 pad[2];       /* so that an IP header in the frame is aligned */
 	__u8 own_frame[1606]; /* 1294 are used; the verifier wants room for three times 512 behind the headers */
 };
@@ -437,7 +448,7 @@ _Static_assert(sizeof(struct ct_entry) == 96, "ct_entry");
 _Static_assert(sizeof(struct nat_key) == 40, "nat_key");
 _Static_assert(sizeof(struct nat_entry) == 24, "nat_entry");
 _Static_assert(sizeof(struct frag_key) == 40, "frag_key");
-_Static_assert(sizeof(struct scratch) == 1616, "scratch");
+_Static_assert(sizeof(struct scratch) == 1904, "scratch");
 _Static_assert(sizeof(struct event) == 80, "event");
 
 #endif

@@ -31,6 +31,12 @@ const WORDS: Readonly<Record<string, string>> = {
   rewrite: "the kernel refused to change the packet",
   policy: "denied by policy",
   tunnel_spoofed: "another node would take it for this node's tunnel",
+  no_backend: "nobody is behind the service",
+  service_source: "not from whom the service may be asked",
+  service_full: "the table of services' flows is full",
+  service_local: "nobody of this node is behind the service",
+  service_clash: "the same addresses and ports as another flow's",
+  service_flow: "an answer whose translation is gone",
   policy_logged: "a rule that logs",
   policy_staged: "staged policies would decide otherwise",
 };

@@ -20,6 +20,8 @@ import {
   decodeNatKey,
   decodePolicyHitKey,
   decodePolicySetKey,
+  decodeServiceFlow,
+  decodeServiceFlowKey,
   type Endpoint,
   EVENT_BYTES,
   encodeConfig,
@@ -40,6 +42,8 @@ import {
   METRIC_VALUE_BYTES,
   type NatEntry,
   type NatKey,
+  type ServiceFlow,
+  type ServiceFlowKey,
 } from "../../src/net/gen/bpf-maps.ts";
 import { mac, macBytes } from "../../src/net/mac.ts";
 import { mappedLength, prefix } from "../../src/net/prefix.ts";
@@ -50,7 +54,7 @@ const OBJECT = new URL("../../bpf/gen/twill-test.o", import.meta.url);
 const CLONE_NEWNET = 0x4000_0000;
 const CTX_BYTES = 192;
 /** Offsets in `struct __sk_buff` (linux/bpf.h). */
-const CTX = { ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
+const CTX = { mark: 8, ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
 
 /** The class of every pod, until a test says otherwise. */
 export const OPEN_CLASS = 1;
@@ -95,11 +99,13 @@ export interface RunOptions {
   readonly gsoSegs?: number;
   /** For from_tunnel: what the VXLAN device would say. `vni: 0xffffffff` makes the key unreadable. */
   readonly tunnel?: { readonly from: string; readonly vni?: number };
+  /** The packet's mark as it comes in. */
+  readonly mark?: number;
   /** Bytes in the buffer's linear part; kernels that cannot do it refuse with EINVAL. */
   readonly linearBytes?: number;
 }
 
-export type Verdict = "next" | "drop" | "redirect" | "peer";
+export type Verdict = "next" | "drop" | "redirect" | "peer" | "neighbour";
 
 /** What one run did. */
 export interface Ran {
@@ -110,6 +116,7 @@ export interface Ran {
   /** VNI and last word of the tunnel address, when one was set. */
   readonly vni: number;
   readonly tunnelWord: number;
+  readonly mark: number;
   readonly frame: Uint8Array;
   /** Metrics that went up, by name, in the order of their numbers. */
   readonly metrics: readonly string[];
@@ -130,6 +137,9 @@ const VERDICTS = new Map<number, Verdict>([
   [0xffff_ffff, "next"],
   [2, "drop"],
 ]);
+
+/** By `enum effect`. */
+const REDIRECTS: readonly (Verdict | undefined)[] = [undefined, "redirect", "peer", "neighbour"];
 
 /** One loaded object; call {@link Plane.close}. */
 export class Plane {
@@ -200,9 +210,17 @@ export class Plane {
     return this.#rows("nat").map((r) => ({ key: decodeNatKey(r.key), entry: decodeNatEntry(r.value) }));
   }
 
-  /** Forgets flows, translations and fragments; nodes, pods and configuration stay. */
+  /** Packets that services translate, as they come and as they go on. */
+  serviceFlows(): { readonly key: ServiceFlowKey; readonly entry: ServiceFlow }[] {
+    return this.#rows("service_flows").map((r) => ({
+      key: decodeServiceFlowKey(r.key),
+      entry: decodeServiceFlow(r.value),
+    }));
+  }
+
+  /** Forgets flows, translations and fragments; nodes, pods, services and configuration stay. */
   forgetFlows(): void {
-    this.forget("ct_tcp", "ct_other", "nat", "frags");
+    this.forget("ct_tcp", "ct_other", "nat", "frags", "service_flows", "service_affinity");
   }
 
   forget(...maps: readonly string[]): void {
@@ -286,6 +304,7 @@ export class Plane {
   clear(): void {
     this.forgetFlows();
     this.forget("endpoints", "shapers", "hosts", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS));
+    this.forget("services", "service_slots", "backends", "service_sources");
   }
 
   /** Fills all tables with {@link NODE}, and nothing else. */
@@ -366,6 +385,7 @@ export class Plane {
     view.setUint32(CTX.ifindex, 1, true);
     if (o.gsoSize !== undefined) view.setUint32(CTX.gsoSize, o.gsoSize, true);
     if (o.gsoSegs !== undefined) view.setUint32(CTX.gsoSegs, o.gsoSegs, true);
+    if (o.mark !== undefined) view.setUint32(CTX.mark, o.mark, true);
     if (o.linearBytes !== undefined) view.setUint32(CTX.dataEnd, o.linearBytes, true);
     if (o.tunnel !== undefined) {
       view.setUint32(CTX.cb, o.tunnel.vni ?? NODE.vni, true);
@@ -392,7 +412,7 @@ export class Plane {
     const r = this.#addon.testRun(undefined, this.program(program), data, this.#context(o), 1);
     const cb = (i: number) => r.ctx.readUInt32LE(CTX.cb + 4 * i);
     const isRedirect = r.retval === 7;
-    const verdict = isRedirect ? (cb(0) === 2 ? "peer" : "redirect") : VERDICTS.get(r.retval >>> 0);
+    const verdict = isRedirect ? REDIRECTS[cb(0)] : VERDICTS.get(r.retval >>> 0);
     if (verdict === undefined) throw new Error(`"${program}" returned ${r.retval}, which is no verdict`);
     return {
       verdict,
@@ -400,6 +420,7 @@ export class Plane {
       flags: isRedirect ? cb(2) : 0,
       vni: cb(3),
       tunnelWord: cb(4),
+      mark: r.ctx.readUInt32LE(CTX.mark),
       frame: new Uint8Array(r.data),
     };
   }
@@ -428,7 +449,7 @@ export function enterEmptyNetns(): void {
   loadAddon().unshare(CLONE_NEWNET);
 }
 
-/** Gives the namespace what the shortcut's route look-up needs: devices, forwarding, and a way to node 2. */
+/** Gives the namespace what programs look up routes for: devices, forwarding, a way to node 2 and by it to the outside. */
 export function makeUnderlay(): void {
   const ip = (line: string) => execFileSync("ip", line.split(" "), { stdio: "pipe" });
   ip(`link add twill0 index ${NODE.twill0} type veth peer name twill1 index ${NODE.twill1}`);
@@ -437,6 +458,11 @@ export function makeUnderlay(): void {
   ip(`addr add ${NODE.node.v4}/24 dev eth0`);
   ip(`neigh add ${NODE.remoteNode.v4} lladdr ${NODE.remoteNodeMac} dev eth0 nud permanent`);
   writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
+  writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
+  ip(`-6 addr add ${NODE.node.v6}/64 dev eth0 nodad`);
+  ip(`-6 neigh add ${NODE.remoteNode.v6} lladdr ${NODE.remoteNodeMac} dev eth0 nud permanent`);
+  ip(`route add ${NODE.outside.v4}/32 via ${NODE.remoteNode.v4}`);
+  ip(`-6 route add ${NODE.outside.v6}/128 via ${NODE.remoteNode.v6}`);
 }
 
 const TICK_NS = 1n << 30n;

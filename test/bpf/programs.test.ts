@@ -20,6 +20,12 @@ import { POLICY_WAYS_CASES } from "./policy-ways.cases.ts";
 import { POLICY_WIRE_CASES } from "./policy-wire.cases.ts";
 import { REFUSAL_CASES } from "./refusals.cases.ts";
 import { REFUSED, REJECT_CASES, refuseAll } from "./reject.cases.ts";
+import { SERVICE_CASES } from "./service.cases.ts";
+import { SERVICE_ANSWER_CASES } from "./service-answers.cases.ts";
+import { SERVICE_CHOICE_CASES } from "./service-choice.cases.ts";
+import { CLIENT, FRONT, flowsText, putService, SERVICE } from "./service-way.ts";
+import { SERVICE_WIRE_CASES } from "./service-wire.cases.ts";
+import { SERVICE_WIRE_PARTS_CASES } from "./service-wire-parts.cases.ts";
 import { SHAPE_CASES } from "./shape.cases.ts";
 import { SHORTCUT_CASES } from "./shortcut.cases.ts";
 import { TCP_STATE_CASES } from "./tcp-state.cases.ts";
@@ -43,6 +49,11 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "policy of the node itself and what belongs to it": HOST_PARTS_CASES,
   "what is denied is answered": REJECT_CASES,
   "limited pods": SHAPE_CASES,
+  "services asked for by pods": SERVICE_CASES,
+  "services asked for: which backend": SERVICE_CHOICE_CASES,
+  "services asked for: what becomes of it": SERVICE_ANSWER_CASES,
+  "services asked for from the wire": SERVICE_WIRE_CASES,
+  "services asked for from the wire: what belongs to it": SERVICE_WIRE_PARTS_CASES,
 };
 
 /** What no packet can bring about here. */
@@ -61,7 +72,7 @@ describe("programs", { skip: whyNot() }, () => {
     enterEmptyNetns();
     makeUnderlay();
     plane = new Plane();
-    small = new Plane({ ct_tcp: 1, ct_other: 1, nat: 1, policy_hits: 1, events: 4096 });
+    small = new Plane({ ct_tcp: 1, ct_other: 1, nat: 1, policy_hits: 1, service_flows: 1, events: 4096 });
   });
   after(() => {
     plane.close();
@@ -121,6 +132,18 @@ describe("programs", { skip: whyNot() }, () => {
         metrics: ["drop_nat_full"],
       });
       assert.deepEqual(small.translations(), []);
+    });
+
+    it("what asks for a service is dropped where there is no room for both directions, and leaves neither", () => {
+      run(small, {
+        name: "",
+        program: "from_pod",
+        before: (on) => putService(on, { addr: SERVICE.v4, inside: [{ addr: podB.v4 }] }),
+        frame: frame(podA.v4, SERVICE.v4, udp(CLIENT, FRONT)),
+        verdict: "drop",
+        metrics: ["drop_service_full"],
+      });
+      assert.deepEqual(flowsText(small), []);
     });
 
     it("a verdict whose rule has no room to be counted stands, and is counted as such", () => {

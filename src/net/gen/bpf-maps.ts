@@ -5,6 +5,9 @@ import { bytesAt, exactly, uint, uint64, viewOf } from "../codec.ts";
 /** Every map of the object, with the sizes of its keys and values in bytes (the ring has neither). */
 export const BPF_MAPS = {
   nat: { keyBytes: 40, valueBytes: 24 },
+  service_flows: { keyBytes: 40, valueBytes: 56 },
+  backends: { keyBytes: 8, valueBytes: 24 },
+  service_affinity: { keyBytes: 24, valueBytes: 8 },
   endpoints: { keyBytes: 16, valueBytes: 32 },
   shapers: { keyBytes: 8, valueBytes: 8 },
   config: { keyBytes: 4, valueBytes: 112 },
@@ -21,14 +24,11 @@ export const BPF_MAPS = {
   ct_other: { keyBytes: 40, valueBytes: 96 },
   frags: { keyBytes: 40, valueBytes: 8 },
   metrics: { keyBytes: 4, valueBytes: 16 },
-  scratch: { keyBytes: 4, valueBytes: 1616 },
+  scratch: { keyBytes: 4, valueBytes: 1904 },
   events: { keyBytes: 0, valueBytes: 0 },
   services: { keyBytes: 24, valueBytes: 32 },
   service_slots: { keyBytes: 8, valueBytes: 8 },
-  backends: { keyBytes: 8, valueBytes: 24 },
   service_sources: { keyBytes: 24, valueBytes: 8 },
-  service_flows: { keyBytes: 40, valueBytes: 56 },
-  service_affinity: { keyBytes: 24, valueBytes: 8 },
   sock_reverse: { keyBytes: 32, valueBytes: 24 },
 } as const;
 export type BpfMapName = keyof typeof BPF_MAPS;
@@ -59,12 +59,14 @@ export const SERVICE_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
 /** `enum service_flow_flag`. */
 export const ServiceFlowFlag = {
   flowReply: 1,
+  flowOutside: 2,
 } as const;
 export type ServiceFlowFlag = (typeof ServiceFlowFlag)[keyof typeof ServiceFlowFlag];
 
 /** Names of `enum service_flow_flag` by value, as metrics and the command line print them. */
 export const SERVICE_FLOW_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [1, "flow_reply"],
+  [2, "flow_outside"],
 ]);
 
 /** `enum metric`. */
@@ -99,6 +101,8 @@ export const Metric = {
   rejected: 27,
   rejectLimited: 28,
   hostUntracked: 29,
+  serviceForward: 30,
+  serviceReply: 31,
   dropFirst: 32,
   dropNotConfigured: 32,
   dropNotIp: 33,
@@ -128,7 +132,13 @@ export const Metric = {
   dropRewrite: 57,
   dropPolicy: 58,
   dropTunnelSpoofed: 59,
-  count: 64,
+  dropNoBackend: 60,
+  dropServiceSource: 61,
+  dropServiceFull: 62,
+  dropServiceLocal: 63,
+  dropServiceClash: 64,
+  dropServiceFlow: 65,
+  count: 96,
 } as const;
 export type Metric = (typeof Metric)[keyof typeof Metric];
 
@@ -164,6 +174,8 @@ export const METRIC_NAMES: ReadonlyMap<number, string> = new Map([
   [27, "rejected"],
   [28, "reject_limited"],
   [29, "host_untracked"],
+  [30, "service_forward"],
+  [31, "service_reply"],
   [32, "drop_not_configured"],
   [33, "drop_not_ip"],
   [34, "drop_vlan"],
@@ -192,6 +204,12 @@ export const METRIC_NAMES: ReadonlyMap<number, string> = new Map([
   [57, "drop_rewrite"],
   [58, "drop_policy"],
   [59, "drop_tunnel_spoofed"],
+  [60, "drop_no_backend"],
+  [61, "drop_service_source"],
+  [62, "drop_service_full"],
+  [63, "drop_service_local"],
+  [64, "drop_service_clash"],
+  [65, "drop_service_flow"],
 ]);
 
 /** `enum hook`. */
@@ -290,6 +308,8 @@ export const CtFlag = {
   tunnel: 8,
   stack: 16,
   host: 32,
+  service: 64,
+  ownSource: 128,
 } as const;
 export type CtFlag = (typeof CtFlag)[keyof typeof CtFlag];
 
@@ -301,6 +321,8 @@ export const CT_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [8, "tunnel"],
   [16, "stack"],
   [32, "host"],
+  [64, "service"],
+  [128, "own_source"],
 ]);
 
 /** `enum nat_direction`. */
@@ -450,6 +472,230 @@ export function decodeNatEntryAt(view: DataView, offset: number): NatEntry {
 /** @throws RangeError for any other length */
 export function decodeNatEntry(b: Uint8Array): NatEntry {
   return decodeNatEntryAt(viewOf(b, NAT_ENTRY_BYTES, "nat_entry"), 0);
+}
+
+/** `struct service_flow_key`. */
+export interface ServiceFlowKey {
+  /** 16 bytes, network order. */
+  readonly src: Uint8Array;
+  /** 16 bytes, network order. */
+  readonly dst: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly srcPort: number;
+  /** Network order in the map, an ordinary number here. */
+  readonly dstPort: number;
+  readonly protocol: number;
+}
+
+/** Size of `struct service_flow_key`. */
+export const SERVICE_FLOW_KEY_BYTES = 40;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceFlowKey(v: ServiceFlowKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_FLOW_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.src, 16, "service_flow_key.src"), 0);
+  out.set(exactly(v.dst, 16, "service_flow_key.dst"), 16);
+  view.setUint16(32, uint(v.srcPort, 2, "service_flow_key.src_port"), false);
+  view.setUint16(34, uint(v.dstPort, 2, "service_flow_key.dst_port"), false);
+  view.setUint8(36, uint(v.protocol, 1, "service_flow_key.protocol"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceFlowKeyAt(view: DataView, offset: number): ServiceFlowKey {
+  return {
+    src: bytesAt(view, offset, 16),
+    dst: bytesAt(view, offset + 16, 16),
+    srcPort: view.getUint16(offset + 32, false),
+    dstPort: view.getUint16(offset + 34, false),
+    protocol: view.getUint8(offset + 36),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceFlowKey(b: Uint8Array): ServiceFlowKey {
+  return decodeServiceFlowKeyAt(viewOf(b, SERVICE_FLOW_KEY_BYTES, "service_flow_key"), 0);
+}
+
+/** `struct service_flow`. */
+export interface ServiceFlow {
+  /** 16 bytes, network order. */
+  readonly src: Uint8Array;
+  /** 16 bytes, network order. */
+  readonly dst: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly srcPort: number;
+  /** Network order in the map, an ordinary number here. */
+  readonly dstPort: number;
+  readonly flags: number;
+  readonly service: number;
+  readonly backend: number;
+  readonly created: number;
+}
+
+/** Size of `struct service_flow`. */
+export const SERVICE_FLOW_BYTES = 56;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceFlow(v: ServiceFlow): Uint8Array {
+  const out = new Uint8Array(SERVICE_FLOW_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.src, 16, "service_flow.src"), 0);
+  out.set(exactly(v.dst, 16, "service_flow.dst"), 16);
+  view.setUint16(32, uint(v.srcPort, 2, "service_flow.src_port"), false);
+  view.setUint16(34, uint(v.dstPort, 2, "service_flow.dst_port"), false);
+  view.setUint32(36, uint(v.flags, 4, "service_flow.flags"), true);
+  view.setUint32(40, uint(v.service, 4, "service_flow.service"), true);
+  view.setUint32(44, uint(v.backend, 4, "service_flow.backend"), true);
+  view.setUint32(48, uint(v.created, 4, "service_flow.created"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceFlowAt(view: DataView, offset: number): ServiceFlow {
+  return {
+    src: bytesAt(view, offset, 16),
+    dst: bytesAt(view, offset + 16, 16),
+    srcPort: view.getUint16(offset + 32, false),
+    dstPort: view.getUint16(offset + 34, false),
+    flags: view.getUint32(offset + 36, true),
+    service: view.getUint32(offset + 40, true),
+    backend: view.getUint32(offset + 44, true),
+    created: view.getUint32(offset + 48, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceFlow(b: Uint8Array): ServiceFlow {
+  return decodeServiceFlowAt(viewOf(b, SERVICE_FLOW_BYTES, "service_flow"), 0);
+}
+
+/** `struct backend_key`. */
+export interface BackendKey {
+  readonly number: number;
+}
+
+/** Size of `struct backend_key`. */
+export const BACKEND_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeBackendKey(v: BackendKey): Uint8Array {
+  const out = new Uint8Array(BACKEND_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.number, 4, "backend_key.number"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeBackendKeyAt(view: DataView, offset: number): BackendKey {
+  return {
+    number: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeBackendKey(b: Uint8Array): BackendKey {
+  return decodeBackendKeyAt(viewOf(b, BACKEND_KEY_BYTES, "backend_key"), 0);
+}
+
+/** `struct backend`. */
+export interface Backend {
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** Size of `struct backend`. */
+export const BACKEND_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeBackend(v: Backend): Uint8Array {
+  const out = new Uint8Array(BACKEND_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.addr, 16, "backend.addr"), 0);
+  view.setUint16(16, uint(v.port, 2, "backend.port"), false);
+  view.setUint8(18, uint(v.protocol, 1, "backend.protocol"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeBackendAt(view: DataView, offset: number): Backend {
+  return {
+    addr: bytesAt(view, offset, 16),
+    port: view.getUint16(offset + 16, false),
+    protocol: view.getUint8(offset + 18),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeBackend(b: Uint8Array): Backend {
+  return decodeBackendAt(viewOf(b, BACKEND_BYTES, "backend"), 0);
+}
+
+/** `struct service_affinity_key`. */
+export interface ServiceAffinityKey {
+  /** 16 bytes, network order. */
+  readonly client: Uint8Array;
+  readonly service: number;
+}
+
+/** Size of `struct service_affinity_key`. */
+export const SERVICE_AFFINITY_KEY_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceAffinityKey(v: ServiceAffinityKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_AFFINITY_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.client, 16, "service_affinity_key.client"), 0);
+  view.setUint32(16, uint(v.service, 4, "service_affinity_key.service"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAffinityKeyAt(view: DataView, offset: number): ServiceAffinityKey {
+  return {
+    client: bytesAt(view, offset, 16),
+    service: view.getUint32(offset + 16, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceAffinityKey(b: Uint8Array): ServiceAffinityKey {
+  return decodeServiceAffinityKeyAt(viewOf(b, SERVICE_AFFINITY_KEY_BYTES, "service_affinity_key"), 0);
+}
+
+/** `struct service_affinity`. */
+export interface ServiceAffinity {
+  readonly backend: number;
+  readonly lastSeen: number;
+}
+
+/** Size of `struct service_affinity`. */
+export const SERVICE_AFFINITY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceAffinity(v: ServiceAffinity): Uint8Array {
+  const out = new Uint8Array(SERVICE_AFFINITY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.backend, 4, "service_affinity.backend"), true);
+  view.setUint32(4, uint(v.lastSeen, 4, "service_affinity.last_seen"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAffinityAt(view: DataView, offset: number): ServiceAffinity {
+  return {
+    backend: view.getUint32(offset, true),
+    lastSeen: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceAffinity(b: Uint8Array): ServiceAffinity {
+  return decodeServiceAffinityAt(viewOf(b, SERVICE_AFFINITY_BYTES, "service_affinity"), 0);
 }
 
 /** `struct endpoint_key`. */
@@ -1379,7 +1625,7 @@ export interface Scratch {
 }
 
 /** Size of `struct scratch`. */
-export const SCRATCH_BYTES = 1616;
+export const SCRATCH_BYTES = 1904;
 
 /** @throws RangeError when a value does not fit its field */
 export function encodeScratch(v: Scratch): Uint8Array {
@@ -1544,70 +1790,6 @@ export function decodeServiceSlot(b: Uint8Array): ServiceSlot {
   return decodeServiceSlotAt(viewOf(b, SERVICE_SLOT_BYTES, "service_slot"), 0);
 }
 
-/** `struct backend_key`. */
-export interface BackendKey {
-  readonly number: number;
-}
-
-/** Size of `struct backend_key`. */
-export const BACKEND_KEY_BYTES = 8;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeBackendKey(v: BackendKey): Uint8Array {
-  const out = new Uint8Array(BACKEND_KEY_BYTES);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, uint(v.number, 4, "backend_key.number"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeBackendKeyAt(view: DataView, offset: number): BackendKey {
-  return {
-    number: view.getUint32(offset, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeBackendKey(b: Uint8Array): BackendKey {
-  return decodeBackendKeyAt(viewOf(b, BACKEND_KEY_BYTES, "backend_key"), 0);
-}
-
-/** `struct backend`. */
-export interface Backend {
-  /** 16 bytes, network order. */
-  readonly addr: Uint8Array;
-  /** Network order in the map, an ordinary number here. */
-  readonly port: number;
-  readonly protocol: number;
-}
-
-/** Size of `struct backend`. */
-export const BACKEND_BYTES = 24;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeBackend(v: Backend): Uint8Array {
-  const out = new Uint8Array(BACKEND_BYTES);
-  const view = new DataView(out.buffer);
-  out.set(exactly(v.addr, 16, "backend.addr"), 0);
-  view.setUint16(16, uint(v.port, 2, "backend.port"), false);
-  view.setUint8(18, uint(v.protocol, 1, "backend.protocol"));
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeBackendAt(view: DataView, offset: number): Backend {
-  return {
-    addr: bytesAt(view, offset, 16),
-    port: view.getUint16(offset + 16, false),
-    protocol: view.getUint8(offset + 18),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeBackend(b: Uint8Array): Backend {
-  return decodeBackendAt(viewOf(b, BACKEND_BYTES, "backend"), 0);
-}
-
 /** `struct service_source_key`. */
 export interface ServiceSourceKey {
   readonly prefixBits: number;
@@ -1669,166 +1851,6 @@ export function decodeServiceSourceAt(view: DataView, offset: number): ServiceSo
 /** @throws RangeError for any other length */
 export function decodeServiceSource(b: Uint8Array): ServiceSource {
   return decodeServiceSourceAt(viewOf(b, SERVICE_SOURCE_BYTES, "service_source"), 0);
-}
-
-/** `struct service_flow_key`. */
-export interface ServiceFlowKey {
-  /** 16 bytes, network order. */
-  readonly src: Uint8Array;
-  /** 16 bytes, network order. */
-  readonly dst: Uint8Array;
-  /** Network order in the map, an ordinary number here. */
-  readonly srcPort: number;
-  /** Network order in the map, an ordinary number here. */
-  readonly dstPort: number;
-  readonly protocol: number;
-}
-
-/** Size of `struct service_flow_key`. */
-export const SERVICE_FLOW_KEY_BYTES = 40;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeServiceFlowKey(v: ServiceFlowKey): Uint8Array {
-  const out = new Uint8Array(SERVICE_FLOW_KEY_BYTES);
-  const view = new DataView(out.buffer);
-  out.set(exactly(v.src, 16, "service_flow_key.src"), 0);
-  out.set(exactly(v.dst, 16, "service_flow_key.dst"), 16);
-  view.setUint16(32, uint(v.srcPort, 2, "service_flow_key.src_port"), false);
-  view.setUint16(34, uint(v.dstPort, 2, "service_flow_key.dst_port"), false);
-  view.setUint8(36, uint(v.protocol, 1, "service_flow_key.protocol"));
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeServiceFlowKeyAt(view: DataView, offset: number): ServiceFlowKey {
-  return {
-    src: bytesAt(view, offset, 16),
-    dst: bytesAt(view, offset + 16, 16),
-    srcPort: view.getUint16(offset + 32, false),
-    dstPort: view.getUint16(offset + 34, false),
-    protocol: view.getUint8(offset + 36),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeServiceFlowKey(b: Uint8Array): ServiceFlowKey {
-  return decodeServiceFlowKeyAt(viewOf(b, SERVICE_FLOW_KEY_BYTES, "service_flow_key"), 0);
-}
-
-/** `struct service_flow`. */
-export interface ServiceFlow {
-  /** 16 bytes, network order. */
-  readonly src: Uint8Array;
-  /** 16 bytes, network order. */
-  readonly dst: Uint8Array;
-  /** Network order in the map, an ordinary number here. */
-  readonly srcPort: number;
-  /** Network order in the map, an ordinary number here. */
-  readonly dstPort: number;
-  readonly flags: number;
-  readonly service: number;
-  readonly backend: number;
-  readonly created: number;
-}
-
-/** Size of `struct service_flow`. */
-export const SERVICE_FLOW_BYTES = 56;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeServiceFlow(v: ServiceFlow): Uint8Array {
-  const out = new Uint8Array(SERVICE_FLOW_BYTES);
-  const view = new DataView(out.buffer);
-  out.set(exactly(v.src, 16, "service_flow.src"), 0);
-  out.set(exactly(v.dst, 16, "service_flow.dst"), 16);
-  view.setUint16(32, uint(v.srcPort, 2, "service_flow.src_port"), false);
-  view.setUint16(34, uint(v.dstPort, 2, "service_flow.dst_port"), false);
-  view.setUint32(36, uint(v.flags, 4, "service_flow.flags"), true);
-  view.setUint32(40, uint(v.service, 4, "service_flow.service"), true);
-  view.setUint32(44, uint(v.backend, 4, "service_flow.backend"), true);
-  view.setUint32(48, uint(v.created, 4, "service_flow.created"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeServiceFlowAt(view: DataView, offset: number): ServiceFlow {
-  return {
-    src: bytesAt(view, offset, 16),
-    dst: bytesAt(view, offset + 16, 16),
-    srcPort: view.getUint16(offset + 32, false),
-    dstPort: view.getUint16(offset + 34, false),
-    flags: view.getUint32(offset + 36, true),
-    service: view.getUint32(offset + 40, true),
-    backend: view.getUint32(offset + 44, true),
-    created: view.getUint32(offset + 48, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeServiceFlow(b: Uint8Array): ServiceFlow {
-  return decodeServiceFlowAt(viewOf(b, SERVICE_FLOW_BYTES, "service_flow"), 0);
-}
-
-/** `struct service_affinity_key`. */
-export interface ServiceAffinityKey {
-  /** 16 bytes, network order. */
-  readonly client: Uint8Array;
-  readonly service: number;
-}
-
-/** Size of `struct service_affinity_key`. */
-export const SERVICE_AFFINITY_KEY_BYTES = 24;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeServiceAffinityKey(v: ServiceAffinityKey): Uint8Array {
-  const out = new Uint8Array(SERVICE_AFFINITY_KEY_BYTES);
-  const view = new DataView(out.buffer);
-  out.set(exactly(v.client, 16, "service_affinity_key.client"), 0);
-  view.setUint32(16, uint(v.service, 4, "service_affinity_key.service"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeServiceAffinityKeyAt(view: DataView, offset: number): ServiceAffinityKey {
-  return {
-    client: bytesAt(view, offset, 16),
-    service: view.getUint32(offset + 16, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeServiceAffinityKey(b: Uint8Array): ServiceAffinityKey {
-  return decodeServiceAffinityKeyAt(viewOf(b, SERVICE_AFFINITY_KEY_BYTES, "service_affinity_key"), 0);
-}
-
-/** `struct service_affinity`. */
-export interface ServiceAffinity {
-  readonly backend: number;
-  readonly lastSeen: number;
-}
-
-/** Size of `struct service_affinity`. */
-export const SERVICE_AFFINITY_BYTES = 8;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeServiceAffinity(v: ServiceAffinity): Uint8Array {
-  const out = new Uint8Array(SERVICE_AFFINITY_BYTES);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, uint(v.backend, 4, "service_affinity.backend"), true);
-  view.setUint32(4, uint(v.lastSeen, 4, "service_affinity.last_seen"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeServiceAffinityAt(view: DataView, offset: number): ServiceAffinity {
-  return {
-    backend: view.getUint32(offset, true),
-    lastSeen: view.getUint32(offset + 4, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeServiceAffinity(b: Uint8Array): ServiceAffinity {
-  return decodeServiceAffinityAt(viewOf(b, SERVICE_AFFINITY_BYTES, "service_affinity"), 0);
 }
 
 /** `struct sock_reverse_key`. */

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/* What comes from the wire for a service: see serve.h. */
+#ifndef TWILL_SERVE_WIRE_H
+#define TWILL_SERVE_WIRE_H
+
+#include "host.h"
+#include "serve.h"
+
+#define PACKET_HOST 0
+#define IP_DF 0x40 /* in the upper byte of the fragment offset */
+
+/* Where the backend is: 0 or the reason to drop. */
+INLINE int find_backend_way(const struct packet *p, struct way *way, bool *is_for_node)
+{
+	const struct ipcache_entry *known = ipcache_find(&p->dst);
+
+	*is_for_node = known && known->flags & IPCACHE_LOCAL_NODE;
+	/* By the wire, as what answers: the other node would take the tunnel's for a packet that came the wrong way. */
+	if (known && known->flags & IPCACHE_REMOTE_NODE) {
+		way->kind = WAY_STACK;
+		return 0;
+	}
+	find_way_beyond(&p->dst, way);
+	return way->kind == WAY_DROP ? way->reason : 0;
+}
+
+/* Begins the flow of a translated packet: 0 or the reason to drop. */
+static __noinline int begin_served(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
+				   const struct way *way)
+{
+	const struct config *c = get_config();
+	struct ct_entry fresh = { .flags = flow->is_own_source ? CT_SERVICE | CT_OWN_SOURCE : CT_SERVICE };
+
+	if (!c)
+		return METRIC_DROP_NOT_CONFIGURED;
+	if (way->kind == WAY_TUNNEL)
+		remember_way(&fresh, way, c->revision);
+	return ct_create(skb, p, flow, &fresh);
+}
+
+/* Whether it may be cut up on its way through the tunnel. */
+INLINE bool may_fragment(struct __sk_buff *skb, const struct packet *p)
+{
+	__u8 flags = IP_DF;
+
+	return p->family == 4 && !bpf_skb_load_bytes(skb, ETH_HLEN + 6, &flags, 1) && !(flags & IP_DF);
+}
+
+/* Ends a packet that is dropped after it was translated, but before it was rewritten. */
+static __noinline int refuse_from_wire(struct __sk_buff *skb, struct packet *p, bool is_kept, __u32 reason)
+{
+	const struct translation *t = get_translation();
+
+	if (is_kept)
+		forget_served();
+	if (t && !p->is_error && reason == METRIC_SLOW_MTU) {
+		translate_back(p, t);
+		count(skb, METRIC_SLOW_MTU);
+		return answer(skb, p, NULL, HOOK_FROM_WIRE, ANSWER_TOO_BIG);
+	}
+	return refuse(skb, p, reason, NULL, HOOK_FROM_WIRE);
+}
+
+/* Policy, the flow's entry and its way: 0, or the reason to drop. Changes nothing in the packet. */
+static __noinline int admit_served(struct __sk_buff *skb, struct packet *p, struct flow *flow, struct way *way)
+{
+	const struct config *c = get_config();
+	struct ct_entry *e = flow->entry;
+	const struct endpoint *pod = bpf_map_lookup_elem(&endpoints, &p->dst);
+	bool is_for_node = false;
+	int failed = 0;
+
+	if (!c)
+		return METRIC_DROP_NOT_CONFIGURED;
+	__builtin_memset(&flow->said, 0, sizeof(flow->said));
+	ct_touch(skb, p, c, flow, flow->is_own_source ? CT_SERVICE | CT_OWN_SOURCE : CT_SERVICE);
+	if (pod) {
+		side_of(&way->pod, pod, 0);
+		/* The node itself is asked by `guard`, in the name of the device. */
+		failed = check_policy(skb, p, flow, HOOK_FROM_WIRE);
+		if (!failed)
+			find_way_to_pod(flow, way);
+		if (!failed && way->kind == WAY_DROP)
+			failed = way->reason;
+	} else {
+		failed = find_backend_way(p, way, &is_for_node);
+	}
+	if (failed)
+		return failed;
+	/* See begin_translation of to_wire.c. */
+	if (flow->is_own_source && way->kind == WAY_STACK && p->protocol == IPPROTO_UDP &&
+	    p->dst_port == bpf_htons(c->tunnel_port))
+		return METRIC_DROP_TUNNEL_SPOOFED;
+	if (!is_for_node && p->hop_limit <= 1)
+		return METRIC_DROP_TTL;
+	if (way->kind == WAY_TUNNEL && !fits_tunnel(skb, p, c) && !may_fragment(skb, p))
+		return METRIC_SLOW_MTU;
+	if (flow->served == SERVED_NEW) {
+		failed = keep_served(p);
+		/* Another CPU was first: the next packet finds its choice, and whoever sent this one sends it again. */
+		if (failed)
+			return failed == SERVED_KNOWN ? METRIC_DROP_SERVICE_CLASH : failed;
+	}
+	if (!flow->is_related && !e)
+		failed = begin_served(skb, p, flow, way);
+	else if (!flow->is_related && way->kind == WAY_TUNNEL && e->revision != c->revision)
+		remember_way(e, way, c->revision);
+	if (is_for_node)
+		way->kind = WAY_DROP; /* nothing that is sent: the stack has it from here */
+	return failed;
+}
+
+/* On to the backend: a verdict. */
+static __noinline int forward_served(struct __sk_buff *skb, const struct packet *p, const struct flow *flow, const struct way *way)
+{
+	const struct config *c = get_config();
+
+	if (!c)
+		return VERDICT_NEXT;
+	if (!p->is_error && rewrite_served(skb, p))
+		return drop(skb, p, METRIC_DROP_REWRITE, HOOK_FROM_WIRE);
+	count(skb, METRIC_SERVICE_FORWARD);
+	if (way->kind == WAY_DROP)
+		return VERDICT_NEXT;
+	if (way->kind == WAY_STACK)
+		return send_out(skb, p, HOOK_FROM_WIRE);
+	if (way->kind == WAY_TUNNEL)
+		return to_tunnel(skb, p, c, &way->tunnel, flow, true, HOOK_FROM_WIRE);
+	/* What it sends back goes through the stack. */
+	if (way->pod.flags & ENDPOINT_SHAPE_UPLOAD)
+		return to_stack(skb, p, c, HOOK_FROM_WIRE);
+	return to_pod(skb, p, &way->pod, true, HOOK_FROM_WIRE);
+}
+
+/*
+ * Takes in what is for a service of this node, or answers one that this node has forwarded: a verdict; VERDICT_NEXT also for all
+ * that is neither. `p`: room for the packet, whatever is in there.
+ */
+static __noinline int serve_from_wire(struct __sk_buff *skb, struct packet *p)
+{
+	const struct config *c = get_config();
+	struct translation *t = get_translation();
+	struct way way = {};
+	struct flow flow;
+	int failed;
+
+	if (!c || !t || skb->pkt_type != PACKET_HOST || (skb->vlan_present && skb->vlan_tci & VLAN_ID_MASK))
+		return VERDICT_NEXT;
+	__builtin_memset(p, 0, sizeof(*p));
+	if (read_packet(skb, p) || (!is_served_protocol(p->protocol) && !p->is_error) || is_multicast(p))
+		return VERDICT_NEXT;
+	if (p->protocol == IPPROTO_UDP && p->dst_port == bpf_htons(c->tunnel_port) && is_tunnel_end(&p->src))
+		return VERDICT_NEXT;
+	if (p->fragment && find_fragment(skb, p))
+		return VERDICT_NEXT;
+	if (find_served(skb, p) && t->to.flags == (SERVICE_FLOW_REPLY | SERVICE_FLOW_OUTSIDE) &&
+	    (addr_equal(&t->key.dst, &c->node4) || addr_equal(&t->key.dst, &c->node6)))
+		/* A pod of another node answers by the tunnel. */
+		return p->is_error || !(note_answer(skb, p) & CT_TUNNEL) ? answer_client(skb, p, HOOK_FROM_WIRE) : VERDICT_NEXT;
+	failed = serve(skb, p, &flow, true);
+	if (failed == METRIC_DROP_ICMP_UNRELATED || (!failed && !flow.served))
+		return VERDICT_NEXT;
+	if (!failed && p->is_error) {
+		failed = ct_find_related(skb, p, &flow);
+		flow.served = SERVED_KNOWN;
+	}
+	if (failed)
+		return refuse(skb, p, failed, NULL, HOOK_FROM_WIRE);
+	failed = admit_served(skb, p, &flow, &way);
+	if (failed)
+		return refuse_from_wire(skb, p, flow.served == SERVED_NEW, failed);
+	return forward_served(skb, p, &flow, &way);
+}
+
+#endif
