@@ -93,7 +93,12 @@ function reconcileFamilies(s: AgentStatus, sources: MetricSources): Family[] {
     family("reconcile_writes_total", "Kernel rows written or removed", ["table", "action"], writes),
     family("reconcile_failures_total", "Attempts that failed", ["table"], byLabel("table", sources.failures)),
     family("rows", "Wanted rows by their state", ["table", "state"], rows),
-    family("repairs_total", "Left-over attachments and devices removed", ["kind"], byLabel("kind", sources.repairs)),
+    family(
+      "repairs_total",
+      "Left-over attachments and devices removed, lost ones taken up",
+      ["kind"],
+      byLabel("kind", sources.repairs),
+    ),
   ];
 }
 

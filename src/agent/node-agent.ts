@@ -27,7 +27,8 @@ import type { NodeNet } from "../routing/node-net.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { ClusterView, type Look } from "./cluster-view.ts";
 import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
-import { type Sweep, sweep } from "./cni/sweep.ts";
+import { sweep } from "./cni/sweep.ts";
+import { tellSweep } from "./cni/sweep-log.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
 import { withApi } from "./policy/api-failsafe.ts";
@@ -269,12 +270,12 @@ export class NodeAgent {
   }
 
   #runLocked(nowMs: number, isFull: boolean): void {
-    const { config } = this.#parts;
+    const { config, log } = this.#parts;
     this.#programs.retry(nowMs);
     if (this.#programs.tag === undefined) return;
     this.#links.forget();
     if (isFull || this.#needsSweep()) {
-      this.#noteSweep(sweep(this.context()));
+      tellSweep(sweep(this.context()), log, (kind) => bump(this.counts.repairs, kind));
       this.#links.forget();
     }
     this.#look = this.#cluster.look();
@@ -455,21 +456,6 @@ export class NodeAgent {
     const [shaperIfindex, entryIfindex] = [this.#links.index(link), this.#links.index(peer)];
     if (entryIfindex !== undefined && entryIfindex !== e.entryIfindex) this.#parts.ledger.setEntry(e.id, entryIfindex);
     return { entryIfindex, shaperIfindex };
-  }
-
-  #noteSweep(done: Sweep): void {
-    const { log } = this.#parts;
-    for (const e of done.removed) {
-      bump(this.counts.repairs, "attachment");
-      const fields = { containerId: e.containerId, link: e.hostIfname, addrs: e.addrs.map((a) => a.text) };
-      log.info({ ...fields, state: e.state }, "removed an attachment that was left");
-    }
-    for (const link of done.strayLinks) {
-      bump(this.counts.repairs, "device");
-      log.info({ link }, "removed a pod's device that no attachment has");
-    }
-    if (done.strayEntries > 0) log.info({ entries: done.strayEntries }, "removed map entries that no attachment has");
-    for (const failure of done.failures) log.error({ failure }, "cannot remove what an attachment left");
   }
 
   #events(): RunnerEvents {

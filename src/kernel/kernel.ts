@@ -40,6 +40,8 @@ export interface Link {
   readonly peerIfindex: number | undefined;
   readonly peerNetnsId: number | undefined;
   readonly vxlan: { readonly port: number; readonly isExternal: boolean } | undefined;
+  /** Text that stands on it. */
+  readonly alias: string | undefined;
 }
 
 /** A route as the kernel shows it. */
@@ -111,6 +113,9 @@ export interface Ring extends Disposable {
   whenReadable(listener: () => void): Disposable;
 }
 
+/** Longest text on a device: the kernel's IFALIASZ is 256, its own end and ours included. */
+export const MAX_ALIAS_BYTES = 254;
+
 /** The kernel of one node. */
 export interface Kernel extends Disposable {
   // Devices, addresses, routes, settings of the node's own namespace.
@@ -166,8 +171,11 @@ export interface Kernel extends Disposable {
   // Pods.
   /** @throws KernelError EEXIST when the name exists in the pod, ENOENT when the namespace is gone */
   createPodLink(spec: PodLinkSpec): PodLink;
-  /** Sets the host end up: from here on packets flow, if the maps say so. With `pod`, both ends carry them on return. */
-  openPodLink(hostIfname: string, pod?: Pick<PodLinkSpec, "netns" | "ifname">): void;
+  /**
+   * Sets the host end up: from here on packets flow, if the maps say so. With `pod`, both ends carry them on return.
+   * @param alias text that stands on the host end from now on: at most {@link MAX_ALIAS_BYTES} bytes
+   */
+  openPodLink(hostIfname: string, pod?: Pick<PodLinkSpec, "netns" | "ifname">, alias?: string): void;
   /** undefined: no such interface; throws ENOENT when the namespace itself is gone. */
   inspectPodLink(netns: string, ifname: string): PodLink | undefined;
   /** Sets `lo` up in a namespace. */

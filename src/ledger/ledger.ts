@@ -68,6 +68,12 @@ export interface Ledger extends Disposable {
   commit(id: number, hostIfindex: number, entryIfindex?: number): void;
   /** Another device has taken the place of the one that programs see the pod by. */
   setEntry(id: number, entryIfindex: number): void;
+  /**
+   * Records an attachment that stands in the kernel already and that nothing here remembers. Where its entry is another device
+   * than the host end, {@link setEntry} says so later.
+   * @throws Error when the container's interface is recorded, or one of the addresses is held
+   */
+  adopt(endpoint: NewEndpoint, found: Pick<Endpoint, "addrs"> & { readonly hostIfindex: number }): Endpoint;
   /** Intent to tear down; nothing happens when the id is not known. */
   markDeleting(id: number): void;
   /** Forgets the attachment; the addresses that it still holds begin to cool down. Nothing happens for an unknown id. */

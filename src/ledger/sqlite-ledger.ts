@@ -23,6 +23,9 @@ import {
   type Row,
 } from "./rows.ts";
 
+/** Pool of leases that no allocation has made. */
+const ADOPTED = "adopted";
+
 function statements(db: DatabaseSync) {
   const read = (sql: string) => db.prepare(sql, { returnArrays: true });
   const write = (sql: string) => db.prepare(sql);
@@ -226,6 +229,17 @@ export class SqliteLedger implements Ledger {
 
   setEntry(id: number, entryIfindex: number): void {
     this.#write(() => this.#sql.setEntry.run(entryIfindex, id));
+  }
+
+  adopt(endpoint: NewEndpoint, found: Pick<Endpoint, "addrs"> & { readonly hostIfindex: number }): Endpoint {
+    return this.#write((id) => {
+      this.#sql.insert.run(...insertValues(id, this.bootId, endpoint, found.addrs));
+      for (const a of found.addrs)
+        if (this.#sql.lease.run(a.bytes, ADOPTED, id).changes !== 1)
+          throw new Error(`Cannot lease address "${a.text}": it is held`);
+      this.#sql.ready.run(found.hostIfindex, null, id);
+      return Object.freeze({ ...endpoint, ...found, entryIfindex: found.hostIfindex, id, state: "ready" });
+    });
   }
 
   markDeleting(id: number): void {

@@ -18,6 +18,7 @@ import { cniErrorOf, cniErrorOfIpam } from "./failure.ts";
 import { defaultRoute, gatewayOf } from "./gateway.ts";
 import { isAlive } from "./generation.ts";
 import { hostIfname } from "./host-ifname.ts";
+import { noteOf } from "./link-note.ts";
 import type { NodeContext, NodeSettings } from "./node-context.ts";
 import { putShaper } from "./shaper.ts";
 import { runAll, tearDown } from "./teardown.ts";
@@ -122,7 +123,7 @@ function build(ctx: NodeContext, e: Endpoint, classes: EndpointClasses): void {
   ctx.kernel.putAttachment(endpointAttachment(e));
   const entryIfindex = putShaper(ctx.kernel, e, link.hostIfindex) ?? link.hostIfindex;
   putEndpointRows(ctx.kernel, endpointMapRows(e, entryIfindex, classes));
-  ctx.kernel.openPodLink(e.hostIfname, { netns: e.netnsPath, ifname: e.ifname });
+  ctx.kernel.openPodLink(e.hostIfname, { netns: e.netnsPath, ifname: e.ifname }, noteOf(e));
   ctx.ledger.commit(e.id, link.hostIfindex, entryIfindex);
 }
 

@@ -147,7 +147,7 @@ test("a reboot leaves nothing, wherever it came", () => {
     const kernel = createFakeKernel({ machine: after.machine });
     const context = { ...n.context(() => kernel) };
     assert.deepEqual(n.ledger.endpoints(), []);
-    assert.deepEqual(sweep(context), { removed: [], strayLinks: [], strayEntries: 0, failures: [] });
+    assert.deepEqual(sweep(context), { removed: [], adopted: [], strayLinks: [], strayEntries: 0, failures: [] });
     assert.deepEqual(n.ledger.leases(), []);
   });
 });

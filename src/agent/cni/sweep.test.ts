@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
 import { test } from "node:test";
 import { createFakeKernel } from "../../kernel/fake/fake-kernel.ts";
 import { deviceOf } from "../../kernel/fake/machine.ts";
@@ -9,7 +10,7 @@ import { hostIfname } from "./host-ifname.ts";
 import { sweep } from "./sweep.ts";
 
 const node = () => new FakeNode();
-const NOTHING_DONE = { removed: [], strayLinks: [], strayEntries: 0, failures: [] };
+const NOTHING_DONE = { removed: [], adopted: [], strayLinks: [], strayEntries: 0, failures: [] };
 const valid = (...containers: string[]) => ({
   "cni.dev/valid-attachments": containers.map((containerID) => ({ containerID, ifname: "eth0" })),
 });
@@ -59,6 +60,59 @@ test("links and entries that nobody remembers go, other devices stay", () => {
   assert.deepEqual([done.strayLinks, done.strayEntries], [["twl00000000dead"], 1]);
   assert.ok(deviceOf(n.machine.node, "twl-of-others") !== undefined);
   assert.equal(n.leftovers().entries, 2);
+});
+
+test("a lost ledger: pods are taken up by what stands on their devices, and their addresses are not given again", () => {
+  using n = node();
+  for (const c of ["a", "b", "gone"]) n.add(c, {}, { CNI_ARGS: `K8S_POD_NAMESPACE=shop;K8S_POD_NAME=${c}` });
+  const before = n.ledger.endpoints();
+  n.closeLedger();
+  rmSync(n.ledgerPath);
+  // Its device is not a stray's only because there is a note: this namespace went, and took its own end along.
+  n.machine.removeNetns("/run/netns/gone");
+  const done = sweep(n.context());
+  const wanted = before.slice(0, 2).map(({ id: _, createdAtMs: __, ...rest }) => rest);
+  assert.deepEqual(
+    done.adopted.map(({ id: _, createdAtMs: __, ...rest }) => rest),
+    wanted,
+  );
+  assert.deepEqual([done.strayLinks, done.strayEntries, done.failures], [[], 2, []]);
+  assert.deepEqual(sweep(n.context()), NOTHING_DONE);
+  assert.deepEqual(n.ledger.endpoints(), done.adopted);
+  const taken = new Set(before.slice(0, 2).flatMap((e) => e.addrs.map((a) => a.text)));
+  n.add("new");
+  const fresh = n.ledger.find("new", "eth0")?.addrs.map((a) => a.text) ?? [];
+  assert.equal(fresh.length, 2);
+  assert.deepEqual(
+    fresh.filter((a) => taken.has(a)),
+    [],
+  );
+  for (const c of ["a", "b", "new"]) assert.equal(n.call("DEL", {}, n.env(c)).exitCode, 0);
+  assert.deepEqual(n.leftovers(), NOTHING_LEFT);
+});
+
+test("a note that does not fit what the namespace shows is not believed", () => {
+  using n = node();
+  n.add("a");
+  const device = deviceOf(n.machine.node, hostIfname("a", "eth0")) ?? assert.fail();
+  n.closeLedger();
+  rmSync(n.ledgerPath);
+  // As if somebody had moved the note to a device of another container.
+  device.alias = device.alias?.replace(" a ", " b ");
+  const done = sweep(n.context());
+  assert.deepEqual([done.adopted, done.strayLinks], [[], [device.name]]);
+  assert.deepEqual(n.leftovers(), NOTHING_LEFT);
+});
+
+test("what cannot be looked at stays until it can", () => {
+  using n = node();
+  n.add("a");
+  n.closeLedger();
+  rmSync(n.ledgerPath);
+  n.machine.failNext("inspectPodLink", new KernelError("look", "ENOBUFS", 105));
+  const first = sweep(n.context());
+  assert.deepEqual([first.adopted, first.strayLinks, first.failures.length], [[], [], 1]);
+  assert.equal(sweep(n.context()).adopted.length, 1);
 });
 
 test("what could not be removed is tried again by the next sweep", () => {

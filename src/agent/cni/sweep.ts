@@ -5,6 +5,7 @@ import { ENDPOINTS_MAP, endpointKeys } from "../../plan/endpoint.ts";
 import { isPodLink } from "../../plan/names.ts";
 import { isShaped } from "../../plan/shaper.ts";
 import { deleteEndpointKeys } from "../endpoint-map.ts";
+import { adoptLink } from "./adopt.ts";
 import { describeFailure } from "./failure.ts";
 import { hasNamespace } from "./generation.ts";
 import type { NodeContext } from "./node-context.ts";
@@ -15,6 +16,8 @@ import { runAll, tearDown } from "./teardown.ts";
 export interface Sweep {
   /** Attachments taken down. */
   readonly removed: readonly Endpoint[];
+  /** Attachments that the ledger had lost and that their pods still have. */
+  readonly adopted: readonly Endpoint[];
   /** Host ends that no attachment has. */
   readonly strayLinks: readonly string[];
   /** How many entries of the map `endpoints` no attachment has. */
@@ -38,14 +41,15 @@ function text(key: Uint8Array): string {
 }
 
 /**
- * Takes down attachments that are pending, deleting, deserted or named in `unwanted`, then links and map entries that
- * are nobody's. Safe at any time and repeatable.
+ * Takes down attachments that are pending, deleting, deserted or named in `unwanted`, takes up those that the ledger has
+ * lost, then removes links and map entries that are nobody's. Safe at any time and repeatable.
  * @throws LedgerError when the ledger itself fails
  */
 export function sweep(ctx: NodeContext, unwanted: (e: Endpoint) => boolean = () => false): Sweep {
   return ctx.ledger.exclusive(() => {
     const { kernel, ledger } = ctx;
-    const before = new Map(kernel.links().map((l) => [l.name, l.ifindex]));
+    const links = kernel.links();
+    const before = new Map(links.map((l) => [l.name, l.ifindex]));
     const failures: string[] = [];
     const removed: Endpoint[] = [];
     const kept: Endpoint[] = [];
@@ -60,13 +64,24 @@ export function sweep(ctx: NodeContext, unwanted: (e: Endpoint) => boolean = () 
       else kept.push(e);
     }
     const known = new Set([...kept, ...removed].map((e) => e.hostIfname));
-    const names = [...before.keys()];
-    const shaped = new Set([...kept, ...removed].filter(isShaped).map((e) => e.hostIfname));
-    const strayLinks = [...names.filter((name) => isPodLink(name) && !known.has(name)), ...strayShapers(names, shaped)];
+    const adopted: Endpoint[] = [];
+    const strayLinks: string[] = [];
+    for (const link of links.filter(({ name }) => isPodLink(name) && !known.has(name))) {
+      try {
+        const own = adoptLink(ctx, link);
+        if (own === undefined) strayLinks.push(link.name);
+        else adopted.push(own);
+      } catch (error) {
+        // Whoever could not be looked at may be somebody's: it stays until it can.
+        failures.push(describeFailure(error));
+      }
+    }
+    const shaped = new Set([...kept, ...removed, ...adopted].filter(isShaped).map((e) => e.hostIfname));
+    strayLinks.push(...strayShapers([...before.keys()], shaped));
     failures.push(...runAll(strayLinks.map((name) => () => kernel.deleteLink(name))));
-    const strays = strayKeys(ctx, kept, failures);
+    const strays = strayKeys(ctx, [...kept, ...adopted], failures);
     if (strays.length > 0) failures.push(...runAll([() => deleteEndpointKeys(kernel, strays)]));
-    return { removed, strayLinks, strayEntries: strays.length, failures };
+    return { removed, adopted, strayLinks, strayEntries: strays.length, failures };
   });
 }
 

@@ -267,9 +267,9 @@ export class FakeKernel implements Kernel {
     return createFakePodLink(this.machine, spec);
   }
 
-  openPodLink(hostIfname: string): void {
+  openPodLink(hostIfname: string, _pod?: Pick<PodLinkSpec, "netns" | "ifname">, alias?: string): void {
     this.machine.maybeFail("openPodLink");
-    openFakePodLink(this.machine, hostIfname);
+    openFakePodLink(this.machine, hostIfname, alias);
   }
 
   inspectPodLink(netns: string, ifname: string): PodLink | undefined {
@@ -321,6 +321,7 @@ function linkOf(d: FakeDevice): Link {
     peerIfindex: d.peer?.ifindex,
     peerNetnsId: d.peer === undefined || d.peer.netns === d.netns ? undefined : Number(d.peer.netns.id.slice(2)) % 1000,
     vxlan: d.vxlanPort === undefined ? undefined : { port: d.vxlanPort, isExternal: true },
+    alias: d.alias,
   };
 }
 

@@ -20,6 +20,7 @@ export interface FakeDevice {
   mtuBytes: number;
   isUp: boolean;
   isNoArp: boolean;
+  alias: string | undefined;
   peer: FakeDevice | undefined;
   /** Limit of its egress. */
   bucket: QdiscRow | undefined;
@@ -97,6 +98,7 @@ export class FakeMachine {
       netns,
       isUp: false,
       isNoArp: false,
+      alias: undefined,
       peer: undefined,
       bucket: undefined,
       addrs: [],

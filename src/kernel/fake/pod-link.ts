@@ -53,10 +53,11 @@ function podLinkOf(d: FakeDevice): PodLink {
 }
 
 /** See Kernel.openPodLink. */
-export function openFakePodLink(machine: FakeMachine, hostIfname: string): void {
+export function openFakePodLink(machine: FakeMachine, hostIfname: string, alias?: string): void {
   const device = deviceOf(machine.node, hostIfname);
   if (device === undefined) throw new KernelError(`open link "${hostIfname}"`, "ENODEV", 19);
   device.isUp = true;
+  device.alias = alias ?? device.alias;
 }
 
 /** See Kernel.inspectPodLink. */

@@ -53,6 +53,7 @@ export function linkOf(m: LinkMessage): Link {
     peerIfindex: isVeth ? m.linkIndex : undefined,
     peerNetnsId: isVeth ? m.linkNetnsId : undefined,
     vxlan: m.vxlan,
+    alias: m.alias,
   };
 }
 

@@ -184,8 +184,8 @@ class LinuxKernel implements Kernel {
     return createPodLink({ socket: this.#socket, netnsFd: this.#netnsFd }, spec);
   }
 
-  openPodLink(hostIfname: string, pod?: Pick<PodLinkSpec, "netns" | "ifname">): void {
-    openPodLink(this.#socket, hostIfname);
+  openPodLink(hostIfname: string, pod?: Pick<PodLinkSpec, "netns" | "ifname">, alias?: string): void {
+    openPodLink(this.#socket, hostIfname, alias);
     if (pod !== undefined) settlePodLink(this.#socket, hostIfname, pod);
   }
 

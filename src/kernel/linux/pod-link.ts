@@ -178,7 +178,7 @@ function configureSteps(index: number, spec: PodLinkSpec): Step[] {
 }
 
 /** See Kernel.openPodLink: first no addresses of the kernel's making, then up. */
-export function openPodLink(socket: NetlinkSocket, hostIfname: string): void {
+export function openPodLink(socket: NetlinkSocket, hostIfname: string, alias?: string): void {
   const op = `open link "${hostIfname}"`;
   const index = socket.ifIndex(hostIfname);
   if (index === 0) throw new KernelError(op, "ENODEV", ERRNO.ENODEV);
@@ -190,7 +190,8 @@ export function openPodLink(socket: NetlinkSocket, hostIfname: string): void {
     },
     {
       op,
-      write: (w, flags, sequence) => writeSetLink(w, { index, setFlags: IFF.UP, flagMask: IFF.UP }, flags, sequence),
+      write: (w, flags, sequence) =>
+        writeSetLink(w, { index, setFlags: IFF.UP, flagMask: IFF.UP, alias }, flags, sequence),
     },
   ]);
 }

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { addr } from "../../net/addr.ts";
 import { mac } from "../../net/mac.ts";
-import type { Kernel, PodLink, PodLinkSpec } from "../kernel.ts";
+import { type Kernel, MAX_ALIAS_BYTES, type PodLink, type PodLinkSpec } from "../kernel.ts";
 import type { KernelBench } from "./bench.ts";
 
 /** A pod's link in both families. */
@@ -65,6 +65,18 @@ export function podTests(open: () => KernelBench): void {
     kernel.openPodLink("twl0123456789ab");
     assert.equal(hostEnd(kernel)?.isUp, true);
     assert.deepEqual(words(kernel.inspectPodLink(netns, "eth0")), words(made));
+  });
+
+  it("leaves a text of the longest kind on the host end, which stays when it is opened again", () => {
+    using bench = open();
+    const { kernel } = bench;
+    kernel.createPodLink(podSpec(bench.addNetns()));
+    assert.equal(hostEnd(kernel)?.alias, undefined);
+    const text = "x y".padEnd(MAX_ALIAS_BYTES, "z");
+    kernel.openPodLink("twl0123456789ab", undefined, text);
+    assert.equal(hostEnd(kernel)?.alias, text);
+    kernel.openPodLink("twl0123456789ab");
+    assert.equal(hostEnd(kernel)?.alias, text);
   });
 
   for (const [family, addrs, gateways] of [

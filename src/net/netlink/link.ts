@@ -44,6 +44,8 @@ export interface LinkMessage {
   readonly linkNetnsId: number | undefined;
   readonly addrGenMode: number | undefined;
   readonly vxlan: { readonly port: number; readonly isExternal: boolean } | undefined;
+  /** Free text of at most 255 bytes. */
+  readonly alias: string | undefined;
 }
 
 function writeIfinfo(w: NetlinkWriter, index: number, flags: number, change: number): void {
@@ -107,6 +109,8 @@ export interface LinkChange {
   readonly flagMask?: number | undefined;
   /** No IPv6 addresses of the kernel's own making. */
   readonly noAddrGen?: boolean | undefined;
+  /** Free text of at most 255 bytes. */
+  readonly alias?: string | undefined;
 }
 
 /** Changes a device. The kernel applies flags before IPv6 modes: send the mode in a message of its own, first. */
@@ -115,6 +119,7 @@ export function writeSetLink(w: NetlinkWriter, change: LinkChange, flags: number
   writeIfinfo(w, change.index, change.setFlags ?? 0, change.flagMask ?? 0);
   if (change.mac !== undefined) w.attr(IFLA.ADDRESS, change.mac);
   if (change.mtuBytes !== undefined) w.attrU32(IFLA.MTU, change.mtuBytes);
+  if (change.alias !== undefined) w.attrText(IFLA.IFALIAS, change.alias);
   if (change.noAddrGen === true)
     w.nest(IFLA.AF_SPEC, () => w.nest(AF.INET6, () => w.attrU8(IFLA_INET6_ADDR_GEN_MODE, ADDR_GEN_MODE_NONE)));
   w.end();
@@ -164,5 +169,6 @@ export function readLink(payload: Uint8Array): LinkMessage | undefined {
     linkNetnsId: readI32(attrs.get(IFLA.LINK_NETNSID)),
     addrGenMode: readU8(readNest(readNest(attrs, IFLA.AF_SPEC), AF.INET6).get(IFLA_INET6_ADDR_GEN_MODE)),
     vxlan: kind === "vxlan" ? readVxlan(readNest(info, IFLA_INFO.DATA)) : undefined,
+    alias: readText(attrs.get(IFLA.IFALIAS)),
   };
 }

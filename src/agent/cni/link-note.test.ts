@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { MAX_ALIAS_BYTES } from "../../kernel/kernel.ts";
+import { type NotedEndpoint, noteOf, readNote } from "./link-note.ts";
+
+const POD: NotedEndpoint = {
+  network: "twill",
+  containerId: "c".repeat(64),
+  ifname: "eth0",
+  netnsPath: "/var/run/netns/cni-01234567-89ab-cdef-0123-456789abcdef",
+  download: undefined,
+  upload: { rateBits: 1_000_000, burstBits: 80_000 },
+  hostPorts: [],
+  podNamespace: "shop",
+  podName: "web-6f7b9c8d5-x2x4z",
+  podUid: "01234567-89ab-cdef-0123-456789abcdef",
+};
+
+test("what is noted is read again", () => {
+  assert.equal(
+    noteOf(POD),
+    `twill/1 twill ${POD.containerId} eth0 ${POD.netnsPath} {"upload":[1000000,80000],"ports":[]} shop web-6f7b9c8d5-x2x4z ${POD.podUid}`,
+  );
+  const podless = { ...POD, podNamespace: undefined, podName: undefined, podUid: undefined };
+  for (const e of [POD, podless]) assert.deepEqual(readNote(noteOf(e) ?? ""), e);
+});
+
+test("whatever the names, a note fits and says the same, or there is none", () => {
+  const name = fc.string({ minLength: 1, maxLength: 90, unit: "grapheme" });
+  const optional = fc.option(name, { nil: undefined });
+  const any = fc.record({
+    network: name,
+    containerId: name,
+    ifname: name,
+    netnsPath: name,
+    download: fc.constant(undefined),
+    upload: fc.option(fc.record({ rateBits: fc.nat(), burstBits: fc.nat() }, { noNullPrototype: true }), {
+      nil: undefined,
+    }),
+    hostPorts: fc.constant([]),
+    podNamespace: optional,
+    podName: optional,
+    podUid: optional,
+  });
+  fc.assert(
+    fc.property(any, (e) => {
+      const note = noteOf(e);
+      if (note === undefined) return;
+      assert.ok(note.length <= MAX_ALIAS_BYTES && /^[!-~ ]*$/.test(note), note);
+      const { podUid, ...rest } = readNote(note) ?? assert.fail(note);
+      assert.deepEqual({ ...rest, podUid: podUid ?? e.podUid }, { ...e });
+    }),
+  );
+});
+
+test("a long name costs the pod's uid, one that is longer still the note", () => {
+  const long = { ...POD, upload: undefined, podName: "p".repeat(90) };
+  assert.deepEqual(readNote(noteOf(long) ?? ""), { ...long, podUid: undefined });
+  assert.equal(noteOf({ ...POD, podName: "p".repeat(200) }), undefined);
+});
+
+test("what is no note is not read as one", () => {
+  const good = noteOf(POD) ?? "";
+  const damaged = [
+    "",
+    "uplink to the rack",
+    good.replace("twill/1", "twill/2"),
+    good.replace(" eth0 ", "  "),
+    good.replace("[]}", "[]"),
+    good.replace(/{.*}/, "null"),
+    good.split(" ").slice(0, 6).join(" "),
+    `${good} more`,
+    good.replace("shop", "%zz"),
+  ];
+  for (const text of damaged) assert.equal(readNote(text), undefined, text);
+});
