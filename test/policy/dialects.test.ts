@@ -8,7 +8,6 @@ import { after, before, describe, test } from "node:test";
 import type { KubeObject, NewObject } from "../../src/cluster/embedded/types.ts";
 import { ECHO_IMAGE } from "../../src/lab/kubelet/image.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
-import type { ProbePort } from "../../src/lab/probe/matrix.ts";
 import { addr } from "../../src/net/addr.ts";
 import { DIALECTS } from "../../src/policy/testing/scenarios/all.ts";
 import {
@@ -21,10 +20,10 @@ import {
   PERSONS,
   peopleObjects,
   type Scenario,
-  TRAFFICS,
 } from "../../src/policy/testing/scenarios/model.ts";
 import { scenarioWorld, trafficOf } from "../../src/policy/testing/scenarios/world.ts";
 import { policyDefinitions, policyKinds } from "../fixture/policy-kinds.ts";
+import { SCENARIO_PORTS, scenarioWrongCells } from "../fixture/policy-tables.ts";
 
 const READY_MS = 120_000;
 /** Until a change of policies shows in the packets of all pods. */
@@ -33,13 +32,6 @@ const CONVERGED_MS = 60_000;
 const PROBE_MS = 250;
 
 const POLICY_KINDS = policyKinds();
-const PORTS = TRAFFICS.map((t): ProbePort => {
-  const [port = "", protocol] = t.split("/");
-  return t === "ICMP"
-    ? { protocol: "ICMP", port: 0 }
-    : { protocol: protocol === "TCP" ? "TCP" : "UDP", port: Number(port) };
-});
-
 describe("policies of every dialect, between real pods", () => {
   let lab: Lab;
 
@@ -92,28 +84,13 @@ describe("policies of every dialect, between real pods", () => {
     };
   }
 
-  /** Which cells let packets through. */
-  async function probe(): Promise<(cell: Cell) => string> {
+  async function wrongCells(scenario: Scenario): Promise<readonly string[]> {
     const ends = [...PERSONS, ...NODES, OUTSIDE];
-    const matrix = await lab.probe({
-      ports: PORTS,
-      from: ends.filter((e) => e !== OUTSIDE),
-      to: ends,
-      timeoutMs: PROBE_MS,
-    });
-    return ({ from, to, traffic, family }) => {
-      // Where families differ: `4:ok 6:timeout`.
-      const text = matrix[traffic]?.[from]?.[to] ?? "";
-      return text.includes(":") ? (new RegExp(`${family}:(\\w+)`).exec(text)?.[1] ?? text) : text;
-    };
-  }
-
-  async function wrongCells(scenario: Scenario): Promise<string[]> {
-    const verdictOf = await probe();
-    return cells().flatMap((cell) => {
-      const verdict = verdictOf(cell);
-      return (verdict === "ok") === expects(scenario, cell) ? [] : [`${cellText(cell)}: ${verdict}`];
-    });
+    const from = ends.filter((e) => e !== OUTSIDE);
+    return scenarioWrongCells(
+      scenario,
+      await lab.probe({ ports: SCENARIO_PORTS, from, to: ends, timeoutMs: PROBE_MS }),
+    );
   }
 
   for (const dialect of DIALECTS)

@@ -8,15 +8,8 @@ import { after, before, describe, test } from "node:test";
 import { ECHO_IMAGE } from "../../src/lab/kubelet/image.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { E2E_CASES } from "../../src/policy/testing/e2e-cases.ts";
-import {
-  E2E_ALL,
-  E2E_NAMESPACES,
-  type E2eStep,
-  e2eAddresses,
-  e2eObjects,
-  expects,
-  type Probe,
-} from "../../src/policy/testing/e2e-model.ts";
+import { E2E_ALL, E2E_NAMESPACES, type E2eStep, e2eObjects, type Probe } from "../../src/policy/testing/e2e-model.ts";
+import { e2ePolicies, e2ePorts, e2eWrongCells } from "../fixture/policy-tables.ts";
 
 const READY_MS = 120_000;
 /** Until a change of policies shows in the packets of all pods. */
@@ -72,20 +65,6 @@ function podIps(key: string): readonly [string, string] {
   return [ips.find((ip) => !ip.includes(":")) ?? "", ips.find((ip) => ip.includes(":")) ?? ""];
 }
 
-/** The case's addresses, which are those of tables without a cluster, as the pods here have them. */
-function asHere(text: string): string {
-  // What is the whole network there are the networks of both nodes here.
-  let out = text
-    .replaceAll('"10.244.1.0/24"', '"10.244.0.0/16"')
-    .replaceAll('"fd00:10:244:1::/64"', '"fd00:10:244::/48"');
-  for (const key of E2E_ALL)
-    for (const family of [0, 1] as const) {
-      const bits = family === 0 ? 32 : 128;
-      out = out.replaceAll(`"${e2eAddresses(key)[family]}/${bits}"`, `"${podIps(key)[family]}/${bits}"`);
-    }
-  return out;
-}
-
 function relabel(kind: string, object: object): void {
   const { namespace = "", name, labels } = metaOf(object);
   const ref = { apiVersion: "v1", kind, namespace, name };
@@ -96,30 +75,19 @@ function relabel(kind: string, object: object): void {
 }
 
 function apply(step: E2eStep): void {
-  const { namespaces, pods, networkPolicies } = e2eObjects(step);
+  const { namespaces, pods } = e2eObjects(step);
   for (const n of namespaces) relabel("Namespace", n);
   for (const p of pods) relabel("Pod", p);
   for (const namespace of E2E_NAMESPACES)
     for (const old of lab.objects.list({ ...POLICIES, namespace }))
       lab.objects.delete({ ...POLICIES, namespace, name: old.metadata.name });
-  for (const policy of networkPolicies) lab.objects.create(JSON.parse(asHere(JSON.stringify(policy))));
+  for (const policy of e2ePolicies(step, podIps)) lab.objects.create(policy);
 }
 
-/** What is not as the probe expects it, as `x/a → y/b: timeout`. */
-async function wrongCells(probe: Probe): Promise<string[]> {
-  const { protocol, port } = probe;
-  if (protocol === "SCTP") return [];
-  const matrix = await lab.probe({ ports: [{ protocol, port }], from: E2E_ALL, to: E2E_ALL, timeoutMs: PROBE_MS });
-  return Object.values(matrix).flatMap((rows) =>
-    Object.entries(rows).flatMap(([from, row]) =>
-      Object.entries(row).flatMap(([to, verdict]) => {
-        const expected = expects(probe, from, to);
-        return expected === undefined || ((verdict === "ok") === expected && !verdict.includes(":"))
-          ? []
-          : [`${from} → ${to}: ${verdict}`];
-      }),
-    ),
-  );
+/** What is not as the probes expect it. */
+async function wrongCells(probes: readonly Probe[]): Promise<readonly string[]> {
+  const asked = { ports: e2ePorts(probes), from: E2E_ALL, to: E2E_ALL, timeoutMs: PROBE_MS };
+  return e2eWrongCells(probes, await lab.probe(asked));
 }
 
 describe("Kubernetes' own cases of NetworkPolicy, between real pods", () => {
@@ -130,12 +98,11 @@ describe("Kubernetes' own cases of NetworkPolicy, between real pods", () => {
       for (const [i, step] of c.steps.entries()) {
         apply(step);
         const end = Date.now() + CONVERGED_MS;
-        for (const probe of step.probes)
-          for (;;) {
-            const wrong = await wrongCells(probe);
-            if (wrong.length === 0) break;
-            if (Date.now() > end) assert.deepEqual(wrong, [], `step ${i + 1}, ${probe.port}/${probe.protocol}`);
-          }
+        for (;;) {
+          const wrong = await wrongCells(step.probes);
+          if (wrong.length === 0) break;
+          if (Date.now() > end) assert.deepEqual(wrong, [], `step ${i + 1}`);
+        }
       }
     });
   }
