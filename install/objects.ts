@@ -5,6 +5,7 @@
 
 import { VERSION } from "../src/base/version.ts";
 import { groupOf, hasStatus, TABLE_KINDS, type TableKind } from "../src/cluster/tables.ts";
+import { definitionsOf, OWN_GROUP } from "../tools/crds.ts";
 import { HOME } from "./image/root.ts";
 import { type ValuePlace, value, yamlText } from "./values.ts";
 
@@ -182,6 +183,8 @@ function daemonSet(): Tree {
 /** In the order in which they are to be applied. */
 export function installObjects(): Tree[] {
   return [
+    // Kinds first: a cluster takes a moment to serve them.
+    ...(definitionsOf(OWN_GROUP) as Tree[]),
     ...access(),
     {
       apiVersion: "v1",

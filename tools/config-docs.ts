@@ -8,6 +8,7 @@ import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 import { configKeys } from "../src/agent/config/keys.ts";
 import { configSchema } from "../src/agent/config/schema.ts";
+import { isLive, whereOf } from "../src/agent/config/scope.ts";
 
 /** The page. */
 export const CONFIG_PAGE = fileURLToPath(new URL("../docs/configuration.md", import.meta.url));
@@ -17,10 +18,11 @@ const END = "<!-- end of keys -->";
 /** The table of all keys. */
 export function keyTable(): string {
   const rows = configKeys(configSchema).map(({ path, description, defaultJson }) => {
+    const scope = whereOf(path) === "file" ? "file" : `${whereOf(path)}, ${isLive(path) ? "at once" : "at start"}`;
     const value = defaultJson === undefined ? "" : `\`${defaultJson.replace(/^"(.*)"$/, "$1")}\``;
-    return `| \`${path}\` | ${value} | ${description} |`;
+    return `| \`${path}\` | ${value} | ${scope} | ${description} |`;
   });
-  return ["| key | default | meaning |", "|---|---|---|", ...rows].join("\n");
+  return ["| key | default | where, when | meaning |", "|---|---|---|---|", ...rows].join("\n");
 }
 
 /** The page with the table put in its place. @throws Error when the page has no such place */

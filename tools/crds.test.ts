@@ -38,7 +38,7 @@ for (const calico of ["projectcalico.org.yaml", "crd.projectcalico.org.yaml"])
     const done = source.run(ending.signal);
     await source.whenSynced(AbortSignal.timeout(20_000));
     assert.equal(source.stateOf("calicoTiers"), "absent");
-    for (const file of ["policy.networking.k8s.io.yaml", calico, "cilium.io.yaml"])
+    for (const file of ["policy.networking.k8s.io.yaml", calico, "cilium.io.yaml", "twill.dev.yaml"])
       for (const d of definitions(file)) t.api.objects.create(d);
     await eventually("every table is known", () => source.health().tables.every((h) => h.state === "known"));
     const [group] = calico.split(".yaml");

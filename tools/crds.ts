@@ -2,7 +2,7 @@
  * Writes `install/crds/` from the tables of cluster objects: `node tools/crds.ts`. A test compares the files with what this
  * would write, so neither can go stale.
  *
- * What stands in a `spec` is not said here a second time: it is kept whole, and Twill's readers check every field of it and
+ * What stands in a `spec` of others' kinds is not said here a second time: it is kept whole, and Twill's readers check every field of it and
  * report on the object's status. A schema that dropped a field would make another policy of it, silently.
  */
 
@@ -12,10 +12,20 @@ import { argv } from "node:process";
 import { fileURLToPath } from "node:url";
 import { stringify } from "yaml";
 import { TABLE_KINDS, type TableKind } from "../src/cluster/tables.ts";
+import { settingsSchema } from "./config-schema.ts";
 import { repoRoot } from "./repo-files.ts";
 
+/** Group of Twill's own kinds, whose schemas say everything. */
+export const OWN_GROUP = "twill.dev";
+
 /** Groups whose kinds a cluster may lack. */
-const GROUPS = ["policy.networking.k8s.io", "projectcalico.org", "crd.projectcalico.org", "cilium.io"] as const;
+const GROUPS = [
+  "policy.networking.k8s.io",
+  "projectcalico.org",
+  "crd.projectcalico.org",
+  "cilium.io",
+  OWN_GROUP,
+] as const;
 
 const KEEP = { "x-kubernetes-preserve-unknown-fields": true } as const;
 
@@ -57,15 +67,64 @@ const column = (name: string, jsonPath: string, type = "string"): Column => ({ n
 /** What `kubectl get` shows of a kind beside its name. */
 function columnsOf(kind: string): Column[] {
   const condition = (type: string) => column(type, `.status.conditions[?(@.type=="${type}")].status`);
+  const age = column("Age", ".metadata.creationTimestamp", "date");
+  const own = OWN_COLUMNS[kind];
+  if (own !== undefined) return [...own, condition("Accepted"), condition("Ready"), age];
   return [
     ...(kind === "ClusterNetworkPolicy" ? [column("Tier", ".spec.tier")] : []),
     ...(/^(Cluster|Admin)NetworkPolicy$/.test(kind) ? [column("Priority", ".spec.priority", "integer")] : []),
     ...(kind === "Tier" ? [column("Order", ".spec.order", "number")] : []),
     condition("Accepted"),
     condition("Enforced"),
-    column("Age", ".metadata.creationTimestamp", "date"),
+    age,
   ];
 }
+
+const SELECTOR = {
+  type: "object",
+  description: "Nodes with such labels; {} selects all of them",
+  properties: {
+    matchLabels: { type: "object", additionalProperties: { type: "string" } },
+    matchExpressions: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["key", "operator"],
+        properties: {
+          key: { type: "string" },
+          operator: { type: "string", enum: ["In", "NotIn", "Exists", "DoesNotExist"] },
+          values: { type: "array", items: { type: "string" } },
+        },
+      },
+    },
+  },
+} as const;
+
+/** Schemas of the specifications of Twill's own kinds. */
+const OWN_SPECS: Readonly<Record<string, object>> = {
+  ClusterConfiguration: {
+    ...settingsSchema("cluster", "node"),
+    description: "Keys of the agents' configuration, over what stands in their files: docs/configuration.md",
+  },
+  NodeConfiguration: {
+    type: "object",
+    ...KEEP,
+    required: ["config"],
+    properties: {
+      nodes: { type: "array", maxItems: 5000, items: { type: "string" }, description: "Names of nodes that it is for" },
+      nodeSelector: SELECTOR,
+      config: {
+        ...settingsSchema("node"),
+        description: "Keys of the agents' configuration, over what a ClusterConfiguration says",
+      },
+    },
+  },
+};
+
+const OWN_COLUMNS: Readonly<Record<string, readonly Column[]>> = {
+  ClusterConfiguration: [],
+  NodeConfiguration: [],
+};
 
 function definition(kind: TableKind, group: string, version: string, plural: string): object {
   // Cilium's policies may have a list of specifications instead.
@@ -101,7 +160,7 @@ function definition(kind: TableKind, group: string, version: string, plural: str
               ...KEEP,
               ...(hasSpecs ? {} : { required: ["spec"] }),
               properties: {
-                spec: { type: "object", ...KEEP },
+                spec: OWN_SPECS[kind.kind] ?? { type: "object", ...KEEP },
                 ...(hasSpecs && { specs: { type: "array", items: { type: "object", ...KEEP } } }),
                 status: STATUS,
               },
@@ -114,7 +173,7 @@ function definition(kind: TableKind, group: string, version: string, plural: str
 }
 
 /** The definitions of one group. */
-function definitionsOf(group: string): object[] {
+export function definitionsOf(group: string): object[] {
   return TABLE_KINDS.flatMap((kind) => {
     const own = kind.collections.find((c) => c.apiVersion.startsWith(`${group}/`));
     if (own === undefined) return [];

@@ -5,7 +5,7 @@
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Issue } from "../base/issue.ts";
+import { formatIssues, type Issue } from "../base/issue.ts";
 import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
@@ -17,10 +17,12 @@ import { ClusterMemory } from "./cluster-memory.ts";
 import { CniDoor } from "./cni/door.ts";
 import { handleCall } from "./cni/handler.ts";
 import { readOpenClasses } from "./cni/offline-files.ts";
-import { announceNetwork } from "./condition.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { RUN_FILES } from "./config/default-paths.ts";
+import { ConfigFollower } from "./config/follow.ts";
 import type { Learned } from "./config/learn.ts";
+import type { LiveConfig } from "./config/live-config.ts";
+import { WAITING_ANNOTATION, waitingValue } from "./config/waiting.ts";
 import { EventWatch } from "./events/event-watch.ts";
 import { startSweeping } from "./gc/sweep-timer.ts";
 import { Sweeper } from "./gc/sweeper.ts";
@@ -31,6 +33,8 @@ import { Loop } from "./loop.ts";
 import { newMac } from "./new-mac.ts";
 import { type AgentParts, NodeAgent } from "./node-agent.ts";
 import { openNodeKernel, openNodeLedger } from "./open-node.ts";
+import { OwnNode, type WantedNode } from "./own-node.ts";
+import { pause } from "./pause.ts";
 import { PendingPods, podIsKnown } from "./policy/pod-is-known.ts";
 import { objectFile } from "./program-object.ts";
 import { messageOf } from "./reconcile/failures.ts";
@@ -51,7 +55,7 @@ const DEVICE_CHANGE_MS = 800;
 const FIREWALL_LOOK_MS = 1_000;
 
 interface Started {
-  readonly config: AgentConfig;
+  readonly live: LiveConfig;
   readonly parts: AgentParts;
   readonly agent: NodeAgent;
   readonly loop: Loop;
@@ -71,6 +75,23 @@ function differences(learned: Learned | undefined): Issue[] {
   return (learned?.differences ?? []).map((message) => ({ path: learned?.from ?? "", message }));
 }
 
+/** What of the cluster's objects of configuration is not in effect. */
+function configIssues({ issues, waits }: LiveConfig): Issue[] {
+  return [
+    ...issues,
+    ...waits.map((path) => ({ path, message: "The cluster's configuration sets another value: restart this agent" })),
+  ];
+}
+
+/** What should stand on this node's object. */
+function wantedNode({ waits, issues }: LiveConfig, agent: NodeAgent): WantedNode {
+  return {
+    annotations: { [WAITING_ANNOTATION]: waitingValue({ restart: waits, refused: formatIssues(issues) }) },
+    isReady: agent.notReady().length === 0,
+    startupTaint: undefined,
+  };
+}
+
 function tellLearned(log: Log, { from, differences, failure }: Learned): void {
   if (failure !== undefined)
     log.warn({ failure }, "cannot ask the cluster about its network: as remembered, else by default");
@@ -80,13 +101,13 @@ function tellLearned(log: Log, { from, differences, failure }: Learned): void {
 }
 
 function routeSources(s: Started, cni: CniDoor): RouteSources {
-  const { agent, parts, sweeper, startedAtMs, config } = s;
+  const { agent, parts, sweeper, startedAtMs } = s;
   const facts = (): ProcessFacts => ({
     version: VERSION,
     startedAtMs,
     pid: process.pid,
     sweep: sweeper.counts(),
-    issues: [...differences(s.learned), ...s.installation.issues()],
+    issues: [...differences(s.learned), ...configIssues(s.live), ...s.installation.issues()],
     events: s.events.counts(),
     waiting: s.waiting.names(),
   });
@@ -99,7 +120,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
     notReady: () => agent.notReady(),
     unhealthy: () => {
       const sinceMs = parts.nowMs() - (agent.counts.lastRunMs ?? startedAtMs);
-      const isStale = sinceMs > STALE_RESYNCS * config.resyncMs;
+      const isStale = sinceMs > STALE_RESYNCS * parts.config.resyncMs;
       return isStale ? [`The kernel was last looked at ${Math.round(sinceMs / 1000)} s ago`] : [];
     },
     resync: () => {
@@ -126,7 +147,8 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
 }
 
 async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniDoor): Promise<void> {
-  const { config, parts } = s;
+  const { parts } = s;
+  const { config } = parts;
   const sources = routeSources(s, cni);
   const open = async (what: string, server: Promise<HttpServer>) => {
     const http = stack.use(await server);
@@ -145,7 +167,7 @@ function makeCniDoor(parts: AgentParts, agent: NodeAgent, calls: CallStats, wait
   return new CniDoor({
     path: join(config.paths.run, RUN_FILES.cni),
     handle: async (request) => {
-      await podIsKnown(request, parts.source, config, waiting);
+      await podIsKnown(request, parts.source, parts.config, waiting);
       return handleCall(() => context, request);
     },
     onCall: ({ command, containerId, ifname, code, msg, details }, durationMs) => {
@@ -165,11 +187,15 @@ function makeLoop(agent: NodeAgent, parts: AgentParts, afterRun: () => void): Lo
   });
 }
 
-function makeParts(stack: AsyncDisposableStack, config: AgentConfig, log: Log, source: ClusterSource): AgentParts {
+function makeParts(stack: AsyncDisposableStack, live: LiveConfig, log: Log, source: ClusterSource): AgentParts {
+  const { config } = live;
   mkdirSync(config.paths.run, { recursive: true, mode: 0o700 });
   mountBpffs(config.paths.bpffs);
   return {
-    config,
+    // As it is when it is asked for.
+    get config() {
+      return live.config;
+    },
     kernel: stack.use(openNodeKernel(config.paths.pins)),
     ledger: stack.use(openNodeLedger(config.paths.run, config.ipam.coolDownMs)),
     source,
@@ -181,14 +207,33 @@ function makeParts(stack: AsyncDisposableStack, config: AgentConfig, log: Log, s
   };
 }
 
+function makeOwnNode({ source, config, log }: AgentParts, live: LiveConfig, agent: NodeAgent): OwnNode {
+  const wanted = () => wantedNode(live, agent);
+  return new OwnNode({ source, nodeName: config.nodeName, log, wanted, nowMs: () => performance.now(), pause });
+}
+
+/** What a change of the cluster's objects calls for. @param setLevel of the log */
+function takeChanges({ parts, live, agent, loop }: Started, ownNode: OwnNode, setLevel: (level: string) => void) {
+  const configuration = new ConfigFollower({ ...parts, live });
+  return () => {
+    // First: everything else follows from it, too.
+    const isConfigured = configuration.look();
+    if (isConfigured) setLevel(live.config.logLevel);
+    ownNode.look();
+    if (isConfigured || agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy()) loop.request();
+  };
+}
+
 /**
  * Runs an agent until the signal falls; resolves when everything that it started has ended.
+ * @param live followed while the agent runs
  * @param learned what of the configuration is the cluster's word
  * @throws Error when it cannot start: another agent is running, the ledger is damaged, an address is taken
  */
-export async function runAgent(config: AgentConfig, signal: AbortSignal, learned?: Learned): Promise<void> {
+export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: Learned): Promise<void> {
   await using stack = new AsyncDisposableStack();
-  const { log, flush } = openLog(config.logLevel, config.nodeName);
+  const { config } = live;
+  const { log, flush, setLevel } = openLog(config.logLevel, config.nodeName);
   stack.defer(flush);
   const source = await openClusterSource(sourceChoice(config), {
     userAgent: USER_AGENT,
@@ -199,7 +244,7 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal, learned
   // Above this line everything is read, below it everything acts.
   log.info({ version: VERSION, pid: process.pid, source: source.description }, "starting");
   if (learned !== undefined) tellLearned(log, learned);
-  const parts = makeParts(stack, config, log, source);
+  const parts = makeParts(stack, live, log, source);
   const agent = new NodeAgent(parts);
   const ending = new AbortController();
   const calls = new CallStats();
@@ -208,19 +253,20 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal, learned
   const installation = new Installation(parts);
   const whenReady = createWhenReady(parts, agent, installation, () => {
     cni.open().catch((error: unknown) => log.error({ failure: messageOf(error) }, "cannot serve the plugin"));
-    void announceNetwork(source, config.nodeName, log, ending.signal);
   });
   const events = stack.use(
     new EventWatch({ ...parts, names: agent.names, monotonicNs: () => process.hrtime.bigint() }),
   );
+  const ownNode = makeOwnNode(parts, live, agent);
   const afterRun = () => {
     events.use(agent.programs);
     whenReady();
+    ownNode.look();
   };
   const loop = makeLoop(agent, parts, afterRun);
   const sweeper = new Sweeper(parts.kernel);
   const started: Started = {
-    config,
+    live,
     parts,
     agent,
     loop,
@@ -238,13 +284,15 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal, learned
   stack.use(cni);
   await cni.openUnlessServed();
   await openServers(stack, started, cni);
-  const following = Promise.all([source.run(ending.signal), leading(started, ending.signal)]);
+  const following = Promise.all([
+    source.run(ending.signal),
+    leading(started, ending.signal),
+    ownNode.run(ending.signal).then(() => fallen(ending.signal)),
+  ]);
   // Its failure ends the agent below; here only its end is waited for.
   stack.defer(() => following.then(() => undefined).catch(() => undefined));
   stack.defer(() => ending.abort());
-  stack.defer(
-    source.onChange(() => (agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy()) && loop.request()),
-  );
+  stack.defer(source.onChange(takeChanges(started, ownNode, setLevel)));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   const firewallWatch = setInterval(() => agent.hasNewFirewall() && loop.request(), FIREWALL_LOOK_MS);
   stack.defer(() => clearInterval(firewallWatch));
@@ -256,20 +304,25 @@ export async function runAgent(config: AgentConfig, signal: AbortSignal, learned
 }
 
 /** What this agent does for all nodes, while it is the one that does. */
-async function leading({ config, agent, parts }: Started, signal: AbortSignal): Promise<void> {
-  const { log, source } = parts;
+async function leading({ agent, parts }: Started, signal: AbortSignal): Promise<void> {
+  const { log, source, config } = parts;
   if (config.cluster.kind !== "kube") return;
-  const { startNodeCidrs, startPolicyStatus } = await import("./leader/start.ts");
+  const { startNodeCidrs, startStatus } = await import("./leader/start.ts");
+  const { wantedStatus } = await import("./leader/wanted-status.ts");
+  const policies = () => (parts.config.policy.writesStatus ? agent.wantedConditions() : undefined);
+  const wanted = wantedStatus({ source, policies });
   await Promise.all([
-    config.givesNodeCidrs &&
-      startNodeCidrs(config, USER_AGENT, log, () => source.isSynced() && agent.hasBareNodes(), signal),
-    config.policy.writesStatus &&
-      startPolicyStatus(
-        config,
-        USER_AGENT,
-        { log, reports: source.reports, wanted: () => agent.wantedConditions() },
-        signal,
-      ),
+    startNodeCidrs(
+      config,
+      USER_AGENT,
+      {
+        log,
+        pools: () => parts.config.clusterPools,
+        isNeeded: () => parts.config.givesNodeCidrs && source.isSynced() && agent.hasBareNodes(),
+      },
+      signal,
+    ),
+    startStatus(config, USER_AGENT, { log, reports: source.reports, wanted }, signal),
   ]);
 }
 

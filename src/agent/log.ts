@@ -13,6 +13,8 @@ export interface OpenLog {
   readonly log: Log;
   /** Writes what waits. For the end of the process. */
   flush(): void;
+  /** Changes the least important level that is written. */
+  setLevel(level: string): void;
 }
 
 /** Opens the log. @param level least important level that is written */
@@ -30,6 +32,9 @@ export function openLog(level: string, node: string): OpenLog {
   );
   return {
     log,
+    setLevel: (to) => {
+      log.level = to;
+    },
     flush() {
       try {
         target.flushSync();

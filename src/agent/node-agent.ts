@@ -3,6 +3,7 @@
  * Everything that it works on comes from outside, so that tests give it a kernel in memory.
  */
 
+import { isDeepStrictEqual } from "node:util";
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import type { ClusterSource } from "../cluster/source.ts";
@@ -16,7 +17,7 @@ import { decodeNode, decodeNodeKey } from "../net/gen/bpf-maps.ts";
 import type { Mac } from "../net/mac.ts";
 import { type ClusterInput, type ClusterRows, rememberingClusterRows } from "../plan/cluster-rows.ts";
 import { describeMapRow } from "../plan/describe.ts";
-import { CLOSED_CLASSES, ENDPOINTS_MAP, type EndpointDevices, planEndpoint, presentClasses } from "../plan/endpoint.ts";
+import { ENDPOINTS_MAP, type EndpointDevices, planEndpoint, presentClasses } from "../plan/endpoint.ts";
 import { CONFIG_KEY, hasHostPolicy } from "../plan/map-rows.ts";
 import { isPodLink, MIN_MTU_BYTES, shaperNames } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
@@ -24,12 +25,14 @@ import { isShaped } from "../plan/shaper.ts";
 import type { Policy } from "../policy/rule.ts";
 import type { EndpointClasses } from "../policy/table.ts";
 import type { NodeNet } from "../routing/node-net.ts";
+import { bump, newCounts } from "./agent-counts.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { ClusterView, type Look } from "./cluster-view.ts";
 import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { sweep } from "./cni/sweep.ts";
 import { tellSweep } from "./cni/sweep-log.ts";
 import type { AgentConfig } from "./config/config.ts";
+import { describePod, isClosed } from "./endpoint-words.ts";
 import type { Log } from "./log.ts";
 import { withApi } from "./policy/api-failsafe.ts";
 import { eventNames } from "./policy/event-names.ts";
@@ -37,7 +40,7 @@ import { knownTables } from "./policy/known-tables.ts";
 import { podOf } from "./policy/local-endpoints.ts";
 import { conditionsFor, type WantedConditions } from "./policy/object-conditions.ts";
 import { OverflowWatch } from "./policy/overflow-watch.ts";
-import { PolicyEngine, type PolicyState } from "./policy/policy-engine.ts";
+import { PolicyEngine, type PolicySettings, type PolicyState } from "./policy/policy-engine.ts";
 import type { PolicyHits } from "./policy/policy-hits.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
@@ -65,37 +68,12 @@ export interface AgentParts {
   readonly newMac: () => Mac;
 }
 
-/** Counts since the start, for metrics. */
-export interface AgentCounts {
-  runs: number;
-  drifted: number;
-  lastRunMs: number | undefined;
-  lastDurationMs: number;
-  /** By table and action. */
-  readonly writes: Map<string, number>;
-  readonly failures: Map<string, number>;
-  /** Left-over things removed, by kind. */
-  readonly repairs: Map<string, number>;
-}
-
 /** After a run that could not even begin. */
 const FAILED_RUN_MS = 1000;
 
-function bump(map: Map<string, number>, key: string): void {
-  map.set(key, (map.get(key) ?? 0) + 1);
-}
-
 /** See the file's comment. */
 export class NodeAgent {
-  readonly counts: AgentCounts = {
-    runs: 0,
-    drifted: 0,
-    lastRunMs: undefined,
-    lastDurationMs: 0,
-    writes: new Map(),
-    failures: new Map(),
-    repairs: new Map(),
-  };
+  readonly counts = newCounts();
   readonly #parts: AgentParts;
   readonly #reconciler: Reconciler;
   readonly #links: LinksView;
@@ -114,6 +92,7 @@ export class NodeAgent {
   #policy: PolicyEngine | undefined;
   /** {@link #policy}, or what becomes it with the first update. */
   #engine: PolicyEngine | undefined;
+  #policySettings: PolicySettings | undefined;
   #policyWaitsFor: readonly string[] = [];
   #conditions: { readonly policies: readonly Policy[]; readonly say: WantedConditions } | undefined;
   #policyProblem: string | undefined;
@@ -131,7 +110,7 @@ export class NodeAgent {
     this.#clusterRows = rememberingClusterRows(() => this.nodeIds());
     this.names = eventNames(() => this.#policy);
     this.#links = new LinksView(parts.kernel);
-    this.#wire = new WireDevices(parts.kernel, this.#links, config.network);
+    this.#wire = new WireDevices(parts.kernel, this.#links);
     this.#reconciler = new Reconciler(parts.kernel, this.#links, describeMapRow, this.#events());
   }
 
@@ -281,7 +260,7 @@ export class NodeAgent {
     this.#look = this.#cluster.look();
     const { view } = this.#look;
     if (view === undefined) return;
-    if (this.#plan === undefined) this.#wire.look(view.self);
+    if (this.#plan === undefined) this.#wire.look(view.self, config.network);
     this.#updatePolicy(isFull);
     const report = this.#reconciler.run({
       nowMs,
@@ -378,16 +357,10 @@ export class NodeAgent {
 
   /** Brings the kernel's policy up to date. Before the cluster is known, what an earlier agent wrote stays in force. */
   #updatePolicy(isFull: boolean): void {
-    const { kernel, source, ledger, config } = this.#parts;
+    const { source, ledger } = this.#parts;
     if (!source.isSynced() || this.#programs.tag === undefined) return;
     try {
-      this.#engine ??= new PolicyEngine(kernel, {
-        node: config.nodeName,
-        hasPods: config.cluster.kind === "kube",
-        mode: config.policy.mode,
-        failsafes: withApi(config.policy.failsafes, config.cluster, source),
-      });
-      const policy = this.#engine;
+      const policy = this.#policyEngine();
       const { tables, waitingFor } = knownTables(source, (t) => policy.wants(t));
       this.#policyWaitsFor = waitingFor;
       if (waitingFor.length > 0) return;
@@ -403,6 +376,25 @@ export class NodeAgent {
       this.#policyProblem = messageOf(cause);
       this.#parts.log.error({ error: cause }, "cannot apply policy");
     }
+  }
+
+  /** @throws KernelError */
+  #policyEngine(): PolicyEngine {
+    const { kernel, source, config } = this.#parts;
+    const { mode, failsafes } = config.policy;
+    const settings = { mode, failsafes: withApi(failsafes, config.cluster, source) };
+    this.#engine ??= new PolicyEngine(kernel, {
+      node: config.nodeName,
+      hasPods: config.cluster.kind === "kube",
+      ...settings,
+    });
+    const hasChanged = this.#policySettings !== undefined && !isDeepStrictEqual(this.#policySettings, settings);
+    if (hasChanged) {
+      this.#engine.configure(settings);
+      this.#conditions = undefined;
+    }
+    this.#policySettings = settings;
+    return this.#engine;
   }
 
   #admit(e: Endpoint): Result<EndpointClasses, string> {
@@ -472,12 +464,4 @@ export class NodeAgent {
       },
     };
   }
-}
-
-function isClosed({ ingress, egress }: EndpointClasses): boolean {
-  return ingress === CLOSED_CLASSES.ingress && egress === CLOSED_CLASSES.egress;
-}
-
-function describePod(e: Endpoint): string {
-  return e.podName === undefined ? `container "${e.containerId}"` : `pod "${e.podNamespace}/${e.podName}"`;
 }

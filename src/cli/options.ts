@@ -10,6 +10,7 @@ import {
   DEFAULT_PATHS,
   RUN_FILES,
 } from "../agent/config/default-paths.ts";
+import type { ConfigSource } from "../agent/config/load.ts";
 import { type Io, UsageError } from "./io.ts";
 
 /** Options of commands that work on this node. */
@@ -57,11 +58,21 @@ export async function loadCommandConfig(
 ): Promise<AgentConfig> {
   // Parsing and checking take longer than most commands: loaded only where it is needed.
   const { loadConfig } = await import("../agent/config/load.ts");
+  return loadConfig(configSource(io, options, extra, base));
+}
+
+/** Where the configuration of a command is read. @throws UsageError */
+export function configSource(
+  io: Io,
+  options: NodeOptions,
+  extra: Readonly<Record<string, string | undefined>> = {},
+  base: object = {},
+): ConfigSource {
   const set = parseSets(options.set ?? []);
   const own = { ...extra, "paths.run": options.runDir };
   // As JSON, so that no text is read as a number or a list.
   for (const [path, value] of Object.entries(own)) if (value !== undefined) set.set(path, JSON.stringify(value));
-  return loadConfig({ file: options.config, set, env: io.env, base });
+  return { file: options.config, set, env: io.env, base };
 }
 
 /** The little of a configuration that most commands need. */

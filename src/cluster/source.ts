@@ -6,6 +6,7 @@
  */
 
 import type { Issue } from "../base/issue.ts";
+import type { ClusterConfiguration, NodeConfiguration } from "../model/configuration.ts";
 import type { Namespace } from "../model/namespace.ts";
 import type { Node } from "../model/node.ts";
 import type { Pod } from "../model/pod.ts";
@@ -47,6 +48,8 @@ export interface ClusterRows {
   readonly services: Service;
   readonly endpointSlices: EndpointSlice;
   readonly serviceAccounts: ServiceAccount;
+  readonly clusterConfigurations: ClusterConfiguration;
+  readonly nodeConfigurations: NodeConfiguration;
 }
 
 /** Names of the tables. */
@@ -161,6 +164,8 @@ export interface ClusterSource {
     annotations: Readonly<Record<string, string | null>>,
     signal: AbortSignal,
   ): Promise<void>;
+  /** Takes the taints with a key from a node, whatever their effect; others stay. @throws ClusterError */
+  removeNodeTaint(node: string, key: string, signal: AbortSignal): Promise<void>;
   /** Sets conditions of a node's status, each by its type; others stay. @throws ClusterError */
   patchNodeConditions(node: string, conditions: readonly NodeCondition[], signal: AbortSignal): Promise<void>;
 }

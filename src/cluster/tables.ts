@@ -3,6 +3,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Issue } from "../base/issue.ts";
 import type { Result } from "../base/result.ts";
+import { parseClusterConfiguration, parseNodeConfiguration } from "../model/configuration.ts";
 import type { Interner } from "../model/intern.ts";
 import { parseNamespace } from "../model/namespace.ts";
 import { parseNode } from "../model/node.ts";
@@ -111,6 +112,7 @@ const byNamespace = (row: InNamespace) => podKey(row.namespace, row.name);
 const ADMIN = ["policy.networking.k8s.io/v1alpha1"] as const;
 const CALICO = ["projectcalico.org/v3", "crd.projectcalico.org/v1"] as const;
 const CILIUM = ["cilium.io/v2", "cilium.io/v2alpha1"] as const;
+const OWN = ["twill.dev/v1alpha1"] as const;
 const DISCOVERY = ["discovery.k8s.io/v1", "discovery.k8s.io/v1beta1"] as const;
 
 function pluralOf(kind: string): string {
@@ -195,6 +197,8 @@ export const TABLE_KINDS: readonly TableKind[] = [
     ["cilium.io/v2"],
     parseCiliumClusterwideNetworkPolicy,
   ),
+  ofCluster("clusterConfigurations", "ClusterConfiguration", OWN, parseClusterConfiguration),
+  ofCluster("nodeConfigurations", "NodeConfiguration", OWN, parseNodeConfiguration),
   ofCluster("ciliumCidrGroups", "CiliumCIDRGroup", CILIUM, parseCiliumCidrGroup),
   onDemand("services", "Service", ["v1"], parseService),
   onDemand("endpointSlices", "EndpointSlice", DISCOVERY, parseEndpointSlice),

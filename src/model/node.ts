@@ -28,6 +28,8 @@ export interface Node {
   readonly labels: Labels;
   readonly annotations: Labels;
   readonly taints: readonly Taint[];
+  /** Its condition `NetworkUnavailable` says "False". */
+  readonly hasNetwork: boolean;
 }
 
 function readPodCidrs(spec: Reader | undefined): Prefix[] {
@@ -68,6 +70,12 @@ function readTaints(spec: Reader | undefined): Taint[] {
   }));
 }
 
+function readHasNetwork(status: Reader | undefined): boolean {
+  return (status?.objects("conditions") ?? []).some(
+    (c) => c.string("type") === "NetworkUnavailable" && c.string("status") === "False",
+  );
+}
+
 /** Reads a `v1` Node. Refused with all issues when a field that is used has a wrong value. */
 export function parseNode(value: unknown, interner: Interner): Result<Node, readonly Issue[]> {
   const issues: Issue[] = [];
@@ -83,6 +91,7 @@ export function parseNode(value: unknown, interner: Interner): Result<Node, read
     labels: metadata.labels("labels", interner),
     annotations: metadata.labels("annotations", interner),
     taints: readTaints(spec),
+    hasNetwork: readHasNetwork(root.object("status")),
   };
   return issues.length > 0 ? err(issues) : ok(Object.freeze(node));
 }

@@ -6,7 +6,7 @@ import type { Policy } from "./rule.ts";
 
 /** What is to be said. */
 export interface Said {
-  readonly type: "Accepted" | "Enforced";
+  readonly type: "Accepted" | "Enforced" | "Ready";
   readonly status: "True" | "False";
   readonly reason: string;
   readonly message: string;
@@ -15,7 +15,8 @@ export interface Said {
 /** Longest message: a policy of thousands of rules must not fill its own status. */
 const MAX_MESSAGE = 1024;
 
-function bounded(parts: readonly string[]): string {
+/** Texts in one, as long as a message may be. */
+export function bounded(parts: readonly string[]): string {
   let out = "";
   for (const [i, part] of parts.entries()) {
     const next = out === "" ? part : `${out}; ${part}`;

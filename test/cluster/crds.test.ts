@@ -12,6 +12,10 @@ interface Api extends AsyncDisposable {
   readonly connection: Connection;
 }
 
+function kindOf(definitions: readonly Definition[], plural: string): string {
+  return definitions.find((d) => d.spec.names.plural === plural)?.spec.names.kind ?? "";
+}
+
 interface Definition {
   readonly metadata: { readonly name: string };
   readonly spec: {
@@ -21,6 +25,24 @@ interface Definition {
     readonly versions: readonly { readonly name: string }[];
   };
 }
+
+/** What a specification must have. */
+const NEEDED: Readonly<Record<string, object>> = {
+  ClusterConfiguration: { mtu: "auto", devices: ["eth0"], policy: { mode: "always" } },
+  NodeConfiguration: { nodes: ["a"], config: { mtu: 1400, devices: "auto" } },
+};
+
+/** What Twill's own kinds refuse at once. */
+const WRONG: readonly (readonly [plural: string, spec: object, expected: RegExp])[] = [
+  ["clusterconfigurations", { tunnel: { port: 70000 } }, /spec\.tunnel\.port.*65535/],
+  ["clusterconfigurations", { policy: { mode: "sometimes" } }, /spec\.policy\.mode.*"sometimes"/],
+  ["nodeconfigurations", { nodes: ["a"] }, /spec\.config: Required value/],
+  [
+    "nodeconfigurations",
+    { nodeSelector: { matchExpressions: [{ key: "a", operator: "Is" }] }, config: {} },
+    /operator.*"Is"/,
+  ],
+];
 
 const programs = findRealPrograms();
 describe("the embedded API", () => suite(() => startTestApi()));
@@ -60,7 +82,7 @@ function suite(start: () => Promise<Api>): void {
             ),
           60_000,
         );
-        const given = { nobody: { knows: ["this", 1, null] } };
+        const given = { ...NEEDED[spec.names.kind], nobody: { knows: ["this", 1, null] } };
         const object = {
           apiVersion: `${spec.group}/${version}`,
           kind: spec.names.kind,
@@ -85,6 +107,16 @@ function suite(start: () => Promise<Api>): void {
           /status\.conditions(\[0\])?\.lastTransitionTime: Required value/,
           "a condition is checked",
         );
+      }
+      if (file !== "twill.dev.yaml") return;
+      for (const [plural, spec, expected] of WRONG) {
+        const object = {
+          apiVersion: "twill.dev/v1alpha1",
+          kind: kindOf(definitions, plural),
+          metadata: { name: "wrong" },
+          spec,
+        };
+        await assert.rejects(ask("POST", `/apis/twill.dev/v1alpha1/${plural}`, object), expected);
       }
     });
 }

@@ -12,6 +12,7 @@ import type { ClusterChoice, ListenAddress } from "./fields.ts";
 import { readIssues } from "./issues.ts";
 import { keysAt } from "./keys.ts";
 import { configSchema, type ParsedConfig } from "./schema.ts";
+import { laidOver, withValue } from "./tree.ts";
 
 /** Where things are on this node. */
 export interface AgentPaths {
@@ -72,6 +73,8 @@ export interface ConfigOverrides {
   readonly defaultNodeName: string;
   /** Values where neither file nor flags say anything: see {@link learnNetwork}. */
   readonly base?: object;
+  /** Values over the file and below the flags, the later counting before the earlier: objects of the cluster. */
+  readonly over?: readonly object[];
 }
 
 function parseYaml(text: string): Result<unknown, readonly Issue[]> {
@@ -84,25 +87,6 @@ function parseYaml(text: string): Result<unknown, readonly Issue[]> {
   } catch (cause) {
     return err([{ path: "", message: cause instanceof Error ? cause.message : String(cause) }]);
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** A copy of the tree with one value set; objects on the way are made. */
-function withValue(root: unknown, path: readonly string[], value: unknown): unknown {
-  const [key, ...rest] = path;
-  if (key === undefined) return value;
-  const base = isObject(root) ? root : {};
-  return { ...base, [key]: withValue(base[key], rest, value) };
-}
-
-/** What stands in `over` counts, key by key; lists are whole. */
-function laidOver(base: unknown, over: unknown): unknown {
-  if (!isObject(base) || !isObject(over)) return over ?? base;
-  const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
-  return Object.fromEntries([...keys].map((key) => [key, laidOver(base[key], over[key])]));
 }
 
 function crossIssues(c: ParsedConfig, pools: readonly ClusterPool[]): Issue[] {
@@ -164,25 +148,51 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
   };
 }
 
-/** Reads a configuration from the text of its file (empty: all defaults) and what stands beside it. */
-export function parseConfig(text: string, overrides: ConfigOverrides): Result<AgentConfig, readonly Issue[]> {
+/** A configuration before and after it was read. */
+export interface ReadConfig {
+  /** Everything that somebody said, laid over each other. */
+  readonly input: unknown;
+  readonly parsed: ParsedConfig;
+  readonly config: AgentConfig;
+}
+
+/** Lays everything over each other that is said of a configuration: see {@link ConfigOverrides}. */
+export function configInput(text: string, overrides: ConfigOverrides): Result<unknown, readonly Issue[]> {
   const file = parseYaml(text);
   if (!file.ok) return file;
-  let input = laidOver(overrides.base ?? {}, file.value);
+  let input = [file.value, ...(overrides.over ?? [])].reduce(laidOver, overrides.base ?? {});
   const issues: Issue[] = [];
   for (const [path, valueText] of overrides.set) {
     const value = parseYaml(valueText);
     if (value.ok) input = withValue(input, path.split("."), value.value);
     else issues.push(...value.error.map((i) => ({ path, message: i.message })));
   }
+  // What is wrong with the rest is worth knowing, too.
+  return issues.length > 0 ? err([...issues, ...complaints(input)]) : ok(input);
+}
+
+function complaints(input: unknown): readonly Issue[] {
   const parsed = configSchema.safeParse(input);
-  if (!parsed.success)
-    return err([...issues, ...readIssues(parsed.error, input, (path) => keysAt(configSchema, path))]);
-  const { nodeMaskSize, clusterCIDRs } = parsed.data;
+  return parsed.success ? [] : readIssues(parsed.error, input, (path) => keysAt(configSchema, path));
+}
+
+/** Checks keys and values. */
+export function readConfig(input: unknown, defaultNodeName: string): Result<ReadConfig, readonly Issue[]> {
+  const { data: parsed, error } = configSchema.safeParse(input);
+  if (parsed === undefined) return err(readIssues(error, input, (path) => keysAt(configSchema, path)));
+  const { nodeMaskSize, clusterCIDRs } = parsed;
   const pools = clusterCIDRs.map((prefix) => ({
     prefix,
     nodeLength: prefix.family === 4 ? nodeMaskSize.ipv4 : nodeMaskSize.ipv6,
   }));
-  issues.push(...crossIssues(parsed.data, pools));
-  return issues.length > 0 ? err(issues) : ok(complete(parsed.data, pools, overrides.defaultNodeName));
+  const issues = crossIssues(parsed, pools);
+  return issues.length > 0 ? err(issues) : ok({ input, parsed, config: complete(parsed, pools, defaultNodeName) });
+}
+
+/** Reads a configuration from the text of its file (empty: all defaults) and what stands beside it. */
+export function parseConfig(text: string, overrides: ConfigOverrides): Result<AgentConfig, readonly Issue[]> {
+  const input = configInput(text, overrides);
+  if (!input.ok) return input;
+  const read = readConfig(input.value, overrides.defaultNodeName);
+  return read.ok ? ok(read.value.config) : read;
 }

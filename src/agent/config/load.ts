@@ -2,8 +2,9 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { type AgentConfig, ConfigError, parseConfig } from "./config.ts";
+import { type AgentConfig, ConfigError, configInput, type ReadConfig, readConfig } from "./config.ts";
 import { DEFAULT_CONFIG_FILE } from "./default-paths.ts";
+import type { ConfigRecipe } from "./live-config.ts";
 
 /** Longest file that is read: a configuration is some kilobytes. */
 const MAX_FILE_BYTES = 1 << 20;
@@ -34,12 +35,24 @@ function readText(file: string | undefined): string {
   }
 }
 
-/** The complete configuration. @throws ConfigError with all issues */
-export function loadConfig(source: ConfigSource): AgentConfig {
+/** How the configuration is made of its file as it is now. @throws ConfigError when the file cannot be read */
+export function loadRecipe(source: ConfigSource): ConfigRecipe {
   const defaultNodeName = source.env["NODE_NAME"] || hostname();
   const { set, base = {} } = source;
-  const config = parseConfig(readText(source.file), { set, defaultNodeName, base });
-  if (config.ok) return config.value;
+  const text = readText(source.file);
+  return { defaultNodeName, inputWith: (over) => configInput(text, { set, defaultNodeName, base, over }) };
+}
+
+/** The configuration without the cluster's objects. @throws ConfigError with all issues */
+export function loadPlain(recipe: ConfigRecipe, source: Pick<ConfigSource, "file">): ReadConfig {
+  const input = recipe.inputWith([]);
+  const read = input.ok ? readConfig(input.value, recipe.defaultNodeName) : input;
+  if (read.ok) return read.value;
   const file = source.file ?? (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined);
-  throw new ConfigError(file === undefined ? "of the command line" : `"${file}"`, config.error);
+  throw new ConfigError(file === undefined ? "of the command line" : `"${file}"`, read.error);
+}
+
+/** The complete configuration. @throws ConfigError with all issues */
+export function loadConfig(source: ConfigSource): AgentConfig {
+  return loadPlain(loadRecipe(source), source).config;
 }

@@ -68,7 +68,7 @@ function giver(t: TestApi, self: string, change: Partial<CidrDutyParts> = {}): G
   const duty = new CidrDuty({
     api,
     self,
-    pools: POOLS,
+    pools: () => POOLS,
     log: { info: note, warn: note } as unknown as Log,
     isNeeded: () => true,
     nowMs: () => performance.now(),
@@ -130,7 +130,7 @@ test("a crowd of givers at once gives every node its own", async () => {
 test("exhaustion is told once, and who can be served is", async () => {
   await using t = await startTestApi();
   for (const name of ["a", "b", "c"]) t.api.objects.create(node(name));
-  const { duty, api, lines } = giver(t, "a", { pools: [{ prefix: prefix("10.244.0.0/23"), nodeLength: 24 }] });
+  const { duty, api, lines } = giver(t, "a", { pools: () => [{ prefix: prefix("10.244.0.0/23"), nodeLength: 24 }] });
   assert.equal(await duty.once(deadline()), 2);
   await duty.once(deadline());
   const told = lines.filter((l) => l.startsWith("not every node"));

@@ -14,7 +14,8 @@ export interface CidrDutyParts {
   readonly api: LeaderApi;
   /** Who writes the Lease: the node's name. */
   readonly self: string;
-  readonly pools: readonly ClusterPool[];
+  /** What to give from, as it is now. */
+  readonly pools: () => readonly ClusterPool[];
   readonly log: Log;
   /** Whether a node without pod CIDRs is known. */
   readonly isNeeded: () => boolean;
@@ -63,7 +64,7 @@ export class CidrDuty {
     const { api, pools, log } = this.#parts;
     // Read after the Lease was taken: what an earlier holder gave is in it.
     const nodes = [...(await api.listNodes(signal))].sort((a, b) => (a.name < b.name ? -1 : 1));
-    const { assigned, issues } = carveNodeCidrs(pools, nodes);
+    const { assigned, issues } = carveNodeCidrs(pools(), nodes);
     this.#tell(issues.map((i) => i.message));
     let served = 0;
     for (const [node, cidrs] of assigned) {

@@ -4,9 +4,8 @@ import { findConnectionConfig } from "../../cluster/kube/find-config.ts";
 import { createKubeLeaderApi } from "../../cluster/kube/kube-leader-api.ts";
 import { createKubeStatusApi } from "../../cluster/kube/kube-status-api.ts";
 import type { AgentConfig } from "../config/config.ts";
-import type { Log } from "../log.ts";
 import { pause } from "../pause.ts";
-import { CidrDuty } from "./node-cidrs.ts";
+import { CidrDuty, type CidrDutyParts } from "./node-cidrs.ts";
 import { StatusDuty, type StatusDutyParts } from "./policy-status.ts";
 
 /** Namespace and names of the Leases. */
@@ -18,19 +17,17 @@ const STATUS = { namespace: LEASES, name: "twill-policy-status" } as const;
 export async function startNodeCidrs(
   config: AgentConfig,
   userAgent: string,
-  log: Log,
-  isNeeded: () => boolean,
+  parts: Pick<CidrDutyParts, "log" | "pools" | "isNeeded">,
   signal: AbortSignal,
 ): Promise<void> {
   const connection = await findConnectionConfig(config.kubeconfig, process.env);
   using api = createKubeLeaderApi({ config: connection, userAgent, ...CIDRS });
-  const { nodeName: self, clusterPools: pools } = config;
   const nowMs = () => performance.now();
-  await new CidrDuty({ api, self, pools, log, isNeeded, nowMs, pause, random: Math.random }).run(signal);
+  await new CidrDuty({ ...parts, api, self: config.nodeName, nowMs, pause, random: Math.random }).run(signal);
 }
 
-/** Writes what became of policies onto them until the signal falls. @throws ClusterError when it is not said how to reach the API */
-export async function startPolicyStatus(
+/** Writes what became of objects onto them until the signal falls. @throws ClusterError when it is not said how to reach the API */
+export async function startStatus(
   config: AgentConfig,
   userAgent: string,
   parts: Pick<StatusDutyParts, "log" | "reports" | "wanted">,

@@ -41,15 +41,19 @@ import { freeNumbers, PolicyMaps } from "./policy-maps.ts";
 /** The tables of the cluster that policy follows from. */
 export type PolicyTablesOfCluster = PolicyObjects & FactObjects & PodTables;
 
-/** What does not change as long as an agent lives. */
-export interface PolicyOptions {
+/** What may be set differently while an agent lives. */
+export interface PolicySettings {
+  /** Which pods are closed that no policy isolates. */
+  readonly mode?: PolicyMode;
+  readonly failsafes?: Failsafes;
+}
+
+/** What an engine begins with. */
+export interface PolicyOptions extends PolicySettings {
   /** Name of this node. */
   readonly node: string;
   /** Each pod of this node has an object, and what has none is not known yet. */
   readonly hasPods: boolean;
-  /** Which pods are closed that no policy isolates. */
-  readonly mode?: PolicyMode;
-  readonly failsafes?: Failsafes;
 }
 
 /** An endpoint of which nothing is known, so that there are classes for it before it comes. */
@@ -86,7 +90,7 @@ export class PolicyEngine implements NameSource {
   readonly #locals: LocalEndpoints;
   readonly #hosts: HostEndpoints;
   readonly #node: string;
-  readonly #rules: RuleReader;
+  #rules: RuleReader;
   readonly #book = new RuleBook();
   readonly #maps: PolicyMaps;
   readonly #compiler: Compiler;
@@ -122,6 +126,11 @@ export class PolicyEngine implements NameSource {
     this.#limits = limitsOf(kernel.maps());
     this.#compiler = createCompiler(this.#limits, first);
     this.#clusterFacts = new ClusterFacts(this.#facts, options.node);
+  }
+
+  /** Takes effect with the next update. All policies are read anew, whether or not anything is different. */
+  configure({ mode, failsafes }: PolicySettings): void {
+    this.#rules = createRuleReader(mode, failsafes);
   }
 
   /** All that are in force, those that are staged included; undefined: nothing has been applied yet. */

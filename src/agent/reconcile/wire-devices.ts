@@ -15,13 +15,11 @@ const textOf = (devices: readonly HostDevice[]) =>
 export class WireDevices {
   readonly #kernel: Kernel;
   readonly #links: LinksView;
-  readonly #settings: NetworkSettings;
   #devices: readonly HostDevice[] = [];
 
-  constructor(kernel: Kernel, links: LinksView, settings: NetworkSettings) {
+  constructor(kernel: Kernel, links: LinksView) {
     this.#kernel = kernel;
     this.#links = links;
-    this.#settings = settings;
   }
 
   get devices(): readonly HostDevice[] {
@@ -29,8 +27,8 @@ export class WireDevices {
   }
 
   /** Looks for itself, before there is a plan. @throws KernelError when the kernel refuses to tell */
-  look(self: NodeNet): void {
-    this.take(findUnderlay(this.#settings, self, readFacts(this.#kernel, this.#links)));
+  look(self: NodeNet, settings: NetworkSettings): void {
+    this.take(findUnderlay(settings, self, readFacts(this.#kernel, this.#links)));
   }
 
   /** @returns whether they are others than before */

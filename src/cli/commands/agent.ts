@@ -2,7 +2,7 @@
 
 import type { Command } from "commander";
 import type { Io } from "../io.ts";
-import { loadCommandConfig, type NodeOptions, withNodeOptions } from "../options.ts";
+import { configSource, type NodeOptions, withNodeOptions } from "../options.ts";
 
 interface AgentOptions extends NodeOptions {
   readonly node?: string;
@@ -43,10 +43,9 @@ export function addAgent(program: Command, io: Io): void {
         "metrics.listen": options.metricsListen,
         "health.listen": options.healthListen,
       };
-      const { learnNetwork } = await import("../../agent/config/learn.ts");
-      const learned = await learnNetwork(await loadCommandConfig(io, options, flags), io.env);
-      const config = await loadCommandConfig(io, options, flags, learned.base);
+      const { learnConfig } = await import("../../agent/config/learn-config.ts");
+      const { live, learned } = await learnConfig(configSource(io, options, flags), io.env);
       const { runAgent } = await import("../../agent/agent.ts");
-      await runAgent(config, untilTerminated(), learned);
+      await runAgent(live, untilTerminated(), learned);
     });
 }

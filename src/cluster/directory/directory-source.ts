@@ -188,6 +188,7 @@ export function createDirectorySource(options: DirectorySourceOptions): ClusterS
     reports: state.reports,
     health: () => state.health(),
     patchNodeAnnotations: (node) => readOnly(`annotate node "${node}"`),
+    removeNodeTaint: (node) => readOnly(`take a taint from node "${node}"`),
     patchNodeConditions: (node) => readOnly(`set conditions of node "${node}"`),
   };
 }

@@ -21,6 +21,11 @@ const AGENT_RULES = [
     verbs: ["list", "watch"],
   },
   { apiGroups: [""], resources: ["nodes", "pods", "namespaces"], verbs: ["list", "watch"] },
+  {
+    apiGroups: ["twill.dev"],
+    resources: ["clusterconfigurations", "nodeconfigurations", "ippools"],
+    verbs: ["list", "watch"],
+  },
   { apiGroups: [""], resources: ["nodes"], verbs: ["get", "patch"] },
   { apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },
 ];

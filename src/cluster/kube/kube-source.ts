@@ -6,7 +6,7 @@ import { TABLE_KINDS, type TableKind } from "../tables.ts";
 import { followCollections } from "./collections.ts";
 import { createConnection } from "./connection.ts";
 import type { ConnectionConfig } from "./credentials.ts";
-import { conditionsPatch, type StoredCondition } from "./node-conditions.ts";
+import { nodeWrites } from "./node-writes.ts";
 import { createTableSink } from "./table-sink.ts";
 
 /** How the source behaves. */
@@ -28,10 +28,6 @@ export interface KubeSourceOptions {
   /** Told of every failure, for the log. */
   readonly onFailure?: (error: unknown, kind: string) => void;
   readonly random?: () => number;
-}
-
-function nodePath(node: string): string {
-  return `/api/v1/nodes/${encodeURIComponent(node)}`;
 }
 
 /** A source that connects when it is run. */
@@ -90,25 +86,6 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
     whenSynced: (signal) => state.whenSynced(signal),
     reports: state.reports,
     health: () => state.health(),
-    async patchNodeAnnotations(node, annotations, signal) {
-      const body = { metadata: { annotations } };
-      await connection.json({
-        method: "PATCH",
-        path: nodePath(node),
-        body,
-        contentType: "application/merge-patch+json",
-        signal,
-      });
-    },
-    async patchNodeConditions(node, conditions, signal) {
-      const current = (await connection.json({ method: "GET", path: nodePath(node), signal })) as {
-        readonly status?: { readonly conditions?: readonly StoredCondition[] };
-      };
-      const now = new Date().toISOString().replace(/\.\d+Z$/, "Z");
-      const body = conditionsPatch(current.status?.conditions ?? [], conditions, now);
-      if (body === undefined) return;
-      const contentType = "application/strategic-merge-patch+json";
-      await connection.json({ method: "PATCH", path: `${nodePath(node)}/status`, body, contentType, signal });
-    },
+    ...nodeWrites(connection),
   };
 }

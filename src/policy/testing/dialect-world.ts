@@ -45,6 +45,7 @@ function node(name: string, ip: string, of: Readonly<Record<string, string>>): N
     labels: labels(of),
     annotations: labels({}),
     taints: [],
+    hasNetwork: true,
   };
 }
 

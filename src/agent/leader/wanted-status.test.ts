@@ -1,0 +1,114 @@
+/** The status of the cluster's configuration, written by the duty that writes all status. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { parseAllDocuments } from "yaml";
+import type { NewObject } from "../../cluster/embedded/types.ts";
+import { createKubeLeaderApi } from "../../cluster/kube/kube-leader-api.ts";
+import { createKubeSource } from "../../cluster/kube/kube-source.ts";
+import { createKubeStatusApi } from "../../cluster/kube/kube-status-api.ts";
+import { eventually, startTestApi } from "../../cluster/testing.ts";
+import { WAITING_ANNOTATION, waitingValue } from "../config/waiting.ts";
+import type { Log } from "../log.ts";
+import { pause } from "../pause.ts";
+import { StatusDuty } from "./policy-status.ts";
+import { wantedStatus } from "./wanted-status.ts";
+
+const OWN = "twill.dev/v1alpha1";
+const LOG = { info: () => {}, warn: () => {} } as unknown as Log;
+
+async function open() {
+  const t = await startTestApi();
+  const file = new URL("../../../install/crds/twill.dev.yaml", import.meta.url);
+  for (const d of parseAllDocuments(readFileSync(file, "utf8"))) t.api.objects.create(d.toJS() as NewObject);
+  const source = createKubeSource({ config: t.config, userAgent: "x" });
+  const ending = new AbortController();
+  const leader = createKubeLeaderApi({ config: t.config, userAgent: "x", namespace: "kube-system", name: "l" });
+  const api = createKubeStatusApi({ config: t.config, userAgent: "x" });
+  const wanted = wantedStatus({ source, policies: () => undefined });
+  const duty = new StatusDuty({
+    leader,
+    api,
+    self: "a",
+    log: LOG,
+    reports: source.reports,
+    wanted,
+    nowMs: () => performance.now(),
+    pause: (_ms, signal) => pause(5, signal),
+    random: () => 0.5,
+  });
+  const done = Promise.all([source.run(ending.signal), duty.run(ending.signal)]);
+  for (const name of ["n1", "n2", "n3"])
+    t.api.objects.create({ apiVersion: "v1", kind: "Node", metadata: { name, labels: { at: name } } });
+  return {
+    t,
+    wanted,
+    source,
+    says: (kind: string, name: string) => {
+      const object = t.api.objects.get({ apiVersion: OWN, kind, name });
+      const status = object?.["status"] as {
+        conditions?: { type: string; status: string; reason: string; message: string }[];
+      };
+      return (status?.conditions ?? []).map((c) => `${c.type}=${c.status} ${c.reason}: ${c.message}`).join("\n");
+    },
+    tell: (name: string, value: string | null) =>
+      t.api.objects.patch(
+        { apiVersion: "v1", kind: "Node", name },
+        { metadata: { annotations: { [WAITING_ANNOTATION]: value } } },
+      ),
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await done;
+      leader[Symbol.dispose]();
+      api[Symbol.dispose]();
+      await t[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("a configuration says whether it is understood, and in effect on all nodes", async () => {
+  await using o = await open();
+  const ref = { apiVersion: OWN, kind: "ClusterConfiguration", name: "default" };
+  const says = () => o.says("ClusterConfiguration", "default");
+  o.t.api.objects.create({ ...ref, metadata: { name: "default" }, spec: { mtu: 1400, maps: { nat: 4096 } } });
+  await eventually("in effect", () => /Accepted=True Valid.*\nReady=True InEffect: .* 3 nodes/.test(says()));
+  o.tell("n2", waitingValue({ restart: ["maps.nat", "health.listen"], refused: "" }) ?? null);
+  await eventually("n2 waits for a restart", () =>
+    /Ready=False RestartNeeded: maps\.nat: .* 1 of 3 nodes have not: n2; kubectl .*rollout restart/.test(says()),
+  );
+  o.tell("n2", null);
+  await eventually("and has it", () => /Ready=True InEffect/.test(says()));
+  o.tell("n3", waitingValue({ restart: [], refused: "mtu: no\nmore" }) ?? null);
+  await eventually("n3 refuses it", () => /Ready=False Refused: 1 of 3 .*: n3; mtu: no/.test(says()));
+  o.tell("n3", null);
+  o.t.api.objects.patch(ref, { spec: { mtuu: 1, nodeName: "x" } });
+  await eventually("what is wrong is said", () =>
+    /Accepted=False Invalid: spec\.mtuu: Unknown key "mtuu": did you mean "mtu"\?; spec\.nodeName: .*\nReady=False Invalid/.test(
+      says(),
+    ),
+  );
+});
+
+test("another name than default, a NodeConfiguration for nobody, and one for some", async () => {
+  await using o = await open();
+  const create = (kind: string, name: string, spec: object) =>
+    o.t.api.objects.create({ apiVersion: OWN, kind, metadata: { name }, spec });
+  create("ClusterConfiguration", "mine", {});
+  create("NodeConfiguration", "nobody", { nodes: ["n9"], config: {} });
+  create("NodeConfiguration", "some", {
+    nodes: ["n1"],
+    nodeSelector: { matchLabels: { at: "n2" } },
+    config: { mtu: 1400 },
+  });
+  create("NodeConfiguration", "far", { nodes: ["n1"], config: { tunnel: { vni: 2 } } });
+  await eventually("another name", () =>
+    /Accepted=False Invalid: metadata\.name: "mine" has no effect/.test(o.says("ClusterConfiguration", "mine")),
+  );
+  await eventually("for nobody", () => /Ready=False NoNode/.test(o.says("NodeConfiguration", "nobody")));
+  await eventually("for some", () => /Ready=True InEffect: .* 2 nodes/.test(o.says("NodeConfiguration", "some")));
+  await eventually("too much", () =>
+    /Accepted=False Invalid: spec\.tunnel\.vni: .*same on all nodes/.test(o.says("NodeConfiguration", "far")),
+  );
+  assert.equal(o.wanted(), o.wanted(), "the same for as long as it says the same");
+});
