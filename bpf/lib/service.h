@@ -352,6 +352,9 @@ static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow
 	served = choose_backend(p, is_outside);
 	if (served > SERVED_NEW)
 		return served;
+	/* Its first one was denied, or has never been here. */
+	if (served && p->fragment == FRAGMENT_LATER)
+		return METRIC_DROP_FRAGMENT_UNKNOWN;
 	if (served)
 		translate(p, t);
 	ct_find_apart(p, flow);

@@ -52,7 +52,12 @@ export interface Frontend {
 /** The number of a backend, by its place in the list. */
 export const backendNumber = (i: number, isOutside = false) => (isOutside ? 200 : 100) + i;
 
-function putSet(plane: Plane, set: number, targets: readonly Target[], isOutside: boolean, protocol: number): void {
+/** Where rows of maps are put: under test or in a node's own. */
+export interface Tables {
+  put(map: string, key: Uint8Array, value: Uint8Array): void;
+}
+
+function putSet(plane: Tables, set: number, targets: readonly Target[], isOutside: boolean, protocol: number): void {
   for (const [index, t] of targets.entries()) {
     const number = backendNumber(index, isOutside);
     plane.put(
@@ -71,6 +76,11 @@ export function frontendKey(f: Frontend): Uint8Array {
 /** Switches services on and puts one frontend, for all protocols unless one is named. */
 export function putService(plane: Plane, f: Frontend): void {
   plane.putConfig({ flags: SERVED });
+  putFrontend(plane, f);
+}
+
+/** Puts one frontend. */
+export function putFrontend(plane: Tables, f: Frontend): void {
   const [inside, outside] = [f.inside ?? [], f.outside ?? []];
   for (const protocol of f.protocol === undefined ? [PROTO.tcp, PROTO.udp, PROTO.sctp] : [f.protocol]) {
     putSet(plane, 11, inside, false, protocol);

@@ -55,6 +55,17 @@ const sizes: Case[] = bothFamilies.flatMap((f): Case[] => {
         assert.deepEqual(d.transport, payload(24));
       },
     }),
+    comes(f, "a later fragment begins nothing where the first one did not", {
+      before: (plane) => {
+        nodePort(plane, f, [podA[f]]);
+        rule(plane, "podA", "ingress", { rows: [always(denied(1))] });
+        plane.run("from_wire", asking(f, udp(CLIENT, NODE_PORT, payload(24)), { fragment: first }));
+        rule(plane, "podA", "ingress", { rows: [always(allowed(1))] });
+      },
+      frame: asking(f, raw(PROTO.udp, payload(24)), { fragment: later }),
+      verdict: "drop",
+      metrics: ["fragment", "drop_fragment_unknown"],
+    }),
     ignored(f, "a later fragment without its first", {
       frame: asking(f, raw(PROTO.udp, payload(24)), { fragment: later }),
       metrics: ["fragment"],
