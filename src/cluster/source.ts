@@ -7,6 +7,7 @@
 
 import type { Issue } from "../base/issue.ts";
 import type { ClusterConfiguration, NodeConfiguration } from "../model/configuration.ts";
+import type { EndpointSlice } from "../model/endpoint-slice.ts";
 import type { Namespace } from "../model/namespace.ts";
 import type { Node } from "../model/node.ts";
 import type { Pod } from "../model/pod.ts";
@@ -20,7 +21,8 @@ import type { CalicoPolicy } from "../model/policy/calico-policy.ts";
 import type { CiliumCidrGroup, CiliumPolicy } from "../model/policy/cilium-policy.ts";
 import type { ClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
 import type { NetworkPolicy } from "../model/policy/network-policy.ts";
-import type { EndpointSlice, Service, ServiceAccount } from "../model/service.ts";
+import type { Service } from "../model/service.ts";
+import type { ServiceAccount } from "../model/service-account.ts";
 import type { Change, Snapshot } from "../store/store.ts";
 import type { Reports } from "./reports.ts";
 

@@ -4,6 +4,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Issue } from "../base/issue.ts";
 import type { Result } from "../base/result.ts";
 import { parseClusterConfiguration, parseNodeConfiguration } from "../model/configuration.ts";
+import { parseEndpointSlice } from "../model/endpoint-slice.ts";
 import type { Interner } from "../model/intern.ts";
 import { parseNamespace } from "../model/namespace.ts";
 import { parseNode } from "../model/node.ts";
@@ -29,7 +30,8 @@ import {
 } from "../model/policy/cilium-policy.ts";
 import { parseClusterNetworkPolicy } from "../model/policy/cluster-network-policy.ts";
 import { parseNetworkPolicy } from "../model/policy/network-policy.ts";
-import { parseEndpointSlice, parseService, parseServiceAccount } from "../model/service.ts";
+import { parseService } from "../model/service.ts";
+import { parseServiceAccount } from "../model/service-account.ts";
 import type { ClusterRows, ClusterTable } from "./source.ts";
 
 /** One row of any table. */

@@ -1,102 +1,187 @@
-/** What stands behind services, as far as policies ask for it: `v1` Service and ServiceAccount, EndpointSlice of `discovery.k8s.io`. */
+/** What pods and the outside ask for: `v1` Service. What stands behind it is in slices: see `endpoint-slice.ts`. */
 
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { type Addr, parseAddr } from "../net/addr.ts";
+import { type Addr, type Family, parseAddr } from "../net/addr.ts";
+import { type Prefix, parseInterfaceAddr, prefixOf } from "../net/prefix.ts";
 import type { Interner, Labels } from "./intern.ts";
+import { readProtocol } from "./protocol.ts";
 import { type Reader, readObject } from "./read.ts";
+import { type LabelledObject, readLabelled } from "./service-account.ts";
 
-/** An object of which only name and labels matter. `namespace/name` is its key. */
-export interface LabelledObject {
-  readonly namespace: string;
+const TYPES = ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] as const;
+/** How a service can be asked for. */
+export type ServiceType = (typeof TYPES)[number];
+
+/** A port of a service; where it leads is in the slices, by its name. */
+export interface ServicePort {
+  /** `""`: it has none. */
   readonly name: string;
-  readonly labels: Labels;
-}
-
-/** A service. Its backends are in slices. */
-export type Service = LabelledObject;
-
-/** An account that pods run as. */
-export type ServiceAccount = LabelledObject;
-
-/** A port of every endpoint of a slice. */
-export interface SlicePort {
   /** IANA number. */
   readonly protocol: number;
-  /** undefined: every port. */
-  readonly port: number | undefined;
+  readonly port: number;
+  /** undefined: none. */
+  readonly nodePort: number | undefined;
 }
 
-/** Some of a service's endpoints. `namespace/name` is its key. */
-export interface EndpointSlice {
-  readonly namespace: string;
-  readonly name: string;
-  /** `""`: of no service. */
-  readonly service: string;
-  /** Of all endpoints, those that are not ready included: connections to them may be open. Empty for names instead of addresses. */
-  readonly addrs: readonly Addr[];
-  readonly ports: readonly SlicePort[];
+/** A service. `namespace/name` is its key. */
+export interface Service extends LabelledObject {
+  readonly type: ServiceType;
+  readonly isHeadless: boolean;
+  /** Of the service alone; empty for a headless one, and until it has got some. */
+  readonly clusterIps: readonly Addr[];
+  readonly families: readonly Family[];
+  readonly ports: readonly ServicePort[];
+  readonly externalIps: readonly Addr[];
+  /** Where a load balancer lets clients ask, as far as nodes are to answer there (`ipMode` is not `Proxy`). */
+  readonly loadBalancerIps: readonly Addr[];
+  /** `spec.loadBalancerIP`: the address that is asked for. */
+  readonly requestedIp: Addr | undefined;
+  readonly loadBalancerClass: string | undefined;
+  /** For how long a client that has gone silent is answered by the same backend; undefined: no affinity. */
+  readonly affinitySeconds: number | undefined;
+  /** Only backends of the client's node. */
+  readonly isInsideLocal: boolean;
+  /** From the wire only to backends of the node that was asked, which see the client's address. */
+  readonly isOutsideLocal: boolean;
+  readonly healthCheckNodePort: number | undefined;
+  /** Who may ask at the load balancer's addresses; empty: everybody. */
+  readonly sourceRanges: readonly Prefix[];
+  /** `spec.trafficDistribution`, whatever it says; undefined: nothing. */
+  readonly trafficDistribution: string | undefined;
+  readonly annotations: Labels;
+  /** `creationTimestamp`: in UTC and of one form, so that an earlier one sorts first; `""`: not said. */
+  readonly created: string;
 }
 
-const SERVICE_NAME = "kubernetes.io/service-name";
-const PROTOCOLS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
+const SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges";
+const KUBECTL = "kubectl.kubernetes.io/";
+/** The API's default. */
+const AFFINITY_SECONDS = 10_800;
 
-function readLabelled(value: unknown, interner: Interner): Result<LabelledObject, readonly Issue[]> {
-  const issues: Issue[] = [];
-  const metadata = readObject(value, issues).object("metadata");
-  if (metadata === undefined) return err([...issues, { path: "metadata", message: "A value is required" }]);
-  const object = {
-    namespace: interner.string(metadata.string("namespace") || "default"),
-    name: metadata.requiredString("name"),
-    labels: metadata.labels("labels", interner),
-  };
-  return issues.length > 0 ? err(issues) : ok(Object.freeze(object));
+function oneOf<T extends string>(r: Reader, key: string, words: readonly T[], otherwise: T): T {
+  const text = r.string(key) || otherwise;
+  const word = words.find((w) => w === text);
+  if (word === undefined) r.issue(key, `"${text.slice(0, 64)}" is not one of ${words.join(", ")}`);
+  return word ?? otherwise;
+}
+
+function readAddrs(r: Reader, key: string): Addr[] {
+  return r.strings(key).flatMap((text, i) => {
+    if (text === "" || text === "None") return [];
+    const addr = parseAddr(text);
+    if (addr.ok) return [addr.value];
+    r.issue(`${key}[${i}]`, addr.error);
+    return [];
+  });
+}
+
+function readAddr(r: Reader, key: string): Addr | undefined {
+  const text = r.string(key) ?? "";
+  if (text === "" || text === "None") return undefined;
+  const addr = parseAddr(text);
+  if (!addr.ok) r.issue(key, addr.error);
+  return addr.ok ? addr.value : undefined;
+}
+
+function readClusterIps(spec: Reader): readonly Addr[] {
+  if (spec.has("clusterIPs")) return readAddrs(spec, "clusterIPs");
+  const one = readAddr(spec, "clusterIP");
+  return one === undefined ? [] : [one];
+}
+
+/** Before 1.20 there is one family, which the address says. */
+function readFamilies(spec: Reader, clusterIps: readonly Addr[]): readonly Family[] {
+  const named = spec.strings("ipFamilies").flatMap((text, i): Family[] => {
+    if (text === "IPv4") return [4];
+    if (text === "IPv6") return [6];
+    spec.issue(`ipFamilies[${i}]`, `"${text.slice(0, 64)}" is neither IPv4 nor IPv6`);
+    return [];
+  });
+  return named.length > 0 ? named : [...new Set(clusterIps.map((a) => a.family))];
+}
+
+function readPorts(spec: Reader): ServicePort[] {
+  return spec.objects("ports").flatMap((r) => {
+    const protocol = readProtocol(r);
+    const port = r.integer("port", 1, 65535);
+    const nodePort = r.integer("nodePort", 0, 65535) || undefined;
+    const name = r.string("name") ?? "";
+    if (!r.has("port")) r.issue("port", "A value is required");
+    return protocol === undefined || port === undefined ? [] : [{ name, protocol, port, nodePort }];
+  });
+}
+
+function readAffinity(spec: Reader): number | undefined {
+  if (oneOf(spec, "sessionAffinity", ["None", "ClientIP"], "None") === "None") return undefined;
+  const config = spec.object("sessionAffinityConfig")?.object("clientIP");
+  return config?.integer("timeoutSeconds", 1, 86_400) ?? AFFINITY_SECONDS;
+}
+
+/** Ranges may have host bits, as the API lets them. The annotation counts where the field says nothing. */
+function readSourceRanges(spec: Reader, metadata: Reader, annotations: Labels): Prefix[] {
+  const field = spec.strings("loadBalancerSourceRanges");
+  const annotation = field.length > 0 ? undefined : annotations.get(SOURCE_RANGES)?.trim();
+  const texts = annotation === undefined || annotation === "" ? field : annotation.split(",");
+  return texts.flatMap((text, i) => {
+    const range = parseInterfaceAddr(text.trim());
+    if (range.ok) return [prefixOf(range.value.addr, range.value.length)];
+    if (annotation === undefined) spec.issue(`loadBalancerSourceRanges[${i}]`, range.error);
+    else metadata.issue(`annotations["${SOURCE_RANGES}"]`, range.error);
+    return [];
+  });
+}
+
+function readLoadBalancerIps(root: Reader): Addr[] {
+  const ingress = root.object("status")?.object("loadBalancer")?.objects("ingress") ?? [];
+  return ingress.flatMap((r) => {
+    const addr = readAddr(r, "ip");
+    return addr === undefined || r.string("ipMode") === "Proxy" ? [] : [addr];
+  });
+}
+
+/** Without what kubectl keeps there for itself: as long as the object. */
+function readAnnotations(metadata: Reader, interner: Interner): Labels {
+  const all = metadata.object("annotations");
+  const keys = all?.keys().filter((key) => !key.startsWith(KUBECTL)) ?? [];
+  return interner.labels(keys.map((key) => [interner.string(key), interner.string(all?.string(key) ?? "")] as const));
+}
+
+function isLocal(spec: Reader, key: string): boolean {
+  return oneOf(spec, key, ["Cluster", "Local"], "Cluster") === "Local";
 }
 
 /** Reads a `v1` Service. Refused with all issues when a field that is used has a wrong value. */
 export function parseService(value: unknown, interner: Interner): Result<Service, readonly Issue[]> {
-  return readLabelled(value, interner);
-}
-
-/** Reads a `v1` ServiceAccount. Refused with all issues when a field that is used has a wrong value. */
-export function parseServiceAccount(value: unknown, interner: Interner): Result<ServiceAccount, readonly Issue[]> {
-  return readLabelled(value, interner);
-}
-
-function readAddrs(root: Reader): Addr[] {
-  return root.objects("endpoints").flatMap((endpoint) =>
-    endpoint.strings("addresses").flatMap((text, i) => {
-      const addr = parseAddr(text);
-      if (addr.ok) return [addr.value];
-      endpoint.issue(`addresses[${i}]`, addr.error);
-      return [];
-    }),
-  );
-}
-
-function readPorts(root: Reader): SlicePort[] {
-  return root.objects("ports").flatMap((port) => {
-    const name = port.string("protocol") || "TCP";
-    const protocol = PROTOCOLS[name];
-    if (protocol === undefined)
-      port.issue("protocol", `"${name.slice(0, 64)}" is not one of ${Object.keys(PROTOCOLS).join(", ")}`);
-    return protocol === undefined ? [] : [{ protocol, port: port.integer("port", 1, 65535) }];
-  });
-}
-
-/** Reads an EndpointSlice of v1 or v1beta1. Refused with all issues when a field that is used has a wrong value. */
-export function parseEndpointSlice(value: unknown, interner: Interner): Result<EndpointSlice, readonly Issue[]> {
   const issues: Issue[] = [];
   const root = readObject(value, issues);
   const metadata = root.object("metadata");
   if (metadata === undefined) return err([...issues, { path: "metadata", message: "A value is required" }]);
-  const ports = readPorts(root);
-  const slice: EndpointSlice = {
-    namespace: interner.string(metadata.string("namespace") || "default"),
-    name: metadata.requiredString("name"),
-    service: interner.string(metadata.object("labels")?.string(SERVICE_NAME) ?? ""),
-    addrs: root.string("addressType") === "FQDN" ? [] : readAddrs(root),
-    ports: interner.share(`slice ports ${JSON.stringify(ports)}`, () => ports),
+  const spec = root.object("spec") ?? readObject({}, issues, "spec");
+  const annotations = readAnnotations(metadata, interner);
+  const clusterIps = readClusterIps(spec);
+  const type = oneOf(spec, "type", TYPES, "ClusterIP");
+  const service: Service = {
+    ...readLabelled(metadata, interner),
+    type,
+    isHeadless: spec.string("clusterIP") === "None" || spec.strings("clusterIPs").includes("None"),
+    clusterIps,
+    families: interner.share(`families ${spec.strings("ipFamilies")} ${clusterIps.map((a) => a.family)}`, () =>
+      readFamilies(spec, clusterIps),
+    ),
+    ports: readPorts(spec),
+    externalIps: readAddrs(spec, "externalIPs"),
+    loadBalancerIps: type === "LoadBalancer" ? readLoadBalancerIps(root) : [],
+    requestedIp: readAddr(spec, "loadBalancerIP"),
+    loadBalancerClass: spec.string("loadBalancerClass") || undefined,
+    affinitySeconds: readAffinity(spec),
+    isInsideLocal: isLocal(spec, "internalTrafficPolicy"),
+    isOutsideLocal: isLocal(spec, "externalTrafficPolicy"),
+    healthCheckNodePort: spec.integer("healthCheckNodePort", 0, 65535) || undefined,
+    sourceRanges: readSourceRanges(spec, metadata, annotations),
+    trafficDistribution: spec.string("trafficDistribution") || undefined,
+    annotations,
+    created: metadata.string("creationTimestamp") ?? "",
   };
-  return issues.length > 0 ? err(issues) : ok(Object.freeze(slice));
+  return issues.length > 0 ? err(issues) : ok(Object.freeze(service));
 }

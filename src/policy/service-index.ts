@@ -1,6 +1,8 @@
 /** The backends of services and the labels of accounts, for translations: the same answer for as long as it is the same. */
 
-import type { EndpointSlice, Service, ServiceAccount } from "../model/service.ts";
+import type { EndpointSlice } from "../model/endpoint-slice.ts";
+import type { Service } from "../model/service.ts";
+import type { ServiceAccount } from "../model/service-account.ts";
 import type { Addr } from "../net/addr.ts";
 import type { LabelMap } from "./label-expr.ts";
 import type { ObjectTable } from "./translated.ts";
@@ -27,12 +29,14 @@ export type ServiceTable = keyof ServiceObjects;
 const NO_ACCOUNTS: ReadonlyMap<string, LabelMap> = new Map();
 
 function backendsOf(slices: Iterable<EndpointSlice>): readonly ServiceBackend[] {
-  return [...slices].flatMap(({ addrs, ports }) =>
-    addrs.flatMap((addr): ServiceBackend[] =>
-      ports.length === 0
-        ? [{ addr, protocol: undefined, port: undefined }]
-        : ports.map((p) => ({ addr, protocol: p.protocol, port: p.port })),
-    ),
+  return [...slices].flatMap(({ endpoints, ports }) =>
+    endpoints
+      .flatMap((e) => e.addrs)
+      .flatMap((addr): ServiceBackend[] =>
+        ports.length === 0
+          ? [{ addr, protocol: undefined, port: undefined }]
+          : ports.map((p) => ({ addr, protocol: p.protocol, port: p.port })),
+      ),
   );
 }
 
