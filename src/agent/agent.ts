@@ -220,7 +220,8 @@ function takeChanges({ parts, live, agent, loop }: Started, ownNode: OwnNode, se
     const isConfigured = configuration.look();
     if (isConfigured) setLevel(live.config.logLevel);
     ownNode.look();
-    if (isConfigured || agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy()) loop.request();
+    const hasMore = isConfigured || agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy();
+    if (!agent.applyServices() || hasMore) loop.request();
   };
 }
 

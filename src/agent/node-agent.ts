@@ -51,6 +51,7 @@ import { Reconciler } from "./reconcile/reconciler.ts";
 import type { RunReport } from "./reconcile/status.ts";
 import type { RunnerEvents } from "./reconcile/table-runner.ts";
 import { WireDevices } from "./reconcile/wire-devices.ts";
+import { ServiceControl } from "./service/service-control.ts";
 
 /** What an agent works on. */
 export interface AgentParts {
@@ -80,6 +81,7 @@ export class NodeAgent {
   readonly #cluster: ClusterView;
   readonly #clusterRows: (input: ClusterInput) => ClusterRows;
   readonly #programs: Programs;
+  readonly services: ServiceControl;
   /** Names for what the data plane tells. */
   readonly names: EventNames;
   #runProblem: string | undefined;
@@ -108,6 +110,7 @@ export class NodeAgent {
     this.#cluster = new ClusterView({ ...parts, nodeName: parts.config.nodeName });
     this.#look = this.#cluster.look();
     this.#clusterRows = rememberingClusterRows(() => this.nodeIds());
+    this.services = new ServiceControl(parts);
     this.names = eventNames(() => this.#policy);
     this.#links = new LinksView(parts.kernel);
     this.#wire = new WireDevices(parts.kernel, this.#links);
@@ -169,6 +172,7 @@ export class NodeAgent {
       });
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
     if (this.policyProblem !== undefined) issues.push({ path: "policy", message: this.policyProblem });
+    if (this.services.problem !== undefined) issues.push({ path: "services", message: this.services.problem });
     issues.push(...this.#overflow.issues());
     for (const { name, reason } of this.policy?.astray ?? [])
       issues.push({ path: `policy.hostEndpoints.${name}`, message: reason });
@@ -262,6 +266,7 @@ export class NodeAgent {
     if (view === undefined) return;
     if (this.#plan === undefined) this.#wire.look(view.self, config.network);
     this.#updatePolicy(isFull);
+    this.counts.drifted += this.services.run(isFull);
     const report = this.#reconciler.run({
       nowMs,
       isFull,
@@ -277,6 +282,7 @@ export class NodeAgent {
           facts,
           epoch,
           hasHostPolicy: this.#hasHostPolicy(),
+          hasServices: this.services.hasServices(),
           clusterRows: this.#clusterRows,
         });
         return this.#plan.tables;
@@ -310,6 +316,11 @@ export class NodeAgent {
     this.#updatePolicy(false);
     // What is left for the time without an agent follows from it, and the switch of the node's own policy.
     return this.#policyProblem === undefined && before === follows();
+  }
+
+  /** The same for services. */
+  applyServices(): boolean {
+    return this.#programs.tag === undefined || this.services.apply();
   }
 
   /** Whether the cluster is known and its policies are not applied yet. */

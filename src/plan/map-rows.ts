@@ -68,6 +68,8 @@ export interface ConfigFacts {
   readonly hasHostPolicy: boolean;
   /** See {@link NodeFacts.tracksConnections}. */
   readonly tracksConnections: boolean;
+  /** `services` has rows. */
+  readonly hasServices: boolean;
 }
 
 /** Key of the single entry of `config`. */
@@ -76,6 +78,11 @@ export const CONFIG_KEY = new Uint8Array(4);
 /** Whether the entry of `config` says that policy speaks of the node itself. */
 export function hasHostPolicy(value: Uint8Array): boolean {
   return (decodeConfig(value).flags & ConfigFlag.hostPolicy) !== 0;
+}
+
+/** Whether the entry of `config` says that there are services. */
+export function hasServices(value: Uint8Array): boolean {
+  return (decodeConfig(value).flags & ConfigFlag.services) !== 0;
 }
 
 /** The entry of `config`. @param revision not 0; differs whenever anything that flows are judged by differs */
@@ -87,7 +94,8 @@ export function configRow(settings: NetworkSettings, facts: ConfigFacts, revisio
     (tunnel.hasShortcut ? 0 : ConfigFlag.noShortcut) |
     (settings.rejectsDenied ? ConfigFlag.reject : 0) |
     (facts.hasHostPolicy ? ConfigFlag.hostPolicy : 0) |
-    (facts.tracksConnections ? ConfigFlag.tracked : 0);
+    (facts.tracksConnections ? ConfigFlag.tracked : 0) |
+    (facts.hasServices ? ConfigFlag.services : 0);
   return {
     key: CONFIG_KEY,
     value: encodeConfig({

@@ -69,6 +69,7 @@ const plan = (change: Partial<NodePlanInput> = {}) =>
     clusterRows: (input) => planClusterRows(input, new Map()),
     epoch: 0,
     hasHostPolicy: false,
+    hasServices: false,
     ...change,
   });
 
@@ -128,6 +129,7 @@ test("a node that answers what policy denies says so to its programs", () => {
 
 test("a node that policy speaks of says so to its programs", () => {
   assert.match(text({ hasHostPolicy: true }), /flags masquerade4,masquerade6,host_policy /);
+  assert.match(text({ hasServices: true }), /flags masquerade4,masquerade6,services /);
 });
 
 test("a node whose firewall follows connections says so to its programs", () => {

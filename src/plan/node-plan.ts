@@ -45,6 +45,8 @@ export interface NodePlanInput {
   readonly clusterRows: (input: ClusterInput) => ClusterRows;
   /** Policy speaks of the node itself. */
   readonly hasHostPolicy: boolean;
+  /** There are services. */
+  readonly hasServices: boolean;
   /** Mixed into the revision: another value makes flows look their decisions up anew. */
   readonly epoch: number;
 }
@@ -107,6 +109,7 @@ function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Ad
       podMtuBytes: underlay.podMtuBytes,
       hasHostPolicy: input.hasHostPolicy,
       tracksConnections: facts.tracksConnections,
+      hasServices: input.hasServices,
     };
     const own = [configRow(settings, configFacts, input.epoch)];
     const revision = hashRows([own], cluster.hash) || 1;

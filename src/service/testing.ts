@@ -126,7 +126,7 @@ export class ModelMaps {
     const rows = new Map([...tables.frontendRows()].map((r) => [frontendName(r.frontend), r.row]));
     for (const name of new Set([...rows.keys(), ...this.services.keys()]))
       if (!isSameServiceRow(rows.get(name), this.services.get(name))) found.push(`service ${name}`);
-    const slots = new Map(
+    const slots = new Map<string, number>(
       [...tables.sets()].flatMap((set) => [...tables.slots(set)].map((b, i) => [`${set} ${i}`, b] as const)),
     );
     for (const key of new Set([...slots.keys(), ...this.slots.keys()]))
@@ -147,8 +147,8 @@ export class ModelMaps {
       for (const [set, count] of [
         [row.insideSet, row.insideCount],
         [row.outsideSet, row.outsideCount],
-      ])
-        for (let i = 0; i < (count ?? 0); i++) {
+      ] as const)
+        for (let i = 0; i < count; i++) {
           const backend = this.slots.get(`${set} ${i}`);
           if (backend === undefined || !this.backends.has(backend))
             throw new Error(`${name} leads through place ${i} of set ${set} to nobody`);

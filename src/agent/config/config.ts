@@ -4,10 +4,12 @@ import * as yaml from "yaml";
 import { formatIssues, type Issue } from "../../base/issue.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { type ClusterPool, clusterPoolIssues } from "../../ipam/carve.ts";
+import type { Prefix } from "../../net/prefix.ts";
 import type { AddrRange } from "../../net/range.ts";
 import type { NetworkSettings } from "../../plan/settings.ts";
 import type { Failsafes } from "../../policy/failsafe.ts";
 import type { PolicyMode } from "../../policy/from-objects.ts";
+import type { Algorithm } from "../../service/service-plan.ts";
 import type { ClusterChoice, ListenAddress } from "./fields.ts";
 import { readIssues } from "./issues.ts";
 import { keysAt } from "./keys.ts";
@@ -42,6 +44,15 @@ export interface AgentConfig {
     readonly writesStatus: boolean;
     /** For how long an ADD waits for its pod's object. */
     readonly startTimeoutMs: number;
+  };
+  readonly services: {
+    readonly isEnabled: boolean;
+    /** Of services that ask for none. */
+    readonly algorithm: Algorithm;
+    /** A prime. */
+    readonly maglevTableSize: number;
+    /** Where node ports are open; empty: on all addresses of the node. */
+    readonly nodePortAddresses: readonly Prefix[];
   };
   /** Entries by map where they are not the object's own figures. */
   readonly mapSizes: ReadonlyMap<string, number>;
@@ -136,6 +147,12 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
       failsafes: { ingress: c.policy.failsafe.inbound, egress: c.policy.failsafe.outbound },
       writesStatus: c.policy.writeStatus,
       startTimeoutMs: c.policy.startTimeoutSeconds * 1000,
+    },
+    services: {
+      isEnabled: c.services.enabled,
+      algorithm: c.services.algorithm,
+      maglevTableSize: c.services.maglevTableSize,
+      nodePortAddresses: c.services.nodePortAddresses,
     },
     ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },
     mapSizes: new Map(sizes),

@@ -6,6 +6,7 @@
 import * as z from "zod";
 import { DEFAULT_FAILSAFES } from "../../policy/failsafe.ts";
 import type { Direction } from "../../policy/rule.ts";
+import { isPrime } from "../../service/maglev.ts";
 import { DEFAULT_COOL_DOWN_SECONDS, DEFAULT_PATHS } from "./default-paths.ts";
 import {
   absolutePath,
@@ -146,6 +147,33 @@ const policy = z.strictObject({
     ),
 });
 
+const services = z.strictObject({
+  enabled: z
+    .boolean()
+    .default(true)
+    .describe("Bring what asks for a Service to its backends; beside kube-proxy too, whoever comes first does it"),
+  algorithm: z
+    .enum(["random", "maglev"])
+    .default("random")
+    .describe(
+      "How a new flow finds its backend; `maglev`: by a hash of the flow, the same on all nodes. A Service chooses by the annotation `twill.dev/service-algorithm`",
+    ),
+  maglevTableSize: z
+    .int()
+    .min(251)
+    .max(131071)
+    .refine(isPrime, "A prime is wanted, as 4093, 16381 or 65521")
+    .default(16381)
+    .describe(
+      "Places of a Maglev table, a prime: more than a hundred times a Service's backends lets few flows move when one goes",
+    ),
+  nodePortAddresses: z
+    .array(cidr)
+    .max(64)
+    .default([])
+    .describe("Node ports are open on those of the node's addresses that lie in these CIDRs; none given: on all"),
+});
+
 const paths = z.strictObject({
   run: absolutePath.default(DEFAULT_PATHS.run).describe("Sockets, ledger and what else lives as long as the boot"),
   bpffs: absolutePath
@@ -213,6 +241,7 @@ export const configSchema = z.strictObject({
   masquerade: masquerade.prefault({}),
   ipam: ipam.prefault({}),
   policy: policy.prefault({}),
+  services: services.prefault({}),
   maps: maps.prefault({}),
   cni: cni.prefault({}),
   paths: paths.prefault({}),

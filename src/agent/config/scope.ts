@@ -9,7 +9,7 @@ export type Where = "file" | "cluster" | "node";
 /** Keys, or sections of keys, that are only read from the file and the command line. */
 const FILE_ONLY = ["nodeName", "cluster", "kubeconfig", "paths"];
 
-/** Keys on which nodes that disagree would not reach each other, or would give the same addresses twice. */
+/** Keys on which nodes that disagree would not reach each other, would give the same addresses twice, or find one flow two backends. */
 const SAME_EVERYWHERE = [
   "clusterCIDRs",
   "allocateNodeCIDRs",
@@ -17,6 +17,8 @@ const SAME_EVERYWHERE = [
   "tunnel.mode",
   "tunnel.port",
   "tunnel.vni",
+  "services.algorithm",
+  "services.maglevTableSize",
 ];
 
 /** Keys that take effect at once. All others are read when an agent starts. */

@@ -8,19 +8,28 @@ import {
   decodeFragEntry,
   decodeNatEntry,
   decodeNatKey,
+  decodeServiceFlow,
+  decodeServiceFlowKey,
   encodeCtKey,
   NatDirection,
 } from "../../net/gen/bpf-maps.ts";
 import type { MapRow } from "../../plan/rows.ts";
+import { conntrackKeys } from "./service-flow.ts";
 import { ageTicks, ticks, timeoutSeconds } from "./timeouts.ts";
 
 /** Maps whose entries expire, in the order in which they are walked: flows before what lives as long as its flow. */
-export const SWEPT_MAPS = ["ct_tcp", "ct_other", "nat", "frags"] as const satisfies readonly BpfMapName[];
+export const SWEPT_MAPS = [
+  "ct_tcp",
+  "ct_other",
+  "nat",
+  "service_flows",
+  "frags",
+] as const satisfies readonly BpfMapName[];
 /** One of {@link SWEPT_MAPS}. */
 export type SweptMap = (typeof SWEPT_MAPS)[number];
 
-/** A new masqueraded flow has its NAT entry before its conntrack entry is looked for: it gets this long, in seconds. */
-const NAT_GRACE_SECONDS = 10;
+/** A new translated flow has its NAT or service entry before its conntrack entry is looked for: it gets this long, in seconds. */
+const GRACE_SECONDS = 10;
 /** Linux gives up on incomplete datagrams after 30 s (`ipfrag_time`), IPv6 after 60 s (RFC 8200 section 4.5). */
 const FRAGMENT_SECONDS = 60;
 
@@ -62,7 +71,12 @@ export function isExpired(kernel: FlowLookup, map: SweptMap, row: MapRow, nowTic
       return ageTicks(nowTick, entry.lastSeen) > limit;
     }
     case "nat":
-      return ageTicks(nowTick, decodeNatEntry(row.value).created) > ticks(NAT_GRACE_SECONDS) && !hasFlow(kernel, row);
+      return ageTicks(nowTick, decodeNatEntry(row.value).created) > ticks(GRACE_SECONDS) && !hasFlow(kernel, row);
+    case "service_flows": {
+      if (ageTicks(nowTick, decodeServiceFlow(row.value).created) <= ticks(GRACE_SECONDS)) return false;
+      const ct = decodeServiceFlowKey(row.key).protocol === TCP ? "ct_tcp" : "ct_other";
+      return conntrackKeys(row).every((key) => kernel.mapGet(ct, key) === undefined);
+    }
     case "frags":
       return ageTicks(nowTick, decodeFragEntry(row.value).created) > ticks(FRAGMENT_SECONDS);
   }

@@ -10,13 +10,16 @@ import {
   encodeFragKey,
   encodeNatEntry,
   encodeNatKey,
+  encodeServiceFlow,
+  encodeServiceFlowKey,
   NatDirection,
+  ServiceFlowFlag,
 } from "../../net/gen/bpf-maps.ts";
 import type { MapRow } from "../../plan/rows.ts";
 import { PAGE_ROWS, Sweeper } from "./sweeper.ts";
 import { ageTicks, TIMEOUT_SECONDS, tickOf, ticks } from "./timeouts.ts";
 
-/** Maps of the four names; pages go by the order of keys, so that they survive deletions as the kernel's do. */
+/** Maps of the names; pages go by the order of keys, so that they survive deletions as the kernel's do. */
 class Maps {
   readonly tables = new Map<string, Map<string, MapRow>>();
   maxEntries = 1 << 20;
@@ -32,7 +35,7 @@ class Maps {
   }
 
   maps(): readonly MapInfo[] {
-    return ["ct_tcp", "ct_other", "nat", "frags"].map((name) => ({
+    return ["ct_tcp", "ct_other", "nat", "service_flows", "frags"].map((name) => ({
       name,
       type: "hash",
       keyBytes: 40,
@@ -168,6 +171,42 @@ test("a NAT entry that was just made is left, whatever conntrack says", () => {
   sweep(maps);
   assert.equal(maps.count("nat"), 2);
 });
+
+/** What a flow of {@link POD} to a service becomes: {@link flow}, which conntrack sees. */
+function served(protocol: number, port: number, ageSeconds: number): readonly MapRow[] {
+  const more = { service: 1, backend: 1, created: NOW - ticks(ageSeconds) };
+  return [
+    {
+      key: encodeServiceFlowKey({ src: POD, dst: NODE, srcPort: port, dstPort: 443, protocol }),
+      value: encodeServiceFlow({ ...more, src: POD, dst: OUT, srcPort: port, dstPort: 80, flags: 0 }),
+    },
+    {
+      key: encodeServiceFlowKey({ src: OUT, dst: POD, srcPort: 80, dstPort: port, protocol }),
+      value: encodeServiceFlow({
+        ...more,
+        src: NODE,
+        dst: POD,
+        srcPort: 443,
+        dstPort: port,
+        flags: ServiceFlowFlag.flowReply,
+      }),
+    },
+  ];
+}
+
+for (const protocol of [6, 17])
+  test(`entries of services of protocol ${protocol} live exactly as long as their flow, both directions`, () => {
+    const maps = new Maps();
+    const ct = protocol === 6 ? "ct_tcp" : "ct_other";
+    maps.put(ct, flow(protocol, 1000, 1, SYN | ACK, SYN | ACK));
+    for (const row of served(protocol, 1000, 1000)) maps.put("service_flows", row);
+    sweep(maps);
+    assert.equal(maps.count("service_flows"), 2);
+    maps.tables.get(ct)?.clear();
+    for (const row of served(protocol, 1001, 2)) maps.put("service_flows", row);
+    sweep(maps);
+    assert.equal(maps.count("service_flows"), 2, "those that were just made are left");
+  });
 
 test("fragments are forgotten after a minute", () => {
   const maps = new Maps();

@@ -9,6 +9,7 @@ import type { SweepCount } from "../gc/sweeper.ts";
 import type { AgentParts, NodeAgent } from "../node-agent.ts";
 import { type PolicyReport, policyReport } from "../policy/policy-report.ts";
 import { type PolicySources, policyStatus } from "../policy/policy-status.ts";
+import { serviceStatus } from "../service/service-status.ts";
 import { readMaps, readPackets } from "./kernel-status.ts";
 import { countEndpoints, poolStatus } from "./ledger-status.ts";
 import type { AgentStatus, ClusterStatus, NodeStatus, UnderlayStatus } from "./status.ts";
@@ -86,7 +87,7 @@ export function collectPolicy(agent: NodeAgent, parts: AgentParts, facts: Proces
   return policyReport({
     ...policySources(agent, parts, facts),
     hits: agent.policyHits?.read() ?? new Map(),
-    maps: agent.programs === undefined ? [] : readMaps(parts.kernel, facts.sweep),
+    maps: agent.programs === undefined ? [] : readMaps(parts.kernel, [...facts.sweep, ...agent.services.counts()]),
   });
 }
 
@@ -118,8 +119,9 @@ export function collectStatus(agent: NodeAgent, parts: AgentParts, facts: Proces
     nodes: nodeStatuses(agent, config.nodeName),
     endpoints: countEndpoints(ledger.endpoints()),
     policy: policyStatus(policySources(agent, parts, facts)),
+    services: serviceStatus(agent.services),
     events: { ...facts.events, taken: Object.fromEntries(facts.events.taken) },
-    maps: hasMaps ? readMaps(kernel, facts.sweep) : [],
+    maps: hasMaps ? readMaps(kernel, [...facts.sweep, ...agent.services.counts()]) : [],
     packets: hasMaps ? readPackets(kernel) : [],
   };
 }

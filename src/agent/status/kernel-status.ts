@@ -2,7 +2,6 @@
 
 import type { Kernel } from "../../kernel/kernel.ts";
 import { METRIC_NAMES, METRIC_VALUE_BYTES } from "../../net/gen/bpf-maps.ts";
-import type { SweepCount } from "../gc/sweeper.ts";
 import type { MapStatus, PacketCount } from "./status.ts";
 
 /** Kinds of maps that hold no countable entries. */
@@ -10,16 +9,30 @@ function isCountable(type: string): boolean {
   return !/array|ringbuf/i.test(type);
 }
 
+const LARGE: ReadonlySet<string> = new Set([
+  "ct_tcp",
+  "ct_other",
+  "nat",
+  "frags",
+  "services",
+  "service_slots",
+  "backends",
+  "service_flows",
+]);
+
 /** Maps that are walked entry by entry to be counted only when nobody has counted them: they may be large. */
 function isLarge(name: string): boolean {
-  return name === "ct_tcp" || name === "ct_other" || name === "nat" || name === "frags";
+  return LARGE.has(name);
 }
 
 /**
  * Fill of every map.
- * @param counts of the last sweep; without them the large maps are counted here
+ * @param counts of the last sweep and of who fills a map; without them the large maps are counted here
  */
-export function readMaps(kernel: Kernel, counts: readonly SweepCount[] | undefined): MapStatus[] {
+export function readMaps(
+  kernel: Kernel,
+  counts: readonly { readonly map: string; readonly entries: number }[] | undefined,
+): MapStatus[] {
   return kernel.maps().map(({ name, type, maxEntries }) => {
     if (!isCountable(type)) return { name, type, entries: undefined, maxEntries };
     const swept = counts?.find((c) => c.map === name)?.entries;

@@ -4,6 +4,7 @@ import type { Issue } from "../../base/issue.ts";
 import type { EventCounts } from "../events/event-watch.ts";
 import type { PolicyStatus } from "../policy/policy-status.ts";
 import type { TableStatus } from "../reconcile/status.ts";
+import type { ServiceStatus } from "../service/service-status.ts";
 
 /** One map of the data plane. */
 export interface MapStatus {
@@ -124,6 +125,7 @@ export interface AgentStatus {
   readonly nodes: readonly NodeStatus[];
   readonly endpoints: { readonly total: number; readonly byState: Readonly<Record<string, number>> };
   readonly policy: PolicyStatus;
+  readonly services: ServiceStatus;
   readonly events: EventStatus;
   readonly maps: readonly MapStatus[];
   readonly packets: readonly PacketCount[];

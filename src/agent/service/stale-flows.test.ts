@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createFakeKernel } from "../../kernel/fake/fake-kernel.ts";
+import type { Kernel } from "../../kernel/kernel.ts";
+import { addr } from "../../net/addr.ts";
+import {
+  encodeCtEntry,
+  encodeServiceAffinity,
+  encodeServiceAffinityKey,
+  encodeServiceFlow,
+  encodeServiceFlowKey,
+  ServiceFlowFlag,
+} from "../../net/gen/bpf-maps.ts";
+import { conntrackKeys } from "../gc/service-flow.ts";
+import { StaleFlows } from "./stale-flows.ts";
+
+const CLUSTER_IP = addr("10.96.0.10").bytes;
+const [UDP, TCP] = [17, 6];
+
+function loaded(): Kernel {
+  const kernel = createFakeKernel({});
+  kernel.loadPrograms(new Uint8Array([1]), { pinDirectory: "/sys/fs/bpf/twill", maxEntries: new Map() });
+  return kernel;
+}
+
+/** A flow of a client to a service that a backend answers, as the programs write it, with its conntrack entry. */
+function putFlow(kernel: Kernel, protocol: number, srcPort: number, backend: number, service = 7): void {
+  const client = addr("10.244.1.5").bytes;
+  const server = addr(`10.244.2.${backend}`).bytes;
+  const flow = { service, backend, created: 1 };
+  const out = {
+    key: encodeServiceFlowKey({ src: client, dst: CLUSTER_IP, srcPort, dstPort: 53, protocol }),
+    value: encodeServiceFlow({ ...flow, src: client, dst: server, srcPort, dstPort: 5353, flags: 0 }),
+  };
+  const back = {
+    key: encodeServiceFlowKey({ src: server, dst: client, srcPort: 5353, dstPort: srcPort, protocol }),
+    value: encodeServiceFlow({
+      ...flow,
+      src: CLUSTER_IP,
+      dst: client,
+      srcPort: 53,
+      dstPort: srcPort,
+      flags: ServiceFlowFlag.flowReply,
+    }),
+  };
+  kernel.putMapRows("service_flows", [out, back]);
+  const [key] = conntrackKeys(out);
+  const [, same] = conntrackKeys(back);
+  assert.deepEqual(key, same, "both entries lead to one conntrack entry");
+  const value = encodeCtEntry({
+    lastSeen: 1,
+    created: 1,
+    revision: 1,
+    originIdentity: 1,
+    replyIdentity: 1,
+    judged: 1,
+    asked: 53,
+    egressRule: 0,
+    ingressRule: 0,
+    flags: 0,
+    originSeen: 16,
+    replySeen: 16,
+    tunnel: new Uint8Array(16),
+  });
+  kernel.putMapRows(protocol === TCP ? "ct_tcp" : "ct_other", [{ key, value }]);
+}
+
+function walk(stale: StaleFlows): number {
+  stale.ask();
+  for (let steps = 1; ; steps++) if (stale.step()) return steps;
+}
+
+const counts = (kernel: Kernel) => ["service_flows", "ct_other", "ct_tcp"].map((m) => kernel.mapCount(m));
+
+test("UDP flows to who serves no longer go with their conntrack entry; all others stay", () => {
+  const kernel = loaded();
+  putFlow(kernel, UDP, 1000, 1);
+  putFlow(kernel, UDP, 1001, 2);
+  putFlow(kernel, TCP, 1002, 1);
+  putFlow(kernel, UDP, 1003, 2, 8);
+  const stale = new StaleFlows(kernel, {
+    isServing: (service, backend) => service === 7 && backend === 2,
+    isMember: () => true,
+  });
+  assert.ok(stale.step(), "nothing was asked for");
+  walk(stale);
+  assert.deepEqual(counts(kernel), [4, 1, 1]);
+  assert.equal(stale.removed.get("service_flows"), 4);
+});
+
+test("affinities to who gets no new flows go", () => {
+  const kernel = loaded();
+  for (const backend of [1, 2]) {
+    const key = encodeServiceAffinityKey({ client: addr(`10.244.1.${backend}`).bytes, service: 7 });
+    kernel.putMapRows("service_affinity", [{ key, value: encodeServiceAffinity({ backend, lastSeen: 1 }) }]);
+  }
+  walk(new StaleFlows(kernel, { isServing: () => true, isMember: (_, backend) => backend === 2 }));
+  assert.equal(kernel.mapCount("service_affinity"), 1);
+});
+
+test("many flows are looked through page by page, and a new question begins again", () => {
+  const kernel = loaded();
+  for (let port = 0; port < 3000; port++) putFlow(kernel, UDP, port, 1 + (port % 2));
+  const serving = new Set([1, 2]);
+  const stale = new StaleFlows(kernel, { isServing: (_, b) => serving.has(b), isMember: () => true });
+  stale.ask();
+  assert.ok(!stale.step());
+  serving.delete(1);
+  assert.ok(walk(stale) > 3);
+  assert.equal(kernel.mapCount("service_flows"), 3000);
+});

@@ -1,0 +1,99 @@
+/**
+ * Forgets what points at backends that are gone, and nothing else: UDP flows to who serves no longer, with their conntrack
+ * entry (TCP ends by itself: KEP-1669, and as kube-proxy has it), and affinities to who gets no new flows. A part of a map
+ * at each step.
+ */
+
+import type { Kernel } from "../../kernel/kernel.ts";
+import {
+  decodeServiceAffinity,
+  decodeServiceAffinityKey,
+  decodeServiceFlow,
+  decodeServiceFlowKey,
+} from "../../net/gen/bpf-maps.ts";
+import type { MapRow } from "../../plan/rows.ts";
+import { conntrackKeys, otherFlowKey } from "../gc/service-flow.ts";
+
+type FlowKernel = Pick<Kernel, "mapPage" | "deleteMapKeys">;
+
+/** Who answers now. */
+export interface Answering {
+  isServing(service: number, backend: number): boolean;
+  isMember(service: number, backend: number): boolean;
+}
+
+/** Entries looked at in one step: some milliseconds. */
+const PAGE_ROWS = 2048;
+const UDP = 17;
+const WALKED = ["service_flows", "service_affinity"] as const;
+
+/** See the file's comment. */
+export class StaleFlows {
+  /** Entries that pointed at who is gone, by map. */
+  readonly removed = new Map<string, number>();
+  readonly #kernel: FlowKernel;
+  readonly #answering: Answering;
+  #map: number = WALKED.length;
+  #cursor: Uint8Array | undefined;
+  #isAsked = false;
+
+  constructor(kernel: FlowKernel, answering: Answering) {
+    this.#kernel = kernel;
+    this.#answering = answering;
+  }
+
+  /** Looks through everything from the beginning: a backend has gone, and the rows that lead elsewhere are written. */
+  ask(): void {
+    this.#isAsked = true;
+  }
+
+  /** Looks through one page. @returns whether all has been looked through since the last {@link ask} */
+  step(): boolean {
+    if (this.#map >= WALKED.length) {
+      if (!this.#isAsked) return true;
+      this.#isAsked = false;
+      this.#map = 0;
+      this.#cursor = undefined;
+    }
+    const map = WALKED[this.#map] ?? WALKED[0];
+    const page = this.#kernel.mapPage(map, this.#cursor, PAGE_ROWS);
+    if (map === "service_flows") this.#forgetFlows(page.rows);
+    else this.#forgetAffinities(page.rows);
+    this.#cursor = page.next;
+    if (page.next === undefined) this.#map++;
+    return this.#map >= WALKED.length && !this.#isAsked;
+  }
+
+  #forgetFlows(rows: readonly MapRow[]): void {
+    const stale = rows.filter(({ key, value }) => {
+      if (decodeServiceFlowKey(key).protocol !== UDP) return false;
+      const { service, backend } = decodeServiceFlow(value);
+      return !this.#answering.isServing(service, backend);
+    });
+    if (stale.length === 0) return;
+    // Both directions: the other one may stand in a page that is past.
+    this.#kernel.deleteMapKeys(
+      "service_flows",
+      stale.flatMap((r) => [r.key, otherFlowKey(r)]),
+    );
+    this.#kernel.deleteMapKeys("ct_other", stale.flatMap(conntrackKeys));
+    this.#count("service_flows", stale.length);
+  }
+
+  #forgetAffinities(rows: readonly MapRow[]): void {
+    const stale = rows.filter(
+      ({ key, value }) =>
+        !this.#answering.isMember(decodeServiceAffinityKey(key).service, decodeServiceAffinity(value).backend),
+    );
+    if (stale.length === 0) return;
+    this.#kernel.deleteMapKeys(
+      "service_affinity",
+      stale.map((r) => r.key),
+    );
+    this.#count("service_affinity", stale.length);
+  }
+
+  #count(map: string, entries: number): void {
+    this.removed.set(map, (this.removed.get(map) ?? 0) + entries);
+  }
+}
