@@ -166,7 +166,7 @@ INLINE int find_flow_of_pod(struct __sk_buff *skb, struct packet *p, const struc
 	}
 	failed = check_sender(skb, p, flow, source);
 	if (likely(!failed))
-		failed = serve(skb, p, flow, false);
+		failed = serve(skb, p, flow, false, find_served(skb, p));
 	if (unlikely(p->is_error) && !failed) {
 		failed = ct_find_related(skb, p, flow);
 		flow->served = SERVED_KNOWN;

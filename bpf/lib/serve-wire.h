@@ -142,7 +142,7 @@ static __noinline int serve_from_wire(struct __sk_buff *skb, struct packet *p)
 	struct translation *t = get_translation();
 	struct way way = {};
 	struct flow flow;
-	int failed;
+	int served, failed;
 
 	if (!c || !t || skb->pkt_type != PACKET_HOST || (skb->vlan_present && skb->vlan_tci & VLAN_ID_MASK))
 		return VERDICT_NEXT;
@@ -153,11 +153,14 @@ static __noinline int serve_from_wire(struct __sk_buff *skb, struct packet *p)
 		return VERDICT_NEXT;
 	if (p->fragment && find_fragment(skb, p))
 		return VERDICT_NEXT;
-	if (find_served(skb, p) && t->to.flags == (SERVICE_FLOW_REPLY | SERVICE_FLOW_OUTSIDE) &&
+	served = find_served(skb, p);
+	if (served && t->to.flags == (SERVICE_FLOW_REPLY | SERVICE_FLOW_OUTSIDE) &&
 	    (addr_equal(&t->key.dst, &c->node4) || addr_equal(&t->key.dst, &c->node6)))
 		/* A pod of another node answers by the tunnel. */
 		return p->is_error || !(note_answer(skb, p) & CT_TUNNEL) ? answer_client(skb, p, HOOK_FROM_WIRE) : VERDICT_NEXT;
-	failed = serve(skb, p, &flow, true);
+	/* What goes to the node itself needs no flow here. */
+	__builtin_memset(&flow, 0, sizeof(flow));
+	failed = serve(skb, p, &flow, true, served);
 	if (failed == METRIC_DROP_ICMP_UNRELATED || (!failed && !flow.served))
 		return VERDICT_NEXT;
 	if (!failed && p->is_error) {

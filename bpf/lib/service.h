@@ -313,19 +313,17 @@ INLINE bool is_answered(struct translation *t, __u8 protocol)
 }
 
 /*
- * Finds out whether a packet asks for a service. If so, `p` and `flow` become those of the packet as it goes on, and flow->served
- * says so; the packet itself has to be rewritten yet. 0, or the reason to drop. Of an ICMP error about what asks for one, the
- * packet is rewritten already, and its flow is not looked for: flow->entry is NULL.
- * `p` has no flow under its own addresses, or one that says nothing of services.
+ * Finds out whether a packet asks for a service; `served` is what find_served said of it. If it does, `p` and `flow` become those of
+ * the packet as it goes on, and flow->served says so; the packet itself has to be rewritten yet. 0, or the reason to drop. Of an
+ * ICMP error about what asks for one, the packet is rewritten already, and its flow is not looked for: flow->entry is NULL.
+ * `p` has no flow under its own addresses, or one that says nothing of services; `flow` is that one.
  */
-static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow *flow, bool is_outside)
+static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow *flow, bool is_outside, int served)
 {
 	struct translation *t = get_translation();
-	int served;
 
 	if (!t)
 		return METRIC_DROP_NOT_CONFIGURED;
-	served = find_served(skb, p);
 	/* What answers is known by its flow; and what a pod has asked for nobody on the wire has. */
 	if (served && (t->to.flags & (SERVICE_FLOW_REPLY | SERVICE_FLOW_OUTSIDE)) != (is_outside ? SERVICE_FLOW_OUTSIDE : 0))
 		served = SERVED_NOT;
@@ -347,22 +345,22 @@ static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow
 			return 0;
 		}
 		translate_back(p, t);
+		ct_find_apart(p, flow);
 	}
 	t->is_again = served;
 	served = choose_backend(p, is_outside);
-	if (served > SERVED_NEW)
-		return served;
-	/* Its first one was denied, or has never been here. */
-	if (served && p->fragment == FRAGMENT_LATER)
-		return METRIC_DROP_FRAGMENT_UNKNOWN;
-	if (served)
-		translate(p, t);
-	ct_find_apart(p, flow);
-	if (!served)
+	if (served == SERVED_NOT)
 		return flow->entry && flow->entry->flags & CT_SERVICE && !flow->is_reply &&
 				       !(is_syn(p) && ct_is_closed(flow->entry))
 			       ? METRIC_DROP_SERVICE_CLASH
 			       : 0;
+	if (served != SERVED_NEW)
+		return served;
+	/* Its first one was denied, or has never been here. */
+	if (p->fragment == FRAGMENT_LATER)
+		return METRIC_DROP_FRAGMENT_UNKNOWN;
+	translate(p, t);
+	ct_find_apart(p, flow);
 	flow->served = SERVED_NEW;
 	flow->is_own_source = has_own_source(t);
 	return 0;
