@@ -67,6 +67,7 @@ async function measure(
   };
   await sleep(Math.min(settleMs, 10_000), undefined, { signal });
   const restCpu = (agent.cpuSeconds() - rest.cpu) / ((performance.now() - rest.at) / 1000);
+  await node.snapshot();
   agent.forgetPeak();
   const before = agent.cpuSeconds();
   const { ms, late, made, tookMs } = await node.change({ perSecond, seconds });

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Descriptors in general: close, and the kind of file behind one. */
+/* What belongs to the process: descriptors in general, and the memory that its allocator keeps. */
 #include "addon.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -38,8 +39,20 @@ static napi_value fd_kind(napi_env env, napi_callback_info info)
 	return make_text(env, target);
 }
 
+/* trimMemory(keepBytes): gives free pages of all arenas back to the kernel, but so many bytes at the end of the first */
+static napi_value trim_memory(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	uint32_t keep;
+
+	if (!args_read(env, info, &a) || !arg_u32(&a, 0, "keepBytes", &keep))
+		return NULL;
+	malloc_trim(keep);
+	return make_undefined(env);
+}
+
 bool init_files(napi_env env, napi_value exports)
 {
-	static const struct export list[] = { { "close", close_fn }, { "fdKind", fd_kind } };
+	static const struct export list[] = { { "close", close_fn }, { "fdKind", fd_kind }, { "trimMemory", trim_memory } };
 	return EXPORT_ALL(env, exports, list);
 }

@@ -30,6 +30,7 @@ import { type HttpServer, listenTcp, listenUnix } from "./http.ts";
 import { Installation } from "./installation.ts";
 import { type Log, openLog } from "./log.ts";
 import { Loop } from "./loop.ts";
+import { MemoryTimer } from "./memory-keeper.ts";
 import { newMac } from "./new-mac.ts";
 import { type AgentParts, NodeAgent } from "./node-agent.ts";
 import { openNodeKernel, openNodeLedger } from "./open-node.ts";
@@ -252,7 +253,9 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   const waiting = new PendingPods();
   const cni = makeCniDoor(parts, agent, calls, waiting);
   const installation = new Installation(parts);
+  const memory = stack.use(new MemoryTimer(log));
   const whenReady = createWhenReady(parts, agent, installation, () => {
+    memory.begin();
     cni.open().catch((error: unknown) => log.error({ failure: messageOf(error) }, "cannot serve the plugin"));
   });
   const events = stack.use(

@@ -20,6 +20,8 @@ export interface InterfaceAddr {
   readonly length: number;
 }
 
+const WORDS = [0, 1, 2, 3] as const;
+
 function hostBits(family: Family, length: number): bigint {
   return BigInt(familyBits(family) - length);
 }
@@ -76,12 +78,14 @@ export function prefix(text: string): Prefix {
 /** Whether the address lies in the prefix. */
 export function prefixHas(p: Prefix, a: Addr): boolean {
   if (p.family !== a.family) return false;
-  const bits = mappedLength(p);
-  const whole = bits >> 3;
-  const [ours, theirs] = [p.addr.bytes, a.bytes];
-  for (let i = p.family === 4 ? 12 : 0; i < whole; i++) if (ours[i] !== theirs[i]) return false;
-  const rest = 8 - (bits & 7);
-  return rest === 8 || (ours[whole] as number) >> rest === (theirs[whole] as number) >> rest;
+  let left = mappedLength(p);
+  for (const at of WORDS) {
+    if (left <= 0) return true;
+    const shift = left >= 32 ? 0 : 32 - left;
+    if (p.addr.word(at) >>> shift !== a.word(at) >>> shift) return false;
+    left -= 32;
+  }
+  return true;
 }
 
 /** Whether `outer` holds every address of `inner`. */

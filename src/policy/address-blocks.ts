@@ -6,21 +6,26 @@ import { leadingBits } from "./prefix-index.ts";
 
 const BLOCK_LENGTH: Readonly<Record<Family, number>> = { 4: 24, 6: 64 };
 
-interface Block<V> {
-  readonly prefix: Prefix;
-  readonly values: Map<string, { readonly addr: Addr; readonly value: V }>;
+/** What has an address. */
+interface Placed {
+  readonly addr: Addr;
 }
 
-/** One value for each address. */
-export interface AddressBlocks<V> {
-  set(addr: Addr, value: V): void;
-  delete(addr: Addr): void;
-  /** Values of the addresses in the prefix. */
+interface Block<V> {
+  readonly prefix: Prefix;
+  readonly values: Set<V>;
+}
+
+/** Values by their addresses, each of which one value has. */
+export interface AddressBlocks<V extends Placed> {
+  add(value: V): void;
+  delete(value: V): void;
+  /** Those whose addresses are in the prefix. */
   within(prefix: Prefix): Generator<V>;
 }
 
 /** Blocks without addresses. */
-export function createAddressBlocks<V>(): AddressBlocks<V> {
+export function createAddressBlocks<V extends Placed>(): AddressBlocks<V> {
   const byFamily: Readonly<Record<Family, Map<number | string, Block<V>>>> = { 4: new Map(), 6: new Map() };
   const keyOf = (addr: Addr) => leadingBits(addr, BLOCK_LENGTH[addr.family]);
 
@@ -34,25 +39,27 @@ export function createAddressBlocks<V>(): AddressBlocks<V> {
   }
 
   return {
-    set(addr, value) {
+    add(value) {
+      const { addr } = value;
       const blocks = byFamily[addr.family];
       let block = blocks.get(keyOf(addr));
       if (block === undefined) {
-        block = { prefix: prefixOf(addr, BLOCK_LENGTH[addr.family]), values: new Map() };
+        block = { prefix: prefixOf(addr, BLOCK_LENGTH[addr.family]), values: new Set() };
         blocks.set(keyOf(addr), block);
       }
-      block.values.set(addr.text, { addr, value });
+      block.values.add(value);
     },
-    delete(addr) {
+    delete(value) {
+      const { addr } = value;
       const block = byFamily[addr.family].get(keyOf(addr));
-      block?.values.delete(addr.text);
+      block?.values.delete(value);
       if (block?.values.size === 0) byFamily[addr.family].delete(keyOf(addr));
     },
     *within(prefix) {
       for (const block of candidates(prefix)) {
         const isAll = prefixCovers(prefix, block.prefix);
         if (!isAll && !prefixCovers(block.prefix, prefix)) continue;
-        for (const { addr, value } of block.values.values()) if (isAll || prefixHas(prefix, addr)) yield value;
+        for (const value of block.values) if (isAll || prefixHas(prefix, value.addr)) yield value;
       }
     },
   };

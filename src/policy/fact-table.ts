@@ -3,21 +3,34 @@
  * pod that ends to one that begins; the say of the higher rank counts, and among equals the latest.
  */
 
+import type { Addr } from "../net/addr.ts";
 import type { AddressFacts } from "./rule.ts";
 
 /** Told of what counts for an address; undefined: nobody says anything any more. */
-export type FactListener = (addr: AddressFacts["addr"], facts: AddressFacts | undefined) => void;
+export type FactListener = (addr: Addr, facts: AddressFacts | undefined) => void;
 
 interface Say {
   readonly owner: string;
   readonly rank: number;
-  readonly facts: AddressFacts;
+  readonly facts: readonly AddressFacts[];
+}
+
+/** One owner's say, as it nearly always is, or several by rising weight. */
+type Says = Say | readonly Say[];
+
+const listOf = (says: Says | undefined): readonly Say[] => (says === undefined ? [] : "owner" in says ? [says] : says);
+
+/** The say that counts. */
+const lastOf = (says: Says | undefined): Say | undefined => listOf(says).at(-1);
+
+function factsAt(says: Says | undefined, addr: Addr): AddressFacts | undefined {
+  return lastOf(says)?.facts.find((f) => f.addr.text === addr.text);
 }
 
 /** See the file's comment. */
 export class FactTable {
-  readonly #byAddr = new Map<string, Say[]>();
-  readonly #byOwner = new Map<string, readonly AddressFacts[]>();
+  readonly #byAddr = new Map<string, Says>();
+  readonly #byOwner = new Map<string, Say>();
   readonly #listener: FactListener;
 
   constructor(listener: FactListener) {
@@ -26,14 +39,14 @@ export class FactTable {
 
   /** All that an owner says, instead of what it said before. @param rank higher counts more */
   put(owner: string, facts: readonly AddressFacts[], rank: number): void {
-    if (this.#byOwner.get(owner) === facts) return;
-    this.#retract(owner, new Set(facts.map((f) => f.addr.text)));
+    const before = this.#byOwner.get(owner);
+    if (before?.facts === facts) return;
+    const say: Say = { owner, rank, facts };
     if (facts.length === 0) this.#byOwner.delete(owner);
-    else this.#byOwner.set(owner, facts);
-    for (const f of facts) {
-      const says = (this.#byAddr.get(f.addr.text) ?? []).filter((s) => s.owner !== owner);
-      this.#settle(f.addr, [...says, { owner, rank, facts: f }]);
-    }
+    else this.#byOwner.set(owner, say);
+    const isKept = (addr: Addr) => facts.some((f) => f.addr.text === addr.text);
+    for (const { addr } of before?.facts ?? []) if (!isKept(addr)) this.#settle(addr, owner);
+    for (const { addr } of facts) this.#settle(addr, owner, say);
   }
 
   delete(owner: string): void {
@@ -41,29 +54,24 @@ export class FactTable {
   }
 
   /** Whose say counts for an address; undefined: nobody says anything. */
-  ownerAt(addr: AddressFacts["addr"]): string | undefined {
-    return this.#byAddr.get(addr.text)?.at(-1)?.owner;
+  ownerAt(addr: Addr): string | undefined {
+    return lastOf(this.#byAddr.get(addr.text))?.owner;
   }
 
   owners(): IterableIterator<string> {
     return this.#byOwner.keys();
   }
 
-  #retract(owner: string, kept: ReadonlySet<string>): void {
-    for (const { addr } of this.#byOwner.get(owner) ?? [])
-      if (!kept.has(addr.text))
-        this.#settle(
-          addr,
-          (this.#byAddr.get(addr.text) ?? []).filter((s) => s.owner !== owner),
-        );
-  }
-
-  #settle(addr: AddressFacts["addr"], says: Say[]): void {
-    const before = this.#byAddr.get(addr.text)?.at(-1)?.facts;
-    says.sort((a, b) => a.rank - b.rank);
-    if (says.length === 0) this.#byAddr.delete(addr.text);
-    else this.#byAddr.set(addr.text, says);
-    const now = says.at(-1)?.facts;
+  /** The owner says this of the address now; undefined: nothing. */
+  #settle(addr: Addr, owner: string, say?: Say): void {
+    const old = this.#byAddr.get(addr.text);
+    const before = factsAt(old, addr);
+    const others = listOf(old).filter((s) => s.owner !== owner);
+    const says = say === undefined ? others : [...others, say].sort((a, b) => a.rank - b.rank);
+    const [only] = says;
+    if (only === undefined) this.#byAddr.delete(addr.text);
+    else this.#byAddr.set(addr.text, says.length === 1 ? only : says);
+    const now = factsAt(says, addr);
     if (now !== before) this.#listener(addr, now);
   }
 }

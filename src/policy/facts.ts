@@ -6,7 +6,7 @@ import { hasOwnAddresses, type Pod, type PortProtocol } from "../model/pod.ts";
 import { type Addr, addrEqual } from "../net/addr.ts";
 import { nthAddr } from "../net/prefix.ts";
 import type { LabelMap } from "./label-expr.ts";
-import type { AddressFacts, Entity, LabelDomain, NamedPort } from "./rule.ts";
+import type { AddressFacts, Entity, Facts, LabelDomain, NamedPort } from "./rule.ts";
 
 /** IANA numbers of the protocols that containers can declare. */
 export const PORT_PROTOCOL_NUMBERS: Readonly<Record<PortProtocol, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
@@ -43,16 +43,75 @@ export function namedPortsOf(pod: Pod): NamedPort[] {
     .map((p) => ({ name: p.name, protocol: PORT_PROTOCOL_NUMBERS[p.protocol], port: p.port }));
 }
 
-/** What is known of each address of a pod; nothing when it has none of its own. */
-export function podFacts(pod: Pod, namespace: LabelMap, views: LabelViews = {}): AddressFacts[] {
-  if (!hasOwnAddresses(pod)) return [];
+/** An address with facts that others have, too. */
+class FactsOfMany implements AddressFacts {
+  readonly addr: Addr;
+  readonly shared: Facts;
+
+  constructor(addr: Addr, shared: Facts) {
+    this.addr = addr;
+    this.shared = shared;
+  }
+
+  get entities() {
+    return this.shared.entities;
+  }
+
+  get labels() {
+    return this.shared.labels;
+  }
+
+  get namedPorts() {
+    return this.shared.namedPorts;
+  }
+
+  get services() {
+    return this.shared.services;
+  }
+}
+
+/** Kept for each way to look at pods. With more the sharing begins anew, which costs memory and changes nothing. */
+const MAX_SHARED = 16_384;
+
+/** Facts by the numbers of what they are made from: thirty thousand pods have a few thousand different ones. */
+interface SharedPodFacts {
+  readonly numbers: WeakMap<object, number>;
+  readonly known: Map<string, Facts>;
+  next: number;
+}
+
+const sharedByViews = new WeakMap<LabelViews, SharedPodFacts>();
+
+/** All but the addresses. Labels and ports of pods are shared themselves: see `src/model/intern.ts`. */
+function factsOfPod(pod: Pod, namespace: LabelMap, views: LabelViews): Facts {
+  const shared = sharedByViews.get(views) ?? { numbers: new WeakMap(), known: new Map(), next: 0 };
+  sharedByViews.set(views, shared);
+  const numberOf = (part: object): number => {
+    const number = shared.numbers.get(part) ?? shared.next++;
+    shared.numbers.set(part, number);
+    return number;
+  };
+  const view = views.pod?.(pod, namespace);
+  const parts = [pod.labels, namespace, pod.ports, ...(view === undefined ? [] : [view])];
+  const key = parts.map(numberOf).join(" ");
+  const known = shared.known.get(key);
+  if (known !== undefined) return known;
+  if (shared.known.size >= MAX_SHARED) shared.known.clear();
   const labels = new Map<LabelDomain, readonly LabelMap[]>([
     ["pod", [pod.labels]],
     ["namespace", [namespace]],
-    ...(views.pod?.(pod, namespace) ?? []),
+    ...(view ?? []),
   ]);
-  const namedPorts = namedPortsOf(pod);
-  return pod.podIps.map((addr) => ({ addr, entities: POD, labels, namedPorts, services: NO_SERVICES }));
+  const facts = { entities: POD, labels, namedPorts: namedPortsOf(pod), services: NO_SERVICES };
+  shared.known.set(key, facts);
+  return facts;
+}
+
+/** What is known of each address of a pod; nothing when it has none of its own. */
+export function podFacts(pod: Pod, namespace: LabelMap, views: LabelViews = {}): AddressFacts[] {
+  if (!hasOwnAddresses(pod)) return [];
+  const shared = factsOfPod(pod, namespace, views);
+  return pod.podIps.map((addr) => new FactsOfMany(addr, shared));
 }
 
 /** Addresses that are the node's: those of its object, and the first of each pod CIDR, by which pods see it. */

@@ -7,8 +7,8 @@
  * its addresses do not part from the others.
  */
 
-import { type Addr, familyBits } from "../net/addr.ts";
-import { hostPrefix, type Prefix } from "../net/prefix.ts";
+import { type Addr, addr as addrOf, familyBits } from "../net/addr.ts";
+import { hostPrefix, type Prefix, prefix as prefixOf } from "../net/prefix.ts";
 import { createAddressBlocks } from "./address-blocks.ts";
 import { type Borne, createBearers, portText } from "./bearers.ts";
 import { createLabelAnswers } from "./label-answers.ts";
@@ -17,7 +17,6 @@ import { createNumbers } from "./numbers.ts";
 import { keyOfAtom } from "./peer.ts";
 import { type Place, type PlaceChange, Places } from "./places.ts";
 import {
-  type Facts,
   type Holder,
   type IdentityNews,
   IdentityTable,
@@ -26,7 +25,7 @@ import {
   SharedIdentity,
   type Traits,
 } from "./profiles.ts";
-import type { AddressFacts, Atom, Entity, LabelDomain, NamedPort } from "./rule.ts";
+import type { AddressFacts, Atom, Entity, Facts, LabelDomain, NamedPort } from "./rule.ts";
 
 /** What is known of every address in a prefix, beside its own facts: network sets, API servers, external backends. */
 export interface Overlay {
@@ -102,9 +101,19 @@ interface AtomChange {
 /** A change of more atoms than this concerns all profiles. */
 const MANY_ATOMS = 200;
 
-/** A known address. */
-interface Known extends Holder {
+/** A known address: there are tens of thousands. */
+class Known implements Holder {
   readonly addr: Addr;
+  profile: Profile | undefined;
+
+  constructor(addr: Addr) {
+    this.addr = addr;
+    this.profile = undefined;
+  }
+
+  get row(): string {
+    return this.addr.text;
+  }
 }
 
 /** What a place says of the addresses of which nothing is known. */
@@ -115,6 +124,11 @@ interface PlaceHolder extends Holder {
 /** A place that holds one address only has that one's row. */
 function rowOf(p: Prefix): string {
   return p.length === familyBits(p.family) ? p.addr.text : p.text;
+}
+
+/** The prefix of a row. */
+function prefixOfRow(row: string): Prefix {
+  return row.includes("/") ? prefixOf(row) : hostPrefix(addrOf(row));
 }
 
 /** Texts for label maps: the same object has the same. */
@@ -142,15 +156,18 @@ class AddressPartition implements Partition {
   readonly #blocks = createAddressBlocks<Known>();
   readonly #places = new Places();
   readonly #placeHolders = new Map<string, PlaceHolder>();
-  readonly #profiles = new Map<string, Profile>();
-  readonly #profilesAt = new Map<Place, Set<Profile>>();
+  /** By the keys of their facts. */
+  readonly #profilesAt = new Map<Place, Map<string, Profile>>();
+  /** Keys of facts that several addresses share. */
+  readonly #factsKeys = new WeakMap<Facts, string>();
   readonly #bearers = createBearers<Profile>();
   readonly #identities: IdentityTable;
   /** Profiles whose identity may be another, or that have none yet. */
   readonly #doubted = new Set<Profile>();
   /** Rows that may be other than they were told. */
   readonly #touched = new Set<string>();
-  readonly #told = new Map<string, IdentityRow>();
+  /** The identity that each row was told with. */
+  readonly #told = new Map<string, number>();
   #names: ReadonlySet<string> = new Set();
   #overlays: ReadonlyMap<string, readonly Overlay[]> = new Map();
   #nextIdentity = FIRST_IDENTITY;
@@ -200,7 +217,7 @@ class AddressPartition implements Partition {
   #follow(changed: readonly AtomChange[], portNames: ReadonlySet<string>): void {
     // Finding the bearers of so many atoms costs more than asking everybody.
     const isAll = changed.length > MANY_ATOMS;
-    if (isAll) this.#doubt(this.#profiles.values());
+    if (isAll) for (const here of this.#profilesAt.values()) this.#doubt(here.values());
     for (const { atom, by } of changed) {
       if (atom.kind === "cidr") this.#replace(this.#places.count(atom.prefix, by));
       if (!isAll) this.#doubt(this.#bearersOf(atom));
@@ -227,7 +244,7 @@ class AddressPartition implements Partition {
     }
     for (const [text, p] of changed) this.#replace(this.#places.overlay(p, now.get(text) ?? []));
     for (const place of new Set([...changed.values()].flatMap((p) => [...this.#places.within(p)]))) {
-      const profiles = this.#profilesAt.get(place) ?? [];
+      const profiles = [...(this.#profilesAt.get(place)?.values() ?? [])];
       for (const profile of profiles) this.#bearers.delete(profile, borneBy(profile));
       place.overlays = this.#places.overlaysOf(place);
       for (const profile of profiles) this.#bearers.add(profile, borneBy(profile));
@@ -240,18 +257,19 @@ class AddressPartition implements Partition {
     const { addr } = facts;
     let known = this.#known.get(addr.text);
     if (known === undefined) {
-      known = { row: addr.text, addr, profile: undefined };
+      known = new Known(addr);
       this.#known.set(addr.text, known);
-      this.#blocks.set(addr, known);
+      this.#blocks.add(known);
     }
-    this.#hold(known, this.#profileOf(this.#factsKey(facts), facts, this.#places.at(addr)));
+    const { shared } = facts;
+    this.#hold(known, this.#profileOf(this.#keyOfFacts(facts), shared ?? facts, this.#places.at(addr)));
   }
 
   delete(addr: Addr): void {
     const known = this.#known.get(addr.text);
     if (known === undefined) return;
     this.#known.delete(addr.text);
-    this.#blocks.delete(addr);
+    this.#blocks.delete(known);
     this.#release(known);
   }
 
@@ -287,16 +305,14 @@ class AddressPartition implements Partition {
       const known = this.#known.get(row);
       const holder = known ?? this.#placeHolders.get(row);
       if (holder === undefined) {
-        if (told !== undefined) removed.push(told.prefix);
+        if (told !== undefined) removed.push(prefixOfRow(row));
         this.#told.delete(row);
         continue;
       }
       const identity = numberOf(holder.profile);
-      if (told?.identity === identity) continue;
-      const p = told?.prefix ?? (known === undefined ? (holder as PlaceHolder).prefix : hostPrefix(known.addr));
-      const next = { prefix: p, identity };
-      put.push(next);
-      this.#told.set(row, next);
+      if (told === identity) continue;
+      put.push({ prefix: known === undefined ? (holder as PlaceHolder).prefix : hostPrefix(known.addr), identity });
+      this.#told.set(holder.row, identity);
     }
     this.#touched.clear();
     return { put, removed };
@@ -315,7 +331,7 @@ class AddressPartition implements Partition {
   /** Profiles for which the answer to the atom can be yes, or could be. */
   *#bearersOf(atom: Atom): Generator<Profile> {
     if (atom.kind !== "cidr") yield* this.#bearers.of(atom);
-    else for (const place of this.#places.within(atom.prefix)) yield* this.#profilesAt.get(place) ?? [];
+    else for (const place of this.#places.within(atom.prefix)) yield* this.#profilesAt.get(place)?.values() ?? [];
   }
 
   /** Addresses go to the place that is new, or from the one that is gone to the one around it. */
@@ -367,13 +383,20 @@ class AddressPartition implements Partition {
     holder.profile = undefined;
     profile?.holders.delete(holder);
     if (profile === undefined || profile.holders.size > 0) return;
-    this.#profiles.delete(profile.key);
     this.#doubted.delete(profile);
     this.#bearers.delete(profile, borneBy(profile));
     const here = this.#profilesAt.get(profile.place);
-    here?.delete(profile);
+    here?.delete(profile.factsKey);
     if (here?.size === 0) this.#profilesAt.delete(profile.place);
     this.#identities.leave(profile);
+  }
+
+  #keyOfFacts(facts: AddressFacts): string {
+    const { shared } = facts;
+    if (shared === undefined) return this.#factsKey(facts);
+    const key = this.#factsKeys.get(shared) ?? this.#factsKey(shared);
+    this.#factsKeys.set(shared, key);
+    return key;
   }
 
   #factsKey(facts: Facts): string {
@@ -384,13 +407,15 @@ class AddressPartition implements Partition {
   }
 
   #profileOf(factsKey: string, facts: Facts, place: Place): Profile {
-    const key = `${place.prefix.text}|${factsKey}`;
-    const known = this.#profiles.get(key);
+    let here = this.#profilesAt.get(place);
+    if (here === undefined) {
+      here = new Map();
+      this.#profilesAt.set(place, here);
+    }
+    const known = here.get(factsKey);
     if (known !== undefined) return known;
-    const profile: Profile = { key, factsKey, facts, place, identity: undefined, holders: new Set() };
-    this.#profiles.set(key, profile);
-    const here = this.#profilesAt.get(place) ?? new Set();
-    this.#profilesAt.set(place, here.add(profile));
+    const profile: Profile = { factsKey, facts, place, identity: undefined, holders: new Set() };
+    here.set(factsKey, profile);
     this.#bearers.add(profile, borneBy(profile));
     this.#doubted.add(profile);
     return profile;

@@ -18,15 +18,11 @@ export interface PrefixIndex<V> {
 
 /** The leading bits of an address: equal for addresses of one family that share them. */
 export function leadingBits(addr: Addr, length: number): number | string {
-  const b = addr.bytes as unknown as readonly number[] & Uint8Array;
-  if (addr.family === 4) {
-    const all =
-      (((b[12] as number) << 24) | ((b[13] as number) << 16) | ((b[14] as number) << 8) | (b[15] as number)) >>> 0;
-    return length === 0 ? 0 : all >>> (32 - length);
-  }
+  if (addr.family === 4) return length === 0 ? 0 : addr.word(3) >>> (32 - length);
   let text = "";
   for (let bit = 0; bit < length; bit += 16) {
-    const two = ((b[bit >> 3] as number) << 8) | (b[(bit >> 3) + 1] as number);
+    const word = addr.word((bit >> 5) as 0 | 1 | 2 | 3);
+    const two = (bit & 16) === 0 ? word >>> 16 : word & 0xffff;
     text += String.fromCharCode(length - bit < 16 ? two >> (16 - (length - bit)) : two);
   }
   return text;

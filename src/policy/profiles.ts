@@ -3,10 +3,7 @@
 import type { Family } from "../net/addr.ts";
 import type { Identity } from "./identity.ts";
 import type { Place } from "./places.ts";
-import type { AddressFacts, Atom, NamedPort } from "./rule.ts";
-
-/** What is known of an address, wherever it stands. */
-export type Facts = Pick<AddressFacts, "entities" | "labels" | "services" | "namedPorts">;
+import type { Atom, Facts, NamedPort } from "./rule.ts";
 
 /** A row whose identity follows from a profile: that of a known address, or of a place. */
 export interface Holder {
@@ -17,8 +14,7 @@ export interface Holder {
 
 /** Addresses with equal facts in the same place. */
 export interface Profile {
-  readonly key: string;
-  /** The facts' part of the key. */
+  /** Equal for equal facts. */
   readonly factsKey: string;
   readonly facts: Facts;
   readonly place: Place;

@@ -70,15 +70,21 @@ export interface NamedPort {
   readonly port: number;
 }
 
-/** All that predicates can ask about one address. */
-export interface AddressFacts {
-  readonly addr: Addr;
+/** All that predicates can ask about an address, whichever it is. */
+export interface Facts {
   readonly entities: ReadonlySet<Entity>;
   /** A domain has several maps where several things share the address (network sets); any one may match. */
   readonly labels: ReadonlyMap<LabelDomain, readonly LabelMap[]>;
   readonly namedPorts: readonly NamedPort[];
   /** `namespace/name` of the services that it backs. */
   readonly services: ReadonlySet<string>;
+}
+
+/** All that predicates can ask about one address. */
+export interface AddressFacts extends Facts {
+  readonly addr: Addr;
+  /** One object for all addresses of which the same is known, where somebody keeps it. */
+  readonly shared?: Facts;
 }
 
 /** Numbers from `first` to `last`, both inclusive. */

@@ -39,7 +39,7 @@ export class ClusterFacts {
     this.#objects = objects;
     this.#views = views;
     for (const { key, before: old, after } of objects.nodes.changesSince(before?.nodes)) {
-      if (old !== undefined && after === undefined) this.#facts.delete(nodeOwner(key));
+      if (old !== undefined && after === undefined) this.#facts.delete(key);
       if (after !== undefined) this.#putNode(after, views);
     }
     for (const { key, before: old, after } of objects.pods.changesSince(before?.pods)) {
@@ -67,23 +67,29 @@ export class ClusterFacts {
   }
 
   #putNode(node: Node, views: LabelViews): void {
-    this.#facts.put(nodeOwner(node.name), nodeFacts(node, node.name === this.#localNode, views), RANK.node);
+    this.#facts.put(node.name, nodeFacts(node, node.name === this.#localNode, views), RANK.node);
   }
 
   #putPod(pod: Pod, key: string, objects: FactObjects, views: LabelViews): void {
     const namespace = namespaceLabels(pod.namespace, objects.namespaces.get(pod.namespace));
-    this.#facts.put(podOwner(key), podFacts(pod, namespace, views), RANK.pod);
+    this.#facts.put(key, podFacts(pod, namespace, views), RANK.pod);
     const keys = this.#inNamespace.get(pod.namespace) ?? new Set();
     this.#inNamespace.set(pod.namespace, keys.add(key));
   }
 
   #forget(pod: Pod, key: string): void {
-    this.#facts.delete(podOwner(key));
+    this.#facts.delete(key);
     const keys = this.#inNamespace.get(pod.namespace);
     keys?.delete(key);
     if (keys?.size === 0) this.#inNamespace.delete(pod.namespace);
   }
 }
 
-const nodeOwner = (name: string) => `node ${name}`;
-const podOwner = (key: string) => `pod ${key}`;
+/**
+ * Who says something of addresses, for people: `pod default/a`, `node n`, `endpoint 7`. Pods and nodes say it under the keys
+ * that their tables have already: thirty thousand more texts would be megabytes.
+ */
+export function ownerText(owner: string): string {
+  if (owner.includes("/")) return `pod ${owner}`;
+  return owner.includes(" ") ? owner : `node ${owner}`;
+}

@@ -30,7 +30,7 @@ import { type FoundRule, RuleBook } from "../../policy/rule-book.ts";
 import type { ServiceTable } from "../../policy/service-index.ts";
 import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
-import { ClusterFacts, type FactObjects, LOCAL_RANK } from "./cluster-facts.ts";
+import { ClusterFacts, type FactObjects, LOCAL_RANK, ownerText } from "./cluster-facts.ts";
 import type { NameSource } from "./event-names.ts";
 import { HostEndpoints } from "./host-endpoints.ts";
 import { LocalEndpoints, type PodTables } from "./local-endpoints.ts";
@@ -208,7 +208,8 @@ export class PolicyEngine implements NameSource {
   }
 
   ownerAt(addr: Addr): string | undefined {
-    return this.#facts.ownerAt(addr);
+    const owner = this.#facts.ownerAt(addr);
+    return owner === undefined ? undefined : ownerText(owner);
   }
 
   endpointAt(addr: Addr): Endpoint | undefined {

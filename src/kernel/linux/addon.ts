@@ -108,6 +108,9 @@ export interface Addon {
   dupFd(fd: number): number;
   fdKind(fd: number): string;
 
+  /** Gives memory that nothing uses back to the kernel; the C library keeps it otherwise. @param keepBytes not these */
+  trimMemory(keepBytes: number): void;
+
   // Netlink.
   netlinkOpen(netns: NetnsRef | undefined, protocol: number, groups: number): number;
   netlinkSend(fd: number, messages: Uint8Array): void;

@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MemoryKeeper } from "./memory-keeper.ts";
+
+function open(rss: number, rest: number) {
+  const memory = { bytes: rss, compacted: 0 };
+  const keeper = new MemoryKeeper({
+    rss: () => memory.bytes,
+    compact() {
+      memory.compacted++;
+      memory.bytes = rest;
+    },
+  });
+  return { memory, keeper };
+}
+
+test("the first look gives back in any case", () => {
+  const { keeper, memory } = open(400e6, 120e6);
+  assert.deepEqual(keeper.look(0), { before: 400e6, after: 120e6 });
+  assert.equal(memory.compacted, 1);
+});
+
+test("later ones only when much has come, and not one after the other", () => {
+  const { keeper, memory } = open(400e6, 120e6);
+  keeper.look(0);
+  memory.bytes = 145e6;
+  assert.equal(keeper.look(70_000), undefined, "a fifth more is no reason");
+  memory.bytes = 300e6;
+  assert.equal(keeper.look(59_000), undefined, "too soon");
+  assert.deepEqual(keeper.look(61_000), { before: 300e6, after: 120e6 });
+  memory.bytes = 300e6;
+  assert.equal(keeper.look(90_000), undefined, "counted from the last time");
+  assert.equal(memory.compacted, 2);
+});
+
+test("a small agent is left alone for some megabytes", () => {
+  const { keeper, memory } = open(70e6, 60e6);
+  keeper.look(0);
+  memory.bytes = 80e6;
+  assert.equal(keeper.look(100_000), undefined, "a third more, but little");
+});

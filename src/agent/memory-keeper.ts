@@ -1,0 +1,96 @@
+/**
+ * Gives back the memory that is only garbage. Reading a large cluster leaves several times what is kept: V8 lets a heap grow in
+ * proportion to what it has seen, and the C library keeps what was freed. Nobody else would give it back while an
+ * agent has little to do.
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { trimMemory } from "../kernel/linux/memory.ts";
+import type { Log } from "./log.ts";
+
+/** So much more than after the last time is worth a pause. */
+const GROWTH = { factor: 1.25, bytes: 24e6 } as const;
+/** Between two times at least. */
+const PAUSE_MS = 60_000;
+/** Between two looks. The first one follows the start, when the garbage is largest. */
+const LOOK_MS = 5_000;
+
+/** What keeping needs of the process. */
+export interface ProcessMemory {
+  /** Bytes. */
+  rss(): number;
+  /** Collects garbage and gives back what is free. Nothing else runs meanwhile. */
+  compact(): void;
+}
+
+/** Whether, and when. */
+export class MemoryKeeper {
+  readonly #memory: ProcessMemory;
+  #last: { readonly atMs: number; readonly rss: number } | undefined;
+
+  constructor(memory: ProcessMemory) {
+    this.#memory = memory;
+  }
+
+  /** @param nowMs of a clock that only rises @returns RSS before and after; undefined: nothing was to be done */
+  look(nowMs: number): { readonly before: number; readonly after: number } | undefined {
+    const before = this.#memory.rss();
+    const last = this.#last;
+    const hasGrown = last === undefined || before > Math.max(last.rss * GROWTH.factor, last.rss + GROWTH.bytes);
+    if (!hasGrown || (last !== undefined && nowMs - last.atMs < PAUSE_MS)) return undefined;
+    this.#memory.compact();
+    const after = this.#memory.rss();
+    this.#last = { atMs: nowMs, rss: after };
+    return { before, after };
+  }
+}
+
+type Collect = (options: {
+  readonly type: "major";
+  readonly execution: "sync";
+  readonly flavor: "last-resort";
+}) => void;
+
+/** The real process. */
+function createProcessMemory(): ProcessMemory {
+  // Contexts that are made from here on have it; ours does not.
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as Collect;
+  return {
+    rss: () => process.memoryUsage.rss(),
+    compact() {
+      collect({ type: "major", execution: "sync", flavor: "last-resort" });
+      trimMemory();
+    },
+  };
+}
+
+/** Looks from time to time. */
+export class MemoryTimer implements Disposable {
+  readonly #log: Log;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  /** The agent is ready. Nothing happens the second time. */
+  begin(): void {
+    if (this.#timer !== undefined) return;
+    const keeper = new MemoryKeeper(createProcessMemory());
+    this.#timer = setInterval(() => this.#look(keeper), LOOK_MS).unref();
+  }
+
+  #look(keeper: MemoryKeeper): void {
+    const start = performance.now();
+    const done = keeper.look(start);
+    if (done === undefined) return;
+    const durationMs = Math.round(performance.now() - start);
+    this.#log.info({ bytesBefore: done.before, bytesAfter: done.after, durationMs }, "gave back memory");
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}
