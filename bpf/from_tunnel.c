@@ -5,7 +5,7 @@
  *   node known, inner source the node's? → flow → pod of this node: its link
  *                                               → address of this node: the stack
  */
-#include "lib/serve.h"
+#include "lib/serve-wire.h"
 
 /* Whether that node may send from that address: 0 or the reason to drop. */
 INLINE int check_origin(const struct packet *p, const struct addr *outer)
@@ -98,7 +98,7 @@ int from_tunnel(struct __sk_buff *skb)
 	struct way way = {};
 	struct addr outer __attribute__((aligned(8)));
 	const struct config *c = get_config();
-	__u32 vni;
+	__u32 vni, backend;
 	int failed;
 
 	if (unlikely(!c))
@@ -115,6 +115,11 @@ int from_tunnel(struct __sk_buff *skb)
 	/* Of the link, not of the network: no honest node sends them here. */
 	if (unlikely(is_neighbour_discovery(&p) || is_redirect(&p)))
 		return drop(skb, &p, METRIC_DROP_ND_SPOOFED, HOOK_FROM_TUNNEL);
+	if (c->flags & CONFIG_SERVICES) {
+		backend = dsr_backend(skb);
+		if (unlikely(backend))
+			return serve_from_tunnel(skb, &p, &flow, &way, &outer, backend);
+	}
 	failed = find_flow(skb, &p, &flow);
 	if (likely(!failed) && flow.entry && !flow.is_related) {
 		/* One less of this flow is under way in the device's queue: see lib/shortcut.h. */

@@ -7,6 +7,13 @@
 #include "serve.h"
 
 #define PACKET_HOST 0
+#define DSR_MARK bpf_htons(0x0ed5) /* two bytes of a local unicast address (IEEE 802) */
+
+/* The source of the inner Ethernet header of what a backend of another node answers itself. */
+struct dsr_mac {
+	__be16 mark;
+	__u32 backend; /* its number */
+} __attribute__((packed, aligned(2)));
 #define IP_DF 0x40 /* in the upper byte of the fragment offset */
 
 /* Where the backend is: 0 or the reason to drop. */
@@ -24,15 +31,29 @@ INLINE int find_backend_way(const struct packet *p, struct way *way, bool *is_fo
 	return way->kind == WAY_DROP ? way->reason : 0;
 }
 
-/* Begins the flow of a translated packet: 0 or the reason to drop. */
-static __noinline int begin_served(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
-				   const struct way *way)
+/* Answers that go another way must not make the flow age as one that has none. */
+#define SEEN_ELSEWHERE (TCP_SYN | TCP_ACK)
+
+/* Begins the flow of a translated packet that may pass, or notes its way: 0 or the reason to drop. */
+static __noinline int settle_served(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
+				    const struct way *way)
 {
 	const struct config *c = get_config();
+	const struct translation *t = get_translation();
 	struct ct_entry fresh = { .flags = flow->is_own_source ? CT_SERVICE | CT_OWN_SOURCE : CT_SERVICE };
+	struct ct_entry *e = flow->entry;
 
-	if (!c)
+	if (!c || !t)
 		return METRIC_DROP_NOT_CONFIGURED;
+	if (flow->is_related)
+		return 0;
+	if (e) {
+		if (way->kind == WAY_TUNNEL && e->revision != c->revision)
+			remember_way(e, way, c->revision);
+		return 0;
+	}
+	if (t->to.flags & SERVICE_FLOW_DSR)
+		fresh.reply_seen = SEEN_ELSEWHERE;
 	if (way->kind == WAY_TUNNEL)
 		remember_way(&fresh, way, c->revision);
 	return ct_create(skb, p, flow, &fresh);
@@ -47,7 +68,7 @@ INLINE bool may_fragment(struct __sk_buff *skb, const struct packet *p)
 }
 
 /* Ends a packet that is dropped after it was translated, but before it was rewritten. */
-static __noinline int refuse_from_wire(struct __sk_buff *skb, struct packet *p, bool is_kept, __u32 reason)
+static __noinline int refuse_from_wire(struct __sk_buff *skb, struct packet *p, bool is_kept, __u32 reason, __u32 hook)
 {
 	const struct translation *t = get_translation();
 
@@ -58,26 +79,30 @@ static __noinline int refuse_from_wire(struct __sk_buff *skb, struct packet *p, 
 		count(skb, METRIC_SLOW_MTU);
 		return answer(skb, p, NULL, HOOK_FROM_WIRE, ANSWER_TOO_BIG);
 	}
-	return refuse(skb, p, reason, NULL, HOOK_FROM_WIRE);
+	/* Policy has told already. */
+	return reason == METRIC_DROP_POLICY ? VERDICT_DROP : drop(skb, p, reason, hook);
 }
 
-/* Policy, the flow's entry and its way: 0, or the reason to drop. Changes nothing in the packet. */
-static __noinline int admit_served(struct __sk_buff *skb, struct packet *p, struct flow *flow, struct way *way)
+/* Policy and the way, and the translation is kept: 0, or the reason to drop. Changes nothing in the packet. */
+static __noinline int admit_served(struct __sk_buff *skb, struct packet *p, struct flow *flow, struct way *way, __u32 hook)
 {
 	const struct config *c = get_config();
 	struct ct_entry *e = flow->entry;
 	const struct endpoint *pod = bpf_map_lookup_elem(&endpoints, &p->dst);
+	const struct translation *t = get_translation();
 	bool is_for_node = false;
 	int failed = 0;
 
-	if (!c)
+	if (!c || !t)
 		return METRIC_DROP_NOT_CONFIGURED;
 	__builtin_memset(&flow->said, 0, sizeof(flow->said));
 	ct_touch(skb, p, c, flow, flow->is_own_source ? CT_SERVICE | CT_OWN_SOURCE : CT_SERVICE);
+	if (e && t->to.flags & SERVICE_FLOW_DSR && e->reply_seen != SEEN_ELSEWHERE)
+		e->reply_seen = SEEN_ELSEWHERE;
 	if (pod) {
 		side_of(&way->pod, pod, 0);
 		/* The node itself is asked by `guard`, in the name of the device. */
-		failed = check_policy(skb, p, flow, HOOK_FROM_WIRE);
+		failed = check_policy(skb, p, flow, hook);
 		if (!failed)
 			find_way_to_pod(flow, way);
 		if (!failed && way->kind == WAY_DROP)
@@ -101,35 +126,80 @@ static __noinline int admit_served(struct __sk_buff *skb, struct packet *p, stru
 		if (failed)
 			return failed == SERVED_KNOWN ? METRIC_DROP_SERVICE_CLASH : failed;
 	}
-	if (!flow->is_related && !e)
-		failed = begin_served(skb, p, flow, way);
-	else if (!flow->is_related && way->kind == WAY_TUNNEL && e->revision != c->revision)
-		remember_way(e, way, c->revision);
 	if (is_for_node)
 		way->kind = WAY_DROP; /* nothing that is sent: the stack has it from here */
-	return failed;
+	return 0;
+}
+
+/*
+ * As it came to the node of its backend, which is named by the source of the inner Ethernet header: pods have no part in that, and
+ * the network no use for it. Goes by the tunnel's device.
+ */
+static __noinline int send_dsr(struct __sk_buff *skb, struct packet *p, const struct addr *tunnel)
+{
+	const struct config *c = get_config();
+	const struct translation *t = get_translation();
+	struct dsr_mac mac = { .mark = DSR_MARK };
+
+	if (!c || !t)
+		return VERDICT_DROP;
+	mac.backend = t->to.backend;
+	if (!p->is_error)
+		translate_back(p, t);
+	if (p->tcp_flags & TCP_SYN && clamp_mss(skb, p, c->tunnel_mtu))
+		return drop(skb, p, METRIC_DROP_REWRITE, HOOK_FROM_WIRE);
+	if (rewrite_headers(skb, p, NULL, true) || bpf_skb_store_bytes(skb, 6, &mac, sizeof(mac), 0))
+		return drop(skb, p, METRIC_DROP_REWRITE, HOOK_FROM_WIRE);
+	if (!c->tunnel_ifindex || set_tunnel(skb, tunnel, c->tunnel_vni))
+		return drop(skb, p, METRIC_DROP_NO_TUNNEL_KEY, HOOK_FROM_WIRE);
+	count(skb, METRIC_FORWARD_TUNNEL);
+	count(skb, METRIC_SERVICE_FORWARD);
+	return redirect(skb, c->tunnel_ifindex, 0);
+}
+
+/* An ICMP error about what a backend of another node has answered. */
+static __noinline int send_dsr_error(struct __sk_buff *skb, struct packet *p)
+{
+	const struct translation *t = get_translation();
+	const struct ipcache_entry *known = t ? ipcache_find(&t->to.dst) : NULL;
+
+	if (!known || addr_is_zero(&known->tunnel))
+		return drop(skb, p, METRIC_DROP_ICMP_UNRELATED, HOOK_FROM_WIRE);
+	if (p->hop_limit <= 1)
+		return drop(skb, p, METRIC_DROP_TTL, HOOK_FROM_WIRE);
+	return send_dsr(skb, p, &known->tunnel);
+}
+
+/* A pod of this node. What that sends back through the stack comes through it, too. */
+static __noinline int forward_to_pod(struct __sk_buff *skb, const struct packet *p, const struct way *way, __u32 hook)
+{
+	const struct config *c = get_config();
+
+	if (!c)
+		return VERDICT_DROP;
+	if (way->pod.flags & ENDPOINT_SHAPE_UPLOAD)
+		return to_stack(skb, p, c, hook);
+	return to_pod(skb, p, &way->pod, true, hook);
 }
 
 /* On to the backend: a verdict. */
-static __noinline int forward_served(struct __sk_buff *skb, const struct packet *p, const struct flow *flow, const struct way *way)
+static __noinline int forward_served(struct __sk_buff *skb, struct packet *p, const struct flow *flow, const struct way *way,
+				     __u32 hook)
 {
 	const struct config *c = get_config();
 
 	if (!c)
 		return VERDICT_NEXT;
 	if (!p->is_error && rewrite_served(skb, p))
-		return drop(skb, p, METRIC_DROP_REWRITE, HOOK_FROM_WIRE);
+		return drop(skb, p, METRIC_DROP_REWRITE, hook);
 	count(skb, METRIC_SERVICE_FORWARD);
 	if (way->kind == WAY_DROP)
 		return VERDICT_NEXT;
 	if (way->kind == WAY_STACK)
-		return send_out(skb, p, HOOK_FROM_WIRE);
+		return send_out(skb, p, hook);
 	if (way->kind == WAY_TUNNEL)
-		return to_tunnel(skb, p, c, &way->tunnel, flow, true, HOOK_FROM_WIRE);
-	/* What it sends back goes through the stack. */
-	if (way->pod.flags & ENDPOINT_SHAPE_UPLOAD)
-		return to_stack(skb, p, c, HOOK_FROM_WIRE);
-	return to_pod(skb, p, &way->pod, true, HOOK_FROM_WIRE);
+		return to_tunnel(skb, p, c, &way->tunnel, flow, true, hook);
+	return forward_to_pod(skb, p, way, hook);
 }
 
 /*
@@ -163,16 +233,69 @@ static __noinline int serve_from_wire(struct __sk_buff *skb, struct packet *p)
 	failed = serve(skb, p, &flow, true, served);
 	if (failed == METRIC_DROP_ICMP_UNRELATED || (!failed && !flow.served))
 		return VERDICT_NEXT;
+	if (!failed && p->is_error && t->to.flags & SERVICE_FLOW_DSR)
+		return send_dsr_error(skb, p);
 	if (!failed && p->is_error) {
 		failed = ct_find_related(skb, p, &flow);
 		flow.served = SERVED_KNOWN;
 	}
 	if (failed)
 		return refuse(skb, p, failed, NULL, HOOK_FROM_WIRE);
-	failed = admit_served(skb, p, &flow, &way);
+	failed = admit_served(skb, p, &flow, &way, HOOK_FROM_WIRE);
+	if (!failed)
+		failed = settle_served(skb, p, &flow, &way);
 	if (failed)
-		return refuse_from_wire(skb, p, flow.served == SERVED_NEW, failed);
-	return forward_served(skb, p, &flow, &way);
+		return refuse_from_wire(skb, p, flow.served == SERVED_NEW, failed, HOOK_FROM_WIRE);
+	if (way.kind == WAY_TUNNEL && t->to.flags & SERVICE_FLOW_DSR)
+		return send_dsr(skb, p, &way.tunnel);
+	return forward_served(skb, p, &flow, &way, HOOK_FROM_WIRE);
+}
+
+/* The backend that another node has chosen for a packet of the tunnel, which this node is to answer; 0: none. */
+INLINE __u32 dsr_backend(struct __sk_buff *skb)
+{
+	void *data = (void *)(long)skb->data;
+	const struct dsr_mac *mac = data + 6;
+
+	if (data + ETH_HLEN > (void *)(long)skb->data_end || mac->mark != DSR_MARK)
+		return 0;
+	return mac->backend;
+}
+
+/* Takes such a packet to its pod: a verdict. `flow` and `way`: room. */
+INLINE int serve_from_tunnel(struct __sk_buff *skb, struct packet *p, struct flow *flow, struct way *way,
+			     const struct addr *outer, __u32 backend)
+{
+	struct translation *t = get_translation();
+	int served, failed;
+
+	if (!t || !bpf_map_lookup_elem(&nodes, outer))
+		return drop(skb, p, METRIC_DROP_NODE_UNKNOWN, HOOK_FROM_TUNNEL);
+	failed = p->fragment ? find_fragment(skb, p) : 0;
+	if (failed)
+		return drop(skb, p, failed, HOOK_FROM_TUNNEL);
+	served = find_served(skb, p);
+	t->wanted = backend;
+	__builtin_memset(flow, 0, sizeof(*flow));
+	failed = serve(skb, p, flow, true, served);
+	if (!failed && p->is_error) {
+		failed = ct_find_related(skb, p, flow);
+		flow->served = SERVED_KNOWN;
+	}
+	/* It has no such service (yet): whoever sends it again may be luckier. */
+	if (!failed && !flow->served)
+		failed = METRIC_DROP_NOT_OF_NODE;
+	if (failed)
+		return drop(skb, p, failed, HOOK_FROM_TUNNEL);
+	failed = admit_served(skb, p, flow, way, HOOK_FROM_TUNNEL);
+	if (!failed)
+		failed = settle_served(skb, p, flow, way);
+	if (failed)
+		return refuse_from_wire(skb, p, flow->served == SERVED_NEW, failed, HOOK_FROM_TUNNEL);
+	if (!p->is_error && rewrite_served(skb, p))
+		return drop(skb, p, METRIC_DROP_REWRITE, HOOK_FROM_TUNNEL);
+	count(skb, METRIC_SERVICE_FORWARD);
+	return forward_to_pod(skb, p, way, HOOK_FROM_TUNNEL);
 }
 
 #endif

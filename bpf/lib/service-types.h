@@ -30,7 +30,7 @@ enum service_flag {
 	SERVICE_AFFINITY = 8,      /* sessionAffinity ClientIP, for `affinity_seconds` */
 	SERVICE_MAGLEV = 16,       /* sets are Maglev tables: the index is a hash of the flow */
 	SERVICE_SOURCES = 32,      /* from the wire only from prefixes in `service_sources` */
-	SERVICE_DSR = 64,          /* backends of other nodes answer the client themselves */
+	SERVICE_DSR = 64,          /* pods of other nodes answer the client themselves: direct server return */
 };
 
 struct service {
@@ -98,6 +98,7 @@ struct service_flow_key {
 enum service_flow_flag {
 	SERVICE_FLOW_REPLY = 1,   /* from the backend to the client */
 	SERVICE_FLOW_OUTSIDE = 2, /* the client asked from the wire */
+	SERVICE_FLOW_DSR = 4,     /* the backend's node translates, and answers: here only the way is kept */
 };
 
 struct service_flow {

@@ -85,6 +85,8 @@ INLINE __u32 backend_number(const struct translation *t, __u32 attempt)
 	struct service_slot_key key = { .set = t->set };
 	const struct service_slot *slot;
 
+	if (t->wanted)
+		return t->wanted;
 	if (attempt == 0 && t->flags & SERVICE_AFFINITY) {
 		const struct service_affinity *last = bpf_map_lookup_elem(&service_affinity, &t->client);
 
@@ -129,7 +131,7 @@ INLINE bool is_clash(const struct packet *p, const struct translation *t)
 }
 
 /* The address that stands in place of the client's; NULL: the client's stays. */
-INLINE const struct addr *own_source(const struct packet *p, const struct config *c, const struct translation *t)
+INLINE const struct addr *own_source(const struct packet *p, const struct config *c, struct translation *t)
 {
 	const struct ipcache_entry *known;
 
@@ -144,6 +146,10 @@ INLINE const struct addr *own_source(const struct packet *p, const struct config
 	known = ipcache_find(&t->to.dst);
 	if (known && known->flags & IPCACHE_LOCAL_NODE)
 		return NULL;
+	if (t->flags & SERVICE_DSR && known && known->flags & IPCACHE_POD_CIDR && !addr_is_zero(&known->tunnel)) {
+		t->to.flags |= SERVICE_FLOW_DSR;
+		return NULL;
+	}
 	/* Who is elsewhere would answer the client by another way. */
 	return p->family == 4 ? &c->node4 : &c->node6;
 }
@@ -170,6 +176,9 @@ VERIFIED_ONCE int try_backend(const struct packet *p, __u32 attempt)
 	t->to.dst = b->addr;
 	t->to.dst_port = b->port;
 	t->to.backend = key.number;
+	t->to.flags = t->is_outside ? SERVICE_FLOW_OUTSIDE : 0;
+	if (t->wanted && !bpf_map_lookup_elem(&endpoints, &b->addr))
+		return METRIC_DROP_NO_ENDPOINT;
 	source = own_source(p, c, t);
 	if (source) {
 		if (addr_is_zero(source) || (p->family == 4 && !source->w[3]))
@@ -202,7 +211,7 @@ VERIFIED_ONCE int choose_backend(const struct packet *p, int is_outside)
 
 	if (!p || !t || !is_served_protocol(p->protocol))
 		return SERVED_NOT;
-	s = find_service(p, is_outside);
+	s = find_service(p, is_outside && !t->wanted);
 	if (!s || (is_outside && is_impossible_client(p)))
 		return SERVED_NOT;
 	if (is_outside && s->flags & SERVICE_SOURCES && !is_source_allowed(s->number, &p->src))
@@ -217,10 +226,11 @@ VERIFIED_ONCE int choose_backend(const struct packet *p, int is_outside)
 	t->client.service = s->number;
 	t->client.pad = 0;
 	t->hash = hash_of(p, s->flags & SERVICE_AFFINITY);
-	t->to.flags = is_outside ? SERVICE_FLOW_OUTSIDE : 0;
 	t->to.service = s->number;
 	t->to.created = tick_now();
 	t->to.pad = 0;
+	if (t->wanted)
+		return try_backend(p, 0);
 	if (!t->slots)
 		return s->flags & (is_outside ? SERVICE_OUTSIDE_LOCAL : SERVICE_INSIDE_LOCAL) ? METRIC_DROP_SERVICE_LOCAL
 											    : METRIC_DROP_NO_BACKEND;
@@ -316,6 +326,7 @@ INLINE bool is_answered(struct translation *t, __u8 protocol)
  * Finds out whether a packet asks for a service; `served` is what find_served said of it. If it does, `p` and `flow` become those of
  * the packet as it goes on, and flow->served says so; the packet itself has to be rewritten yet. 0, or the reason to drop. Of an
  * ICMP error about what asks for one, the packet is rewritten already, and its flow is not looked for: flow->entry is NULL.
+ * With SERVICE_FLOW_DSR it is another node that rewrites both.
  * `p` has no flow under its own addresses, or one that says nothing of services; `flow` is that one.
  */
 static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow *flow, bool is_outside, int served)
@@ -333,6 +344,8 @@ static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow
 			return METRIC_DROP_ICMP_UNRELATED;
 		flow->entry = NULL;
 		flow->served = SERVED_KNOWN;
+		if (t->to.flags & SERVICE_FLOW_DSR)
+			return 0;
 		return rewrite_served_error(skb, p) ? METRIC_DROP_REWRITE : 0;
 	}
 	if (served) {

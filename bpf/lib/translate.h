@@ -31,7 +31,7 @@ struct translation {
 	__u32 hash;
 	__u32 is_outside;
 	__u32 is_again; /* the entry of `key` is one of a flow that has ended */
-	__u32 pad;
+	__u32 wanted;   /* the backend that another node has chosen; 0: none has */
 };
 
 _Static_assert(sizeof(struct translation) <= sizeof(((struct scratch *)0)->own_translation), "translation");
@@ -73,6 +73,7 @@ VERIFIED_ONCE int find_served(struct __sk_buff *skb, const struct packet *p)
 
 	if (!p || !t)
 		return SERVED_NOT;
+	t->wanted = 0;
 	if (p->is_error) {
 		if (read_inner(skb, p, &inner) || !is_served_protocol(inner.protocol))
 			return SERVED_NOT;

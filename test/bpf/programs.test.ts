@@ -23,6 +23,7 @@ import { REFUSED, REJECT_CASES, refuseAll } from "./reject.cases.ts";
 import { SERVICE_CASES } from "./service.cases.ts";
 import { SERVICE_ANSWER_CASES } from "./service-answers.cases.ts";
 import { SERVICE_CHOICE_CASES } from "./service-choice.cases.ts";
+import { SERVICE_DSR_CASES } from "./service-dsr.cases.ts";
 import { CLIENT, FRONT, flowsText, putService, SERVICE } from "./service-way.ts";
 import { SERVICE_WIRE_CASES } from "./service-wire.cases.ts";
 import { SERVICE_WIRE_PARTS_CASES } from "./service-wire-parts.cases.ts";
@@ -54,6 +55,7 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "services asked for: what becomes of it": SERVICE_ANSWER_CASES,
   "services asked for from the wire": SERVICE_WIRE_CASES,
   "services asked for from the wire: what belongs to it": SERVICE_WIRE_PARTS_CASES,
+  "services asked for from the wire: backends that answer themselves": SERVICE_DSR_CASES,
 };
 
 const { podA, podB, outside } = NODE;

@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 import { type Addon, loadAddon } from "../../src/kernel/linux/addon.ts";
 import { type ProbeResult, type ProbeSpec, probe } from "../../src/lab/probe/probe.ts";
@@ -20,7 +21,7 @@ import {
   type TwillNode,
 } from "../fixture/twill-nodes.ts";
 import { whyNot } from "./plane.ts";
-import { BACK, FRONT, type Frontend, NODE_PORT, putFrontend, SERVICE, type Tables } from "./service-way.ts";
+import { BACK, BALANCER, FRONT, type Frontend, NODE_PORT, putFrontend, SERVICE, type Tables } from "./service-way.ts";
 
 const ZERO = { v4: "0.0.0.0", v6: "::" } as const;
 const FAMILIES = ["v4", "v6"] as const;
@@ -103,6 +104,13 @@ for (const isTracked of [false, true])
       outside = { netns: await joinOutside(stack, nodes[0]), addresses: OUTSIDE };
       if (isTracked) for (const node of nodes) await node.run(["nft", "-f", "-"], { input: FIREWALL });
       await startAgents(stack, nodes);
+      // The way to the load balancer's addresses, and that of who answers for them without having been asked.
+      for (const [to, via] of [
+        [BALANCER.v4, "198.51.100.1"],
+        [BALANCER.v6, "2001:db8:51::1"],
+      ] as const)
+        execFileSync("nsenter", [`--net=${outside.netns}`, "--", "ip", "route", "add", to, "via", via]);
+      await nodes[1].run(["ip", "-6", "route", "add", "default", "via", "fd00:78::1"]);
       client = await addPod(nodes[0]);
       backends["the pod itself"] = client;
       backends["a pod of the node"] = await addPod(nodes[0]);
@@ -172,6 +180,20 @@ for (const isTracked of [false, true])
           for (const [protocol, o] of SIZES) {
             const seen = await ask({ netns: outside.netns, protocol, to, port: NODE_PORT, ...o }, name);
             assert.equal(seen.seenAddress, keepsClient ? addressOf(outside, f) : to);
+          }
+        });
+
+      if (!isTracked)
+        it(`${f}: somebody outside is answered by the other node itself`, async () => {
+          const name = "a pod of another node";
+          fill({
+            addr: BALANCER[f],
+            flags: ServiceFlag.outside | ServiceFlag.dsr,
+            outside: [{ addr: addressOf(backends[name] ?? outside, f) }],
+          });
+          for (const [protocol, o] of SIZES) {
+            const seen = await ask({ netns: outside.netns, protocol, to: BALANCER[f], port: FRONT, ...o }, name);
+            assert.equal(seen.seenAddress, addressOf(outside, f));
           }
         });
 

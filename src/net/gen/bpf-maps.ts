@@ -7,8 +7,8 @@ export const BPF_MAPS = {
   nat: { keyBytes: 40, valueBytes: 24 },
   service_flows: { keyBytes: 40, valueBytes: 56 },
   backends: { keyBytes: 8, valueBytes: 24 },
-  service_affinity: { keyBytes: 24, valueBytes: 8 },
   endpoints: { keyBytes: 16, valueBytes: 32 },
+  service_affinity: { keyBytes: 24, valueBytes: 8 },
   shapers: { keyBytes: 8, valueBytes: 8 },
   config: { keyBytes: 4, valueBytes: 112 },
   hosts: { keyBytes: 8, valueBytes: 8 },
@@ -60,6 +60,7 @@ export const SERVICE_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
 export const ServiceFlowFlag = {
   flowReply: 1,
   flowOutside: 2,
+  flowDsr: 4,
 } as const;
 export type ServiceFlowFlag = (typeof ServiceFlowFlag)[keyof typeof ServiceFlowFlag];
 
@@ -67,6 +68,7 @@ export type ServiceFlowFlag = (typeof ServiceFlowFlag)[keyof typeof ServiceFlowF
 export const SERVICE_FLOW_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [1, "flow_reply"],
   [2, "flow_outside"],
+  [4, "flow_dsr"],
 ]);
 
 /** `enum metric`. */
@@ -635,69 +637,6 @@ export function decodeBackend(b: Uint8Array): Backend {
   return decodeBackendAt(viewOf(b, BACKEND_BYTES, "backend"), 0);
 }
 
-/** `struct service_affinity_key`. */
-export interface ServiceAffinityKey {
-  /** 16 bytes, network order. */
-  readonly client: Uint8Array;
-  readonly service: number;
-}
-
-/** Size of `struct service_affinity_key`. */
-export const SERVICE_AFFINITY_KEY_BYTES = 24;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeServiceAffinityKey(v: ServiceAffinityKey): Uint8Array {
-  const out = new Uint8Array(SERVICE_AFFINITY_KEY_BYTES);
-  const view = new DataView(out.buffer);
-  out.set(exactly(v.client, 16, "service_affinity_key.client"), 0);
-  view.setUint32(16, uint(v.service, 4, "service_affinity_key.service"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeServiceAffinityKeyAt(view: DataView, offset: number): ServiceAffinityKey {
-  return {
-    client: bytesAt(view, offset, 16),
-    service: view.getUint32(offset + 16, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeServiceAffinityKey(b: Uint8Array): ServiceAffinityKey {
-  return decodeServiceAffinityKeyAt(viewOf(b, SERVICE_AFFINITY_KEY_BYTES, "service_affinity_key"), 0);
-}
-
-/** `struct service_affinity`. */
-export interface ServiceAffinity {
-  readonly backend: number;
-  readonly lastSeen: number;
-}
-
-/** Size of `struct service_affinity`. */
-export const SERVICE_AFFINITY_BYTES = 8;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeServiceAffinity(v: ServiceAffinity): Uint8Array {
-  const out = new Uint8Array(SERVICE_AFFINITY_BYTES);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, uint(v.backend, 4, "service_affinity.backend"), true);
-  view.setUint32(4, uint(v.lastSeen, 4, "service_affinity.last_seen"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeServiceAffinityAt(view: DataView, offset: number): ServiceAffinity {
-  return {
-    backend: view.getUint32(offset, true),
-    lastSeen: view.getUint32(offset + 4, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeServiceAffinity(b: Uint8Array): ServiceAffinity {
-  return decodeServiceAffinityAt(viewOf(b, SERVICE_AFFINITY_BYTES, "service_affinity"), 0);
-}
-
 /** `struct endpoint_key`. */
 export interface EndpointKey {
   /** 16 bytes, network order. */
@@ -769,6 +708,69 @@ export function decodeEndpointAt(view: DataView, offset: number): Endpoint {
 /** @throws RangeError for any other length */
 export function decodeEndpoint(b: Uint8Array): Endpoint {
   return decodeEndpointAt(viewOf(b, ENDPOINT_BYTES, "endpoint"), 0);
+}
+
+/** `struct service_affinity_key`. */
+export interface ServiceAffinityKey {
+  /** 16 bytes, network order. */
+  readonly client: Uint8Array;
+  readonly service: number;
+}
+
+/** Size of `struct service_affinity_key`. */
+export const SERVICE_AFFINITY_KEY_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceAffinityKey(v: ServiceAffinityKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_AFFINITY_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.client, 16, "service_affinity_key.client"), 0);
+  view.setUint32(16, uint(v.service, 4, "service_affinity_key.service"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAffinityKeyAt(view: DataView, offset: number): ServiceAffinityKey {
+  return {
+    client: bytesAt(view, offset, 16),
+    service: view.getUint32(offset + 16, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceAffinityKey(b: Uint8Array): ServiceAffinityKey {
+  return decodeServiceAffinityKeyAt(viewOf(b, SERVICE_AFFINITY_KEY_BYTES, "service_affinity_key"), 0);
+}
+
+/** `struct service_affinity`. */
+export interface ServiceAffinity {
+  readonly backend: number;
+  readonly lastSeen: number;
+}
+
+/** Size of `struct service_affinity`. */
+export const SERVICE_AFFINITY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceAffinity(v: ServiceAffinity): Uint8Array {
+  const out = new Uint8Array(SERVICE_AFFINITY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.backend, 4, "service_affinity.backend"), true);
+  view.setUint32(4, uint(v.lastSeen, 4, "service_affinity.last_seen"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAffinityAt(view: DataView, offset: number): ServiceAffinity {
+  return {
+    backend: view.getUint32(offset, true),
+    lastSeen: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceAffinity(b: Uint8Array): ServiceAffinity {
+  return decodeServiceAffinityAt(viewOf(b, SERVICE_AFFINITY_BYTES, "service_affinity"), 0);
 }
 
 /** `struct shaper_key`. */
