@@ -12,6 +12,10 @@ const ALGORITHMS = ["random", "maglev"] as const;
 /** How a backend is found for a new flow. */
 export type Algorithm = (typeof ALGORITHMS)[number];
 
+const FORWARDINGS = ["snat", "dsr"] as const;
+/** How who asks from the wire reaches pods of other nodes: in the node's name, or so that they answer themselves. */
+export type Forwarding = (typeof FORWARDINGS)[number];
+
 /** What is the same for all services of a node. */
 export interface ServiceContext {
   readonly place: Place;
@@ -21,6 +25,8 @@ export interface ServiceContext {
   readonly algorithm: Algorithm;
   /** Places of a Maglev table, a prime. */
   readonly maglevSize: number;
+  /** Of services that ask for none. */
+  readonly forwarding: Forwarding;
 }
 
 /** Which choice answers: undefined, nobody from there. */
@@ -51,6 +57,7 @@ export interface PortPlan {
   readonly choice: Choice;
   readonly algorithm: Algorithm;
   readonly maglevSize: number;
+  readonly forwarding: Forwarding;
   /** undefined: no affinity. */
   readonly affinitySeconds: number | undefined;
   readonly sources: readonly Prefix[];
@@ -70,15 +77,25 @@ export interface ServicePlan {
 /** Annotation by which a service chooses its algorithm. */
 export const ALGORITHM_ANNOTATION = "twill.dev/service-algorithm";
 
+/** Annotation by which a service chooses how it is forwarded. */
+export const FORWARDING_ANNOTATION = "twill.dev/service-forwarding";
+
 const DISTRIBUTIONS = ["PreferClose", "PreferSameZone", "PreferSameNode"];
 
-function algorithmOf(s: Service, context: ServiceContext, issues: string[]): Algorithm {
-  const text = s.annotations.get(ALGORITHM_ANNOTATION);
-  if (text === undefined) return context.algorithm;
-  const known = ALGORITHMS.find((a) => a === text);
+/** What an annotation says; `usual` where there is none, or none that is known. */
+function annotated<T extends string>(
+  s: Service,
+  annotation: string,
+  words: readonly T[],
+  usual: T,
+  issues: string[],
+): T {
+  const text = s.annotations.get(annotation);
+  if (text === undefined) return usual;
+  const known = words.find((w) => w === text);
   if (known === undefined)
-    issues.push(`Annotation ${ALGORITHM_ANNOTATION} "${text.slice(0, 64)}" is not one of ${ALGORITHMS.join(", ")}`);
-  return known ?? context.algorithm;
+    issues.push(`Annotation ${annotation} "${text.slice(0, 64)}" is not one of ${words.join(", ")}`);
+  return known ?? usual;
 }
 
 function noteUnknown(s: Service, issues: string[]): void {
@@ -105,7 +122,8 @@ export function planService(s: Service, slices: readonly EndpointSlice[], contex
   const unserved = whyUnserved(s);
   if (unserved !== undefined) return { ports: [], unserved, issues: [] };
   const issues: string[] = [];
-  const algorithm = algorithmOf(s, context, issues);
+  const algorithm = annotated(s, ALGORITHM_ANNOTATION, ALGORITHMS, context.algorithm, issues);
+  const forwarding = annotated(s, FORWARDING_ANNOTATION, FORWARDINGS, context.forwarding, issues);
   noteUnknown(s, issues);
   const ports = s.ports.flatMap((port) =>
     ([4, 6] as const).flatMap((family): PortPlan[] => {
@@ -129,6 +147,7 @@ export function planService(s: Service, slices: readonly EndpointSlice[], contex
           choice: chooseBackends(backends, context.place),
           algorithm: isTooLarge ? "random" : algorithm,
           maglevSize: context.maglevSize,
+          forwarding,
           affinitySeconds: s.affinitySeconds,
           sources: s.sourceRanges.filter((r) => r.family === family),
           created: s.created,

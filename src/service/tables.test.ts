@@ -205,3 +205,17 @@ test("whatever comes and goes, readers find no hole between two writes, and the 
     { numRuns: 200 },
   );
 });
+
+test("direct server return is for who comes from the wire, and a service's own choice counts", () => {
+  const n = node();
+  const spec = { type: "NodePort", ports: [{ port: 80, nodePort: 30_080 }] };
+  const flags = (name: string) => n.maps.services.get(name)?.flags;
+  const annotated = (text: string) => ({ metadata: { annotations: { "twill.dev/service-forwarding": text } } });
+  n.set("shop/web", plan(spec, ["10.0.0.1"], annotated("dsr")));
+  assert.equal(flags("0.0.0.0 30080 6"), ServiceFlag.outside | ServiceFlag.dsr);
+  assert.equal(flags(WEB), 0);
+  n.set("shop/web", plan(spec, ["10.0.0.1"], { context: { forwarding: "dsr" } }));
+  assert.equal(flags("0.0.0.0 30080 6"), ServiceFlag.outside | ServiceFlag.dsr);
+  n.set("shop/web", plan(spec, ["10.0.0.1"], { ...annotated("snat"), context: { forwarding: "dsr" } }));
+  assert.equal(flags("0.0.0.0 30080 6"), ServiceFlag.outside);
+});

@@ -372,6 +372,7 @@ export class ServiceTables {
       local(f.inside, ServiceFlag.insideLocal) |
       (p.affinitySeconds === undefined ? 0 : ServiceFlag.affinity) |
       (p.algorithm === "maglev" ? ServiceFlag.maglev : 0) |
+      (f.outside !== undefined && p.forwarding === "dsr" ? ServiceFlag.dsr : 0) |
       (f.isRestricted ? ServiceFlag.sources : 0);
     const affinitySeconds = p.affinitySeconds ?? 0;
     return {

@@ -59,6 +59,7 @@ export const CONTEXT: ServiceContext = {
   nodePortAddrs: undefined,
   algorithm: "random",
   maglevSize: 251,
+  forwarding: "snat",
 };
 
 /** A plan of {@link service} and its endpoints on node `here`. */

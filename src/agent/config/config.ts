@@ -9,7 +9,7 @@ import type { AddrRange } from "../../net/range.ts";
 import type { NetworkSettings } from "../../plan/settings.ts";
 import type { Failsafes } from "../../policy/failsafe.ts";
 import type { PolicyMode } from "../../policy/from-objects.ts";
-import type { Algorithm } from "../../service/service-plan.ts";
+import type { Algorithm, Forwarding } from "../../service/service-plan.ts";
 import type { ClusterChoice, ListenAddress } from "./fields.ts";
 import { readIssues } from "./issues.ts";
 import { keysAt } from "./keys.ts";
@@ -51,6 +51,8 @@ export interface AgentConfig {
     readonly algorithm: Algorithm;
     /** A prime. */
     readonly maglevTableSize: number;
+    /** Of services that ask for none. */
+    readonly forwarding: Forwarding;
     /** Where node ports are open; empty: on all addresses of the node. */
     readonly nodePortAddresses: readonly Prefix[];
   };
@@ -152,6 +154,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
       isEnabled: c.services.enabled,
       algorithm: c.services.algorithm,
       maglevTableSize: c.services.maglevTableSize,
+      forwarding: c.services.forwarding,
       nodePortAddresses: c.services.nodePortAddresses,
     },
     ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },

@@ -167,6 +167,12 @@ const services = z.strictObject({
     .describe(
       "Places of a Maglev table, a prime: more than a hundred times a Service's backends lets few flows move when one goes",
     ),
+  forwarding: z
+    .enum(["snat", "dsr"])
+    .default("snat")
+    .describe(
+      "How who asks a node from outside reaches pods of other nodes. `snat`: in the node's name, so that the pod does not learn who asks; `dsr`: as it came, and the pod's node answers with the service's address, which the network has to let pass. A Service chooses by the annotation `twill.dev/service-forwarding`",
+    ),
   nodePortAddresses: z
     .array(cidr)
     .max(64)

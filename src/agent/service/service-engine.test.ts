@@ -14,7 +14,13 @@ import { tableFrom } from "../../store/table.ts";
 import { clearServices, ServiceEngine, type ServiceOptions } from "./service-engine.ts";
 import { shownServices } from "./testing.ts";
 
-const OPTIONS: ServiceOptions = { node: "here", algorithm: "random", maglevTableSize: 251, nodePortAddresses: [] };
+const OPTIONS: ServiceOptions = {
+  node: "here",
+  algorithm: "random",
+  maglevTableSize: 251,
+  forwarding: "snat",
+  nodePortAddresses: [],
+};
 
 /** A node's kernel, the cluster's tables, and agents that come and go. */
 class Cluster {

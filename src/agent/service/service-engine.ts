@@ -8,7 +8,13 @@ import type { Node } from "../../model/node.ts";
 import type { Addr } from "../../net/addr.ts";
 import { type Prefix, prefixHas } from "../../net/prefix.ts";
 import { ServiceObjects, type ServiceObjectTables } from "../../service/objects.ts";
-import { type Algorithm, planService, type ServiceContext, type ServicePlan } from "../../service/service-plan.ts";
+import {
+  type Algorithm,
+  type Forwarding,
+  planService,
+  type ServiceContext,
+  type ServicePlan,
+} from "../../service/service-plan.ts";
 import { ServiceTables, type TableLimits } from "../../service/tables.ts";
 import type { Table } from "../../store/table.ts";
 import { ServiceMaps } from "./service-maps.ts";
@@ -19,6 +25,7 @@ export interface ServiceOptions {
   readonly node: string;
   readonly algorithm: Algorithm;
   readonly maglevTableSize: number;
+  readonly forwarding: Forwarding;
   /** Where node ports are open; empty: on all addresses of the node. */
   readonly nodePortAddresses: readonly Prefix[];
 }
@@ -153,12 +160,13 @@ export class ServiceEngine {
   }
 
   #makeContext(node: Node | undefined): ServiceContext {
-    const { node: name, algorithm, maglevTableSize, nodePortAddresses } = this.#options;
+    const { node: name, algorithm, maglevTableSize, forwarding, nodePortAddresses } = this.#options;
     return {
       place: { node: name, zone: node?.labels.get(ZONE) ?? node?.labels.get(OLD_ZONE) ?? "" },
       nodePortAddrs: nodePortAddrs(node, nodePortAddresses),
       algorithm,
       maglevSize: maglevTableSize,
+      forwarding,
     };
   }
 }
