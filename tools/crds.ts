@@ -56,6 +56,19 @@ const STATUS = {
   },
 } as const;
 
+/**
+ * Names that users of each project type. Kubernetes' ClusterNetworkPolicy and Calico's NetworkPolicy claim `cnp` too: only one
+ * kind can have it, and Cilium's had it first.
+ */
+const SHORT_NAMES: Readonly<Record<string, readonly string[]>> = {
+  "cilium.io/CiliumNetworkPolicy": ["cnp", "ciliumnp"],
+  "cilium.io/CiliumClusterwideNetworkPolicy": ["ccnp"],
+  "cilium.io/CiliumCIDRGroup": ["ccg"],
+  "policy.networking.k8s.io/AdminNetworkPolicy": ["anp"],
+  "policy.networking.k8s.io/BaselineAdminNetworkPolicy": ["banp"],
+  "projectcalico.org/GlobalNetworkPolicy": ["gnp"],
+};
+
 interface Column {
   readonly name: string;
   readonly type: string;
@@ -130,6 +143,7 @@ function definition(kind: TableKind, group: string, version: string, plural: str
   // Cilium's policies may have a list of specifications instead.
   const hasSpecs = group === "cilium.io" && kind.kind.endsWith("Policy");
   const isProtected = group.endsWith(".k8s.io");
+  const short = SHORT_NAMES[`${group}/${kind.kind}`];
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
@@ -146,7 +160,13 @@ function definition(kind: TableKind, group: string, version: string, plural: str
     spec: {
       group,
       scope: kind.isNamespaced ? "Namespaced" : "Cluster",
-      names: { plural, singular: kind.kind.toLowerCase(), kind: kind.kind, listKind: `${kind.kind}List` },
+      names: {
+        plural,
+        singular: kind.kind.toLowerCase(),
+        ...(short === undefined ? {} : { shortNames: short }),
+        kind: kind.kind,
+        listKind: `${kind.kind}List`,
+      },
       versions: [
         {
           name: version,
