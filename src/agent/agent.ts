@@ -5,7 +5,7 @@
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatIssues, type Issue } from "../base/issue.ts";
+import type { Issue } from "../base/issue.ts";
 import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
@@ -22,7 +22,6 @@ import { RUN_FILES } from "./config/default-paths.ts";
 import { ConfigFollower } from "./config/follow.ts";
 import type { Learned } from "./config/learn.ts";
 import type { LiveConfig } from "./config/live-config.ts";
-import { WAITING_ANNOTATION, waitingValue } from "./config/waiting.ts";
 import { EventWatch } from "./events/event-watch.ts";
 import { startSweeping } from "./gc/sweep-timer.ts";
 import { Sweeper } from "./gc/sweeper.ts";
@@ -33,9 +32,8 @@ import { Loop } from "./loop.ts";
 import { MemoryTimer } from "./memory-keeper.ts";
 import { newMac } from "./new-mac.ts";
 import { type AgentParts, NodeAgent } from "./node-agent.ts";
+import { NodeObject } from "./node-object.ts";
 import { openNodeKernel, openNodeLedger } from "./open-node.ts";
-import { OwnNode, type WantedNode } from "./own-node.ts";
-import { pause } from "./pause.ts";
 import { PendingPods, podIsKnown } from "./policy/pod-is-known.ts";
 import { objectFile } from "./program-object.ts";
 import { messageOf } from "./reconcile/failures.ts";
@@ -63,6 +61,7 @@ interface Started {
   readonly sweeper: Sweeper;
   readonly calls: CallStats;
   readonly installation: Installation;
+  readonly object: NodeObject;
   readonly events: EventWatch;
   readonly waiting: PendingPods;
   /** What follows every run. */
@@ -84,15 +83,6 @@ function configIssues({ issues, waits }: LiveConfig): Issue[] {
   ];
 }
 
-/** What should stand on this node's object. */
-function wantedNode({ waits, issues }: LiveConfig, agent: NodeAgent): WantedNode {
-  return {
-    annotations: { [WAITING_ANNOTATION]: waitingValue({ restart: waits, refused: formatIssues(issues) }) },
-    isReady: agent.notReady().length === 0,
-    startupTaint: undefined,
-  };
-}
-
 function tellLearned(log: Log, { from, differences, failure }: Learned): void {
   if (failure !== undefined)
     log.warn({ failure }, "cannot ask the cluster about its network: as remembered, else by default");
@@ -108,7 +98,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
     startedAtMs,
     pid: process.pid,
     sweep: sweeper.counts(),
-    issues: [...differences(s.learned), ...configIssues(s.live), ...s.installation.issues()],
+    issues: [...differences(s.learned), ...configIssues(s.live), ...s.object.issues(), ...s.installation.issues()],
     events: s.events.counts(),
     waiting: s.waiting.names(),
   });
@@ -208,19 +198,14 @@ function makeParts(stack: AsyncDisposableStack, live: LiveConfig, log: Log, sour
   };
 }
 
-function makeOwnNode({ source, config, log }: AgentParts, live: LiveConfig, agent: NodeAgent): OwnNode {
-  const wanted = () => wantedNode(live, agent);
-  return new OwnNode({ source, nodeName: config.nodeName, log, wanted, nowMs: () => performance.now(), pause });
-}
-
 /** What a change of the cluster's objects calls for. @param setLevel of the log */
-function takeChanges({ parts, live, agent, loop }: Started, ownNode: OwnNode, setLevel: (level: string) => void) {
+function takeChanges({ parts, live, agent, loop, object }: Started, setLevel: (level: string) => void) {
   const configuration = new ConfigFollower({ ...parts, live });
   return () => {
     // First: everything else follows from it, too.
     const isConfigured = configuration.look();
     if (isConfigured) setLevel(live.config.logLevel);
-    ownNode.look();
+    object.see();
     const hasMore = isConfigured || agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy();
     if (!agent.applyServices() || hasMore) loop.request();
   };
@@ -242,7 +227,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
     tables: TABLE_NAMES,
     onFailure: (error, subject) => log.warn({ subject, failure: messageOf(error) }, "cannot follow the cluster"),
   });
-  const object = readFileSync(objectFile());
+  const programs = readFileSync(objectFile());
   // Above this line everything is read, below it everything acts.
   log.info({ version: VERSION, pid: process.pid, source: source.description }, "starting");
   if (learned !== undefined) tellLearned(log, learned);
@@ -261,11 +246,11 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   const events = stack.use(
     new EventWatch({ ...parts, names: agent.names, monotonicNs: () => process.hrtime.bigint() }),
   );
-  const ownNode = makeOwnNode(parts, live, agent);
+  const object = new NodeObject(parts, live, agent);
   const afterRun = () => {
     events.use(agent.programs);
     whenReady();
-    ownNode.look();
+    object.look();
   };
   const loop = makeLoop(agent, parts, afterRun);
   const sweeper = new Sweeper(parts.kernel);
@@ -277,13 +262,14 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
     sweeper,
     calls,
     installation,
+    object,
     events,
     waiting,
     afterRun,
     startedAtMs: parts.nowMs(),
     learned,
   };
-  agent.loadPrograms(object);
+  agent.loadPrograms(programs);
   stack.defer(() => log.info({}, "ended; the data plane stays"));
   stack.use(cni);
   await cni.openUnlessServed();
@@ -291,12 +277,12 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   const following = Promise.all([
     source.run(ending.signal),
     leading(started, ending.signal),
-    ownNode.run(ending.signal).then(() => fallen(ending.signal)),
+    object.run(ending.signal).then(() => fallen(ending.signal)),
   ]);
   // Its failure ends the agent below; here only its end is waited for.
   stack.defer(() => following.then(() => undefined).catch(() => undefined));
   stack.defer(() => ending.abort());
-  stack.defer(source.onChange(takeChanges(started, ownNode, setLevel)));
+  stack.defer(source.onChange(takeChanges(started, setLevel)));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   const firewallWatch = setInterval(() => agent.hasNewFirewall() && loop.request(), FIREWALL_LOOK_MS);
   stack.defer(() => clearInterval(firewallWatch));

@@ -29,7 +29,7 @@ export interface OwnNodeParts {
   >;
   readonly nodeName: string;
   readonly log: Log;
-  readonly wanted: () => WantedNode;
+  readonly wanted: (node: Node) => WantedNode;
   /** Monotonic clock, milliseconds. */
   readonly nowMs: () => number;
   /** Resolves after the time or when the signal falls. */
@@ -114,7 +114,7 @@ export class OwnNode {
   #look(): { readonly node: Node; readonly what: Missing } | undefined {
     const { source, nodeName, wanted } = this.#parts;
     const node = source.isSynced() ? source.snapshot().tables.nodes.get(nodeName) : undefined;
-    const what = node === undefined ? undefined : missing(node, wanted());
+    const what = node === undefined ? undefined : missing(node, wanted(node));
     return node === undefined || what === undefined ? undefined : { node, what };
   }
 

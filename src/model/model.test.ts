@@ -65,6 +65,29 @@ test("a node keeps what networking needs and nothing else", () => {
   );
 });
 
+const ANNOUNCED: readonly (readonly [announced: string, internal: readonly string[], expected: string])[] = [
+  ["10.0.0.9", ["192.168.77.11", "fd00:77::11"], "10.0.0.9,192.168.77.11,fd00:77::11"],
+  ["10.0.0.9,fd00::9", ["fd00:77::11", "192.168.77.11"], "fd00::9,fd00:77::11,10.0.0.9,192.168.77.11"],
+  ["192.168.77.12", ["192.168.77.11", "192.168.77.12"], "192.168.77.12,192.168.77.11"],
+  ["fd00::9", ["192.168.77.11"], "192.168.77.11,fd00::9"],
+  ["nonsense, 10.0.0.9,10.0.0.8", ["192.168.77.11"], "10.0.0.9,192.168.77.11"],
+  ["", ["192.168.77.11"], "192.168.77.11"],
+];
+
+for (const [announced, internal, expected] of ANNOUNCED)
+  test(`what an agent announced comes first in its family: "${announced}"`, () => {
+    const node = good(
+      parseNode(
+        {
+          metadata: { name: "n", annotations: { "twill.dev/node-addresses": announced } },
+          status: { addresses: internal.map((address) => ({ type: "InternalIP", address })) },
+        },
+        fresh(),
+      ),
+    );
+    assert.equal(node.internalIps.map((a) => a.text).join(), expected);
+  });
+
 test("a node with only podCIDR is understood", () => {
   const node = good(parseNode({ metadata: { name: "n" }, spec: { podCIDR: "10.0.0.0/24" } }, fresh()));
   assert.deepEqual(

@@ -2,7 +2,7 @@
 
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { type Addr, parseAddr } from "../net/addr.ts";
+import { type Addr, addrEqual, parseAddr } from "../net/addr.ts";
 import { type Prefix, parsePrefix } from "../net/prefix.ts";
 import type { Interner, Labels } from "./intern.ts";
 import { type Reader, readObject } from "./read.ts";
@@ -23,6 +23,7 @@ export interface Node {
   readonly uid: string;
   /** At most one of each family, in the order of `spec.podCIDRs`. */
   readonly podCidrs: readonly Prefix[];
+  /** Those by which other nodes reach it: what its agent announced, then the InternalIPs. The first of a family counts. */
   readonly internalIps: readonly Addr[];
   readonly externalIps: readonly Addr[];
   readonly labels: Labels;
@@ -76,6 +77,30 @@ function readHasNetwork(status: Reader | undefined): boolean {
   );
 }
 
+/** Where an agent announces by which addresses its node is reached, if not by its InternalIPs: at most one of a family. */
+export const ADDRESSES_ANNOTATION = "twill.dev/node-addresses";
+
+/** The annotation's addresses; what is not one says nothing. */
+export function announcedAddrs(annotations: Labels): readonly Addr[] {
+  const text = annotations.get(ADDRESSES_ANNOTATION) ?? "";
+  const addrs = text.split(",").flatMap((part) => {
+    const a = parseAddr(part.trim());
+    return a.ok ? [a.value] : [];
+  });
+  return ([4, 6] as const).flatMap((family) => addrs.find((a) => a.family === family) ?? []);
+}
+
+/** In front of those of their family: which family comes first stays as it was. */
+function withAnnounced(internalIps: readonly Addr[], announced: readonly Addr[]): readonly Addr[] {
+  let all = internalIps;
+  for (const a of announced) {
+    const others = all.filter((x) => !addrEqual(x, a));
+    const at = all.findIndex((x) => x.family === a.family);
+    all = at < 0 ? [...all, a] : [...others.slice(0, at), a, ...others.slice(at)];
+  }
+  return all;
+}
+
 /** Reads a `v1` Node. Refused with all issues when a field that is used has a wrong value. */
 export function parseNode(value: unknown, interner: Interner): Result<Node, readonly Issue[]> {
   const issues: Issue[] = [];
@@ -83,13 +108,16 @@ export function parseNode(value: unknown, interner: Interner): Result<Node, read
   const metadata = root.object("metadata");
   if (metadata === undefined) return err([...issues, { path: "metadata", message: "A value is required" }]);
   const spec = root.object("spec");
+  const annotations = metadata.labels("annotations", interner);
+  const { internalIps, externalIps } = readAddresses(root.object("status"));
   const node: Node = {
     name: interner.string(metadata.requiredString("name")),
     uid: metadata.string("uid") ?? "",
     podCidrs: readPodCidrs(spec),
-    ...readAddresses(root.object("status")),
+    internalIps: withAnnounced(internalIps, announcedAddrs(annotations)),
+    externalIps,
     labels: metadata.labels("labels", interner),
-    annotations: metadata.labels("annotations", interner),
+    annotations,
     taints: readTaints(spec),
     hasNetwork: readHasNetwork(root.object("status")),
   };

@@ -52,7 +52,8 @@ function foundDevices(facts: NodeFacts, self: NodeNet, issues: Issue[]): LinkFac
   for (const a of self.internalIps) {
     const link = linkOf(facts, a);
     if (link !== undefined && link.name !== "lo") names.add(link.name);
-    else if (link === undefined)
+    // Nobody sends to the others of its family.
+    else if (link === undefined && self.internalIps.find((x) => x.family === a.family) === a)
       issues.push({
         path: `nodes.${self.name}`,
         message: `InternalIP "${a.text}" stands on no device: other nodes would tunnel to an address that is not here`,

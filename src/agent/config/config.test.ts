@@ -120,6 +120,26 @@ const REFUSED: readonly (readonly [name: string, text: string, expected: string]
     "cluster: dir:/x\nallocateNodeCIDRs: true",
     "allocateNodeCIDRs: true needs a Kubernetes API: in a directory of objects each Node says its spec.podCIDRs",
   ],
+  [
+    "way to an address",
+    "nodeAddress: {ipv4: iface=eth0}",
+    'nodeAddress.ipv4: "iface=eth0" is none of internal-ip, first-found, interface=NAMES, skip-interface=NAMES, cidr=CIDRS or can-reach=ADDRESS',
+  ],
+  [
+    "address of another family",
+    "nodeAddress: {ipv4: can-reach=fd00::1}",
+    'nodeAddress.ipv4: "fd00::1" is no IPv4 address',
+  ],
+  [
+    "no regular expression",
+    "nodeAddress: {ipv6: 'interface=eth('}",
+    'nodeAddress.ipv6: "eth(" is neither a name such as eth0, nor eth*, nor a regular expression',
+  ],
+  [
+    "an address to be announced without an API",
+    "cluster: dir:/x\nnodeAddress: {ipv4: first-found}",
+    'nodeAddress.ipv4: "first-found" needs a Kubernetes API: in a directory of objects each Node says its addresses',
+  ],
   ["no mapping", "hello", '"hello" is not an object'],
 ];
 

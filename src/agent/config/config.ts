@@ -4,8 +4,10 @@ import * as yaml from "yaml";
 import { formatIssues, type Issue } from "../../base/issue.ts";
 import { err, ok, type Result } from "../../base/result.ts";
 import { type ClusterPool, clusterPoolIssues } from "../../ipam/carve.ts";
+import type { Family } from "../../net/addr.ts";
 import type { Prefix } from "../../net/prefix.ts";
 import type { AddrRange } from "../../net/range.ts";
+import { type AddressMethod, methodText } from "../../plan/node-address.ts";
 import type { NetworkSettings } from "../../plan/settings.ts";
 import type { Failsafes } from "../../policy/failsafe.ts";
 import type { PolicyMode } from "../../policy/from-objects.ts";
@@ -31,6 +33,8 @@ export interface AgentConfig {
   readonly cluster: ClusterChoice;
   readonly kubeconfig: string | undefined;
   readonly network: NetworkSettings;
+  /** How this node's address of each family is found. */
+  readonly nodeAddress: Readonly<Record<Family, AddressMethod>>;
   /** Cluster CIDRs with the length of each node's share. */
   readonly clusterPools: readonly ClusterPool[];
   /** Nodes without pod CIDRs are given some. */
@@ -118,6 +122,13 @@ function crossIssues(c: ParsedConfig, pools: readonly ClusterPool[]): Issue[] {
       path: "allocateNodeCIDRs",
       message: "true needs a Kubernetes API: in a directory of objects each Node says its spec.podCIDRs",
     });
+  if (c.cluster.kind === "dir")
+    for (const [family, method] of Object.entries(c.nodeAddress))
+      if (method.kind !== "internal-ip")
+        issues.push({
+          path: `nodeAddress.${family}`,
+          message: `"${methodText(method)}" needs a Kubernetes API: in a directory of objects each Node says its addresses`,
+        });
   const events = c.maps.events;
   if (events !== undefined && (events < 4096 || (events & (events - 1)) !== 0))
     issues.push({ path: "maps.events", message: `${events} is not a power of two of at least 4096` });
@@ -142,6 +153,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
       },
       rejectsDenied: c.policy.reject,
     },
+    nodeAddress: { 4: c.nodeAddress.ipv4, 6: c.nodeAddress.ipv6 },
     clusterPools: pools,
     givesNodeCidrs: c.allocateNodeCIDRs,
     policy: {

@@ -2,9 +2,10 @@
 
 import * as z from "zod";
 import { err, ok, type Result } from "../../base/result.ts";
-import { compareAddr, parseAddr } from "../../net/addr.ts";
+import { compareAddr, type Family, parseAddr } from "../../net/addr.ts";
 import { type Prefix, parsePrefix } from "../../net/prefix.ts";
 import { type AddrRange, rangeOf, rangeOfPrefix } from "../../net/range.ts";
+import { type AddressMethod, devicePattern } from "../../plan/node-address.ts";
 import type { PortRange } from "../../plan/settings.ts";
 import type { FailsafePort } from "../../policy/failsafe.ts";
 
@@ -105,6 +106,49 @@ export const clusterChoice = z.string().transform((text, ctx): ClusterChoice => 
   ctx.issues.push({ code: "custom", message: `"${text}" is neither kube nor dir:PATH`, input: text });
   return { kind: "kube" };
 });
+
+const ADDRESS_METHODS =
+  "internal-ip, first-found, interface=NAMES, skip-interface=NAMES, cidr=CIDRS or can-reach=ADDRESS";
+
+function parseMethod(text: string): Result<AddressMethod> {
+  const [, kind = "", value] = /^([a-z-]+)(?:=(.+))?$/.exec(text) ?? [];
+  if (value === undefined) {
+    // The second word is Calico's.
+    if (kind === "internal-ip" || kind === "kubernetes-internal-ip") return ok({ kind: "internal-ip" });
+    return kind === "first-found" ? ok({ kind }) : err(`"${text.slice(0, 96)}" is none of ${ADDRESS_METHODS}`);
+  }
+  const parts = value.split(",").map((p) => p.trim());
+  if (kind === "interface" || kind === "skip-interface") {
+    const patterns = parts.map(devicePattern);
+    const wrong = patterns.find((p) => !p.ok);
+    return wrong?.ok === false ? wrong : ok({ kind, patterns: patterns.flatMap((p) => (p.ok ? [p.value] : [])) });
+  }
+  if (kind === "cidr") {
+    const cidrs = parts.map(parsePrefix);
+    const wrong = cidrs.find((c) => !c.ok);
+    return wrong?.ok === false ? wrong : ok({ kind, cidrs: cidrs.flatMap((c) => (c.ok ? [c.value] : [])) });
+  }
+  if (kind !== "can-reach") return err(`"${text.slice(0, 96)}" is none of ${ADDRESS_METHODS}`);
+  const to = parseAddr(value);
+  return to.ok ? ok({ kind, to: to.value }) : to;
+}
+
+/** How a node's address of a family is found. */
+export function addressMethod(family: Family) {
+  return z
+    .string()
+    .max(1024)
+    .transform((text, ctx): AddressMethod => {
+      const r = parseMethod(text);
+      const complain = (message: string) => void ctx.issues.push({ code: "custom", message, input: text });
+      if (!r.ok) complain(r.error);
+      else if (r.value.kind === "can-reach" && r.value.to.family !== family)
+        complain(`"${r.value.to.text}" is no IPv${family} address`);
+      else if (r.value.kind === "cidr" && r.value.cidrs.some((c) => c.family !== family))
+        complain(`"${text}" has CIDRs of another family than IPv${family}`);
+      return r.ok ? r.value : z.NEVER;
+    });
+}
 
 /** An absolute path. */
 export const absolutePath = z.string().regex(/^\/[^\0]*$/, "An absolute path is wanted");

@@ -59,7 +59,13 @@ test("defaults, what was learned, file, cluster, node, command line: the later c
   const c = live(r);
   assert.deepEqual([c.config.network.mtuBytes, c.config.network.tunnel.vni, c.config.resyncMs], [1400, 7, 20_000]);
   const layers = [
-    cluster({ mtu: 1350, resyncSeconds: 30, log: { level: "debug" }, policy: { reject: true } }),
+    cluster({
+      mtu: 1350,
+      resyncSeconds: 30,
+      log: { level: "debug" },
+      policy: { reject: true },
+      nodeAddress: { ipv4: "interface=eth*,ens.*" },
+    }),
     node("a", { resyncSeconds: 40 }),
     node("b", { resyncSeconds: 50 }),
   ];
@@ -68,7 +74,7 @@ test("defaults, what was learned, file, cluster, node, command line: the later c
   assert.equal(c.config.network.rejectsDenied, true);
   assert.equal(c.config.network.tunnel.vni, 7, "what nobody speaks of stays");
   const { config } = c;
-  assert.equal(c.use(layers), false, "the same again is no change");
+  assert.equal(c.use(structuredClone(layers)), false, "the same again is no change");
   assert.equal(c.config, config);
   assert.ok(c.use([]), "what is taken away is as it was");
   assert.deepEqual([c.config.network.mtuBytes, c.config.resyncMs], [1400, 20_000]);

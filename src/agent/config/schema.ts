@@ -10,6 +10,7 @@ import { isPrime } from "../../service/maglev.ts";
 import { DEFAULT_COOL_DOWN_SECONDS, DEFAULT_PATHS } from "./default-paths.ts";
 import {
   absolutePath,
+  addressMethod,
   addrRange,
   cidr,
   clusterChoice,
@@ -58,6 +59,15 @@ const masquerade = z.strictObject({
 const nodeMaskSize = z.strictObject({
   ipv4: z.int().min(16).max(30).default(24).describe("Length of a node's IPv4 pod CIDR, where Twill gives it"),
   ipv6: z.int().min(48).max(124).default(64).describe("Length of a node's IPv6 pod CIDR, where Twill gives it"),
+});
+
+const nodeAddress = z.strictObject({
+  ipv4: addressMethod(4)
+    .prefault("internal-ip")
+    .describe(
+      "Address that other nodes reach this one by, in IPv4: `internal-ip` of the Node object, `first-found`, `interface=NAMES`, `skip-interface=NAMES`, `cidr=CIDRS` or `can-reach=ADDRESS`",
+    ),
+  ipv6: addressMethod(6).prefault("internal-ip").describe("The same in IPv6"),
 });
 
 const ipam = z.strictObject({
@@ -244,6 +254,7 @@ export const configSchema = z.strictObject({
     .describe(
       "Devices of the underlay, `*` at the end of a name for any rest; `auto`: those of InternalIPs and default routes",
     ),
+  nodeAddress: nodeAddress.prefault({}),
   masquerade: masquerade.prefault({}),
   ipam: ipam.prefault({}),
   policy: policy.prefault({}),

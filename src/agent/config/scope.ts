@@ -29,6 +29,7 @@ const LIVE = [
   "tunnel",
   "mtu",
   "devices",
+  "nodeAddress",
   "masquerade",
   "ipam.reserved",
   "policy.mode",
