@@ -50,6 +50,12 @@ export class Connections implements Disposable {
   }
 }
 
+/**
+ * So many seconds without data say nothing of the network: a busy machine gives a process no CPU for as long. What packets met
+ * meanwhile is what the datagrams beside them tell, each of which is counted.
+ */
+export const STARVED_SECONDS = 2;
+
 /** What an iperf3 stream came to. */
 export interface StreamReport {
   /** Datagrams, or 0 for TCP. */
@@ -57,8 +63,8 @@ export interface StreamReport {
   /** Datagrams that did not arrive, without those that arrived and found no room in the receiver's socket. */
   readonly lost: number;
   readonly bytes: number;
-  /** Seconds in which nothing arrived at all. */
-  readonly stalledSeconds: number;
+  /** The longest time in which nothing arrived at all, in whole seconds of the receiver's. See {@link STARVED_SECONDS}. */
+  readonly longestStallSeconds: number;
 }
 
 /** One second as the receiver saw it; packets only for UDP. */
@@ -125,8 +131,18 @@ function readReport({ intervals }: IperfReport, drops: number): StreamReport {
     sent: sum((i) => i.packets ?? 0),
     lost: Math.max(0, sum((i) => i.lost_packets ?? 0) - drops),
     bytes: sum((i) => i.bytes),
-    stalledSeconds: whole.filter((i) => i.sum.bytes === 0).length,
+    longestStallSeconds: longestRun(whole.map((i) => i.sum.bytes === 0)),
   };
+}
+
+function longestRun(flags: readonly boolean[]): number {
+  let longest = 0;
+  let run = 0;
+  for (const flag of flags) {
+    run = flag ? run + 1 : 0;
+    longest = Math.max(longest, run);
+  }
+  return longest;
 }
 
 function enter(netns: string, argv: readonly string[]): ChildProcess {

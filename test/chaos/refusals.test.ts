@@ -20,7 +20,7 @@ import {
   startNodes,
   type TwillNode,
 } from "../fixture/twill-nodes.ts";
-import { startStream } from "./load.ts";
+import { STARVED_SECONDS, startStream } from "./load.ts";
 
 /** A plugin's error as it stands on standard output. */
 interface Refusal {
@@ -127,8 +127,8 @@ describe("refusals", () => {
       while (verdicts.length < 32 && verdicts.at(-1) !== "timeout") verdicts.push((await ask()).verdict);
       assert.equal(verdicts.at(-1), "timeout", verdicts.join(" "));
       assert.ok(verdicts.length > 8, verdicts.join(" "));
-      const { bytes, stalledSeconds } = await first.stop();
-      assert.ok(bytes > 0 && stalledSeconds === 0, "what was established is not evicted");
+      const { bytes, longestStallSeconds } = await first.stop();
+      assert.ok(bytes > 0 && longestStallSeconds <= STARVED_SECONDS, "what was established is not evicted");
       // Flows end and make room again: on a slow machine before status is asked.
       const status = await waitFor(
         "status to find the table full",

@@ -23,7 +23,7 @@ import {
   startAgents,
   type TwillNode,
 } from "../fixture/twill-nodes.ts";
-import { Connections, type Stream, startStream } from "./load.ts";
+import { Connections, STARVED_SECONDS, type Stream, startStream } from "./load.ts";
 import { variantOf } from "./object-variant.ts";
 
 const OBJECT = fileURLToPath(new URL("../../bpf/gen/twill.o", import.meta.url));
@@ -71,7 +71,7 @@ describe("an agent that comes and goes", () => {
     for (const report of reports) {
       assert.ok(report.bytes > 0, "the stream carried something");
       assert.equal(report.lost, 0, `${report.lost} of ${report.sent} datagrams were lost`);
-      assert.equal(report.stalledSeconds, 0, "no second without data");
+      assert.ok(report.longestStallSeconds <= STARVED_SECONDS, `${report.longestStallSeconds} seconds without data`);
     }
     assert.ok(attempts > 100, `${attempts} connections were tried`);
     assert.deepEqual(failures, []);

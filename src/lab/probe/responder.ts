@@ -3,10 +3,8 @@
  * A port that somebody in the namespace already serves is left to them.
  */
 
-import type { Socket as UdpSocket } from "node:dgram";
-import type { Server } from "node:net";
 import { isSyscallError, loadAddon } from "../../kernel/linux/addon.ts";
-import { serveTcp, serveUdp } from "./serve.ts";
+import { type ProbeServer, serveTcp, serveUdp } from "./serve.ts";
 import { SOCKET } from "./socket.ts";
 
 /** Where and as whom to answer. */
@@ -24,7 +22,7 @@ export interface PortSpec {
 
 /** Servers in other namespaces, opened once for each port. */
 export class Responder implements Disposable {
-  #open = new Map<string, Promise<readonly (Server | UdpSocket)[]>>();
+  #open = new Map<string, Promise<readonly ProbeServer[]>>();
 
   /** Serves the port on the host's addresses from now on; does nothing when it does so already. */
   async serve(host: ResponderHost, spec: PortSpec): Promise<void> {
@@ -48,11 +46,7 @@ export class Responder implements Disposable {
   }
 }
 
-async function openServer(
-  host: ResponderHost,
-  address: string,
-  spec: PortSpec,
-): Promise<Server | UdpSocket | undefined> {
+async function openServer(host: ResponderHost, address: string, spec: PortSpec): Promise<ProbeServer | undefined> {
   const addon = loadAddon();
   const family = address.includes(":") ? 6 : 4;
   const isTcp = spec.protocol === "TCP";

@@ -1,7 +1,7 @@
 /** The answering side, on sockets that somebody else made: in this process's namespace or in any other. */
 
-import { createSocket, type Socket as UdpSocket } from "node:dgram";
-import { createServer, type ListenOptions, type Server, type Socket } from "node:net";
+import { createSocket } from "node:dgram";
+import { createServer, type ListenOptions, type Socket } from "node:net";
 import { decodeRequest, encodeReply, MAX_MESSAGE_BYTES, mayBeRequest, plainAddress, plainAnswer } from "./protocol.ts";
 
 const IDLE_MS = 300_000;
@@ -28,14 +28,31 @@ function serveConnection(name: string, socket: Socket): void {
   socket.on("end", () => socket.end());
 }
 
-/** Serves TCP on an address or on a listening descriptor, which is taken over. Resolves when it listens. */
-export function serveTcp(name: string, target: ListenOptions | { readonly fd: number }): Promise<Server> {
-  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => serveConnection(name, socket));
+/** What answers until it is closed. */
+export interface ProbeServer {
+  close(): void;
+}
+
+/**
+ * Serves TCP on an address or on a listening descriptor, which is taken over. Resolves when it listens. Closing it ends its
+ * connections: one whose client was cut off would keep this process until it has been idle for long enough.
+ */
+export function serveTcp(name: string, target: ListenOptions | { readonly fd: number }): Promise<ProbeServer> {
+  const open = new Set<Socket>();
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    serveConnection(name, socket);
+  });
+  const close = () => {
+    server.close();
+    for (const socket of open) socket.destroy();
+  };
   return new Promise((resolve, reject) => {
     server.once("error", reject).listen(target, () => {
       // Too many open files: the client's probe tells, the server goes on.
       server.removeListener("error", reject).on("error", () => {});
-      resolve(server);
+      resolve({ close });
     });
   });
 }
@@ -45,7 +62,7 @@ export function serveUdp(
   name: string,
   family: 4 | 6,
   target: { fd: number } | { port: number; address: string },
-): Promise<UdpSocket> {
+): Promise<ProbeServer> {
   const socket = createSocket({ type: family === 6 ? "udp6" : "udp4" });
   socket.on("message", (data, from) => {
     const request = decodeRequest(data);
@@ -59,7 +76,7 @@ export function serveUdp(
   return new Promise((resolve, reject) => {
     socket.once("error", reject).bind(target, () => {
       socket.removeListener("error", reject).on("error", () => {});
-      resolve(socket);
+      resolve({ close: () => void socket.close() });
     });
   });
 }
