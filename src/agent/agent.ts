@@ -38,6 +38,7 @@ import { PendingPods, podIsKnown } from "./policy/pod-is-known.ts";
 import { objectFile } from "./program-object.ts";
 import { messageOf } from "./reconcile/failures.ts";
 import { controlRoutes, healthRoutes, metricsRoutes, type RouteSources } from "./routes.ts";
+import { serviceReports } from "./service/service-report.ts";
 import { collectPolicy, collectStatus, type ProcessFacts } from "./status/collect.ts";
 import { endpointStatus } from "./status/ledger-status.ts";
 import { createWhenReady } from "./when-ready.ts";
@@ -107,6 +108,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
     version: VERSION,
     status,
     policy: () => collectPolicy(agent, parts, facts()),
+    services: (only) => serviceReports(agent.services.engine, only),
     endpoints: () => parts.ledger.endpoints().map(endpointStatus),
     notReady: () => agent.notReady(),
     unhealthy: () => {
@@ -128,6 +130,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
       expired: () => new Map(sweeper.counts().map((c) => [c.map, c.expired])),
       earlyReuses: () => parts.ledger.earlyReuses(),
       calls: s.calls,
+      serviceLatency: agent.services.latency,
       policyHits: () => agent.policyHits?.totals() ?? [],
       refusedCalls: () => {
         const { refused, malformed, abandoned } = cni.counters();

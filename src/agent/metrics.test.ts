@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { CallStats } from "./call-stats.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
+import { Latency } from "./service/latency.ts";
 import type { AgentStatus } from "./status/status.ts";
 
 const STATUS: AgentStatus = {
@@ -85,6 +86,9 @@ const STATUS: AgentStatus = {
 const CALLS = new CallStats();
 CALLS.note("ADD", 50, 3);
 
+const LATENCY = new Latency("service_change_duration", "Time from the news of a change until it is in the kernel");
+LATENCY.note(0.003);
+
 const SOURCES: MetricSources = {
   status: () => STATUS,
   writes: new Map([["map/ipcache put", 12]]),
@@ -97,6 +101,7 @@ const SOURCES: MetricSources = {
     { kind: "StagedNetworkPolicy", direction: "egress", action: "deny", isStaged: true, packets: 13 },
   ],
   calls: CALLS,
+  serviceLatency: LATENCY,
   refusedCalls: () => new Map([["malformed", 5]]),
 };
 
@@ -122,6 +127,12 @@ test("a scrape says everything, in Prometheus' format, with stable names", async
     'twill_ipam_addresses{pool="fd00::/64",state="used"} 1',
     "twill_ipam_early_reuses_total 6",
     'twill_cni_calls_total{command="ADD",code="50"} 1',
+    "twill_services 3",
+    "twill_service_frontends 7",
+    "twill_service_forgotten_total 2",
+    'twill_service_change_duration_seconds_bucket{le="0.002"} 0',
+    'twill_service_change_duration_seconds_bucket{le="0.005"} 1',
+    "twill_service_change_duration_seconds_count 1",
     'twill_cni_refused_total{reason="malformed"} 5',
     'twill_cni_call_duration_seconds_bucket{command="ADD",le="0.005"} 1',
     'twill_endpoints{state="deleting"} 1',

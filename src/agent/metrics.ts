@@ -3,6 +3,7 @@
 import type { Registry } from "prom-client";
 import type { CallStats } from "./call-stats.ts";
 import type { HitTotal } from "./policy/policy-hits.ts";
+import type { Latency } from "./service/latency.ts";
 import type { AgentStatus } from "./status/status.ts";
 
 /** What a scrape reads beside the status. */
@@ -17,6 +18,7 @@ export interface MetricSources {
   /** Flows collected by map. */
   expired(): ReadonlyMap<string, number>;
   readonly calls: CallStats;
+  readonly serviceLatency: Pick<Latency, "exposition">;
   /** Calls that were refused before they were read: bounds, malformed ones, callers that had gone. */
   refusedCalls(): ReadonlyMap<string, number>;
   /** Addresses given out again before their cool-down was over. */
@@ -213,6 +215,18 @@ function policyFamilies({ policy: p }: AgentStatus, sources: MetricSources): Fam
   ];
 }
 
+function serviceFamilies({ services: s }: AgentStatus): Family[] {
+  return [
+    single("services_ready", "1: the kernel does what the cluster's services say", s.isReady ? 1 : 0),
+    single("services", "Services of the cluster", s.services),
+    single("service_frontends", "Addresses and ports at which they are asked for", s.frontends),
+    single("service_backends", "Different backends that get new flows", s.backends),
+    single("service_problems", "What of services is not done as they say", s.issueCount),
+    single("service_changes_total", "Changes of services that were applied", s.changes),
+    single("service_forgotten_total", "Entries of flows and affinities to backends that are gone", s.forgotten),
+  ];
+}
+
 function eventFamilies({ events: e }: AgentStatus): Family[] {
   return [
     family("events_total", "Events taken from the ring", ["kind"], byLabel("kind", new Map(Object.entries(e.taken)))),
@@ -230,6 +244,7 @@ export function metricFamilies(sources: MetricSources): readonly Family[] {
     ...reconcileFamilies(status, sources),
     ...podFamilies(status, sources),
     ...policyFamilies(status, sources),
+    ...serviceFamilies(status),
     ...eventFamilies(status),
     ...dataPlaneFamilies(status, sources),
   ];
@@ -251,5 +266,6 @@ export async function renderMetrics(
       for (const s of samples) gauge.set(s.labels, s.value);
     }
   }
-  return { text: (await registry.metrics()) + sources.calls.exposition(), contentType: registry.contentType };
+  const text = (await registry.metrics()) + sources.calls.exposition() + sources.serviceLatency.exposition();
+  return { text, contentType: registry.contentType };
 }

@@ -6,6 +6,7 @@ import { type EventWatch, MAX_FOLLOWERS } from "./events/event-watch.ts";
 import type { Reply, Routes } from "./http.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
 import type { PolicyReport } from "./policy/policy-report.ts";
+import type { ServiceReport } from "./service/service-report.ts";
 import type { AgentStatus, EndpointStatus } from "./status/status.ts";
 
 /** What the answers are made from. */
@@ -14,6 +15,8 @@ export interface RouteSources {
   status(): AgentStatus;
   /** Every policy, with its rules and what they decided. */
   policy(): PolicyReport;
+  /** All services, or the one `namespace/name`. */
+  services(only: string | undefined): readonly ServiceReport[];
   endpoints(): readonly EndpointStatus[];
   notReady(): readonly string[];
   /** Why the agent itself is not well: then it should be restarted. Empty: it is well. */
@@ -69,6 +72,7 @@ export function controlRoutes(s: RouteSources): Routes {
     "GET /v1/nodes": () => ok(s.status().nodes),
     "GET /v1/endpoints": () => ok(s.endpoints()),
     "GET /v1/policy": () => ok(s.policy()),
+    "GET /v1/services": (query) => ok(s.services(query.get("name") ?? undefined)),
     "GET /v1/events": (query) => events(s.events, query),
     "POST /v1/resync": () => ok(s.resync()),
   };

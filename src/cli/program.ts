@@ -13,6 +13,7 @@ import { addLab } from "./commands/lab.ts";
 import { addMonitor } from "./commands/monitor.ts";
 import { addNode } from "./commands/node.ts";
 import { addPolicy } from "./commands/policy.ts";
+import { addService } from "./commands/service.ts";
 import { addStatus } from "./commands/status.ts";
 import { addVersion } from "./commands/version.ts";
 import type { Io } from "./io.ts";
@@ -30,6 +31,7 @@ export function makeProgram(io: Io): Command {
   addIpam(program, io);
   addNode(program, io);
   addPolicy(program, io);
+  addService(program, io);
   addMonitor(program, io);
   addBpf(program, io);
   addAgent(program, io);

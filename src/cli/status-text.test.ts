@@ -115,6 +115,7 @@ IPAM       10.244.1.0/24: 3 used, 1 cooling, 249 free (1%)
 Nodes      node-1 (this one) 10.244.1.0/24
            node-2 10.244.2.0/24 via 192.0.2.2
 Policy     3 policies (1 staged), 7 rules in 4 classes, 6 identities; last change 1.3 ms
+Services   3 at 7 addresses, 12 backends; last change 0.8 ms
 Endpoints  3 ready
 Maps       ct_tcp 10/1000 (1%)
 Packets    forwarded: local 5; dropped: no_route 2
@@ -235,4 +236,13 @@ test("colours: by terminal, NO_COLOR and FORCE_COLOR; columns stay aligned", () 
   assert.equal(show({}, paletteFor(true, { NO_COLOR: "1" })), show());
   assert.equal(show({}, paletteFor(true, { TERM: "dumb" })), show());
   assert.equal(show({}, paletteFor(false, { FORCE_COLOR: "1" })), coloured);
+});
+
+test("services that are off, not applied, or not done as they say", () => {
+  const text = (services: Partial<AgentStatus["services"]>) => show({ services: { ...GOOD.services, ...services } });
+  assert.match(text({ isEnabled: false, isReady: false }), /^Services +off$/m);
+  assert.match(text({ isReady: false, problem: "EPERM" }), /^Services +not applied: EPERM; 3 at 7/m);
+  const issues = Array.from({ length: 7 }, (_, i) => `shop/web-${i}: no`);
+  const full = text({ issues, issueCount: 250 });
+  assert.match(full, /! service shop\/web-4: no\n +! 245 more of services: twill status --json/);
 });

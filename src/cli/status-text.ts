@@ -1,6 +1,7 @@
 /** The status of an agent as one screen of text. */
 
 import type { PolicyStatus } from "../agent/policy/policy-status.ts";
+import type { ServiceStatus } from "../agent/service/service-status.ts";
 import type { AgentStatus, MapStatus, NodeStatus, PoolStatus } from "../agent/status/status.ts";
 import type { Palette } from "./colour.ts";
 import { formatAge, formatShare, formatTable } from "./table.ts";
@@ -22,7 +23,7 @@ function troubles(s: AgentStatus, p: Palette): string {
   for (const pool of s.pools)
     if (pool.free === "0")
       lines.push(p.warn(`  ! pool ${pool.prefix} has no free address (${pool.used} used, ${pool.cooling} cooling)`));
-  lines.push(...policyTroubles(s.policy, p));
+  lines.push(...policyTroubles(s.policy, p), ...serviceTroubles(s.services, p));
   if (!s.cluster.isLive)
     lines.push(
       p.warn(
@@ -60,6 +61,22 @@ function policyText(policy: PolicyStatus): string[] {
   const size = `${policies} policies${counted}${refused}, ${rules} rules in ${classes} classes, ${identities} identities`;
   const last = policy.changes === 0 ? "nothing written yet" : `last change ${policy.lastChangeMs.toFixed(1)} ms`;
   return policy.isReady ? [`${size}; ${last}`] : [`not applied: ${policy.problem ?? "?"}`, size];
+}
+
+/** What is not done is told; that nothing is done at all stands among the issues. */
+function serviceTroubles({ issues, issueCount }: ServiceStatus, p: Palette): string[] {
+  const more = issueCount - MAX_CLOSED;
+  return [
+    ...issues.slice(0, MAX_CLOSED).map((i) => `service ${i}`),
+    ...(more > 0 ? [`${more} more of services: twill status --json`] : []),
+  ].map((text) => p.warn(`  ! ${text}`));
+}
+
+function servicesText(s: ServiceStatus): string {
+  if (!s.isEnabled) return "off";
+  const size = `${s.services} at ${s.frontends} addresses, ${s.backends} backends`;
+  const last = s.changes === 0 ? "nothing written yet" : `last change ${s.lastChangeMs.toFixed(1)} ms`;
+  return s.isReady ? `${size}; ${last}` : `not applied: ${s.problem ?? "?"}; ${size}`;
 }
 
 function eventsText({ events: e }: AgentStatus): string {
@@ -133,6 +150,7 @@ export function formatStatus(s: AgentStatus, p: Palette, nowMs: number): string 
     ...lines("IPAM", s.pools.length === 0 ? ["no pool yet"] : s.pools.map(poolText)),
     ...lines("Nodes", nodes.length === 0 ? ["none known"] : nodes),
     ...lines("Policy", policyText(s.policy)),
+    ...lines("Services", [servicesText(s.services)]),
     ...lines("Endpoints", [s.endpoints.total === 0 ? "none" : states.join(", ")]),
     ...lines(
       "Maps",
