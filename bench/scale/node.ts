@@ -8,6 +8,7 @@ import { addNetwork } from "../../src/lab/kubelet/cni.ts";
 import { pluginRunner } from "../../src/lab/kubelet/sandbox.ts";
 import { waitFor } from "../../test/fixture/sandbox.ts";
 import { openNodes, type TwillNode } from "../../test/fixture/twill-nodes.ts";
+import { goFirst } from "../priority.ts";
 import type { ChangeOrder, ChangeResult } from "./changes.ts";
 import { LOCAL_NODE, placeOf, type ScaleSize } from "./cluster.ts";
 
@@ -56,7 +57,7 @@ export class ScaleNode {
   async start(): Promise<number> {
     const start = performance.now();
     this.#node.startAgent(profiling(), LOCAL_NODE);
-    await waitFor("the agent's process", () => this.#node.agentPid());
+    goFirst(await waitFor("the agent's process", () => this.#node.agentPid()));
     await this.#node.whenReady();
     return performance.now() - start;
   }

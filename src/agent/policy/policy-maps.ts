@@ -1,7 +1,6 @@
 /** Policy's maps in the kernel: writes in a given order, batched, and what an earlier agent or a failure left. */
 
 import type { Kernel } from "../../kernel/kernel.ts";
-import { bytesKey } from "../../net/bytes-key.ts";
 import {
   decodeIdentityKey,
   decodePolicyClassKey,
@@ -28,7 +27,7 @@ import type { IdentityRow } from "../../policy/identity.ts";
 import type { PolicyTables, SetRow } from "../../policy/table.ts";
 import { noteChange } from "../generation.ts";
 
-type MapKernel = Pick<Kernel, "mapRows" | "mapGet" | "putMapRows" | "deleteMapKeys">;
+type MapKernel = Pick<Kernel, "mapPage" | "mapGet" | "putMapRows" | "deleteMapKeys">;
 
 /** Rows in one call to the kernel. */
 const BATCH_ROWS = 4096;
@@ -39,18 +38,34 @@ export interface FreeNumbers {
   readonly first: FirstNumbers;
 }
 
+/**
+ * Entries of a map, some at a time: there may be a hundred thousand. Nobody else writes to these maps, and we do not while we walk:
+ * a walk ends, and shows each once.
+ */
+function* rowsOf(kernel: MapKernel, map: string): Generator<MapRow> {
+  let cursor: Uint8Array | undefined;
+  do {
+    const page = kernel.mapPage(map, cursor, BATCH_ROWS);
+    yield* page.rows;
+    cursor = page.next;
+  } while (cursor !== undefined);
+}
+
 /** What stands in the maps is left alone; numbers above it are free. */
 export function freeNumbers(kernel: MapKernel): FreeNumbers {
-  const above = (rows: readonly MapRow[], numberOf: (row: MapRow) => number) =>
-    rows.reduce((highest, row) => Math.max(highest, numberOf(row)), 0) + 1;
-  const sets = kernel.mapRows(POLICY_MAPS.sets);
+  const highest = { bank: 0, class: 0, set: 0, rule: 0 };
+  const note = (what: keyof typeof highest, number: number) => {
+    highest[what] = Math.max(highest[what], number);
+  };
+  for (const { key } of rowsOf(kernel, POLICY_MAPS.identities)) note("bank", decodeIdentityKey(key).bank);
+  for (const { key } of rowsOf(kernel, POLICY_MAPS.classes)) note("class", decodePolicyClassKey(key).number);
+  for (const { key, value } of rowsOf(kernel, POLICY_MAPS.sets)) {
+    note("set", decodePolicySetKey(key).set);
+    note("rule", highestRule(value));
+  }
   return {
-    bank: above(kernel.mapRows(POLICY_MAPS.identities), (r) => decodeIdentityKey(r.key).bank),
-    first: {
-      class: above(kernel.mapRows(POLICY_MAPS.classes), (r) => decodePolicyClassKey(r.key).number),
-      set: above(sets, (r) => decodePolicySetKey(r.key).set),
-      rule: above(sets, (r) => highestRule(r.value)),
-    },
+    bank: highest.bank + 1,
+    first: { class: highest.class + 1, set: highest.set + 1, rule: highest.rule + 1 },
   };
 }
 
@@ -64,6 +79,18 @@ interface Run {
   readonly map: string;
   readonly puts: MapRow[];
   readonly deletes: Uint8Array[];
+}
+
+/** No value is so short. */
+const IS_RIGHT = "";
+
+/** One character for each byte. */
+function latin1(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+}
+
+function* flatMapped<T, U>(of: Iterable<T>, make: (item: T) => Iterable<U>): Generator<U> {
+  for (const item of of) yield* make(item);
 }
 
 /** See the file's comment. */
@@ -122,9 +149,13 @@ export class PolicyMaps {
   }
 
   writeIdentities(put: readonly IdentityRow[], removed: readonly Prefix[]): void {
-    this.#flush({ map: POLICY_MAPS.identities, puts: put.map((r) => identityMapRow(this.bank, r)), deletes: [] });
-    const deletes = removed.map((prefix) => identityMapKey(this.bank, prefix));
-    this.#flush({ map: POLICY_MAPS.identities, puts: [], deletes });
+    const map = POLICY_MAPS.identities;
+    // Some at a time: at the start these are the addresses of the whole cluster.
+    for (let i = 0; i < put.length; i += BATCH_ROWS) {
+      const puts = put.slice(i, i + BATCH_ROWS).map((r) => identityMapRow(this.bank, r));
+      this.#flush({ map, puts, deletes: [] });
+    }
+    this.#flush({ map, puts: [], deletes: removed.map((prefix) => identityMapKey(this.bank, prefix)) });
   }
 
   /** Flows are judged anew from now on. */
@@ -138,33 +169,45 @@ export class PolicyMaps {
    * @returns rows that were not as they should be
    */
   mend(tables: PolicyTables, identities: Iterable<IdentityRow>): number {
-    const wanted: [string, MapRow[]][] = [
-      [POLICY_MAPS.sets, [...tables.sets].flatMap(([set, rows]) => setMapRows(set, rows))],
+    const wanted: [string, Iterable<MapRow>][] = [
+      [POLICY_MAPS.sets, flatMapped(tables.sets, ([set, rows]) => setMapRows(set, rows))],
       [
         POLICY_MAPS.peers,
-        [...tables.peers].flatMap(([number, peers]) => [...peers].map(([id, set]) => peerMapRow(number, id, set))),
+        flatMapped(tables.peers, ([number, peers]) => flatMapped(peers, ([id, set]) => [peerMapRow(number, id, set)])),
       ],
-      [POLICY_MAPS.identities, [...identities].map((row) => identityMapRow(this.bank, row))],
-      [POLICY_MAPS.classes, [...tables.classes].map(([number, row]) => classMapRow(this.bank, number, row))],
+      [POLICY_MAPS.identities, flatMapped(identities, (row) => [identityMapRow(this.bank, row)])],
+      [POLICY_MAPS.classes, flatMapped(tables.classes, ([number, row]) => [classMapRow(this.bank, number, row)])],
     ];
     const excess: Run[] = [];
     let found = 0;
     for (const [map, rows] of wanted) {
-      const missing = new Map(rows.map((row) => [bytesKey(row.key), row]));
-      const deletes: Uint8Array[] = [];
-      for (const { key, value } of this.#kernel.mapRows(map)) {
-        const row = missing.get(bytesKey(key));
-        if (row === undefined) deletes.push(key);
-        else if (bytesKey(row.value) === bytesKey(value)) missing.delete(bytesKey(key));
-      }
-      this.#flush({ map, puts: [...missing.values()], deletes: [] });
+      const { puts, deletes } = this.#compare(map, rows);
+      this.#flush({ map, puts, deletes: [] });
       excess.unshift({ map, puts: [], deletes });
-      found += missing.size + deletes.length;
+      found += puts.length + deletes.length;
     }
     for (const run of excess) this.#flush(run);
     this.#sets.clear();
     for (const [set, rows] of tables.sets) this.#sets.set(set, rows);
     return found;
+  }
+
+  /** What to put, and what to delete. Of what is wanted only texts are kept: rows are ten times as large. */
+  #compare(map: string, wanted: Iterable<MapRow>): Pick<Run, "puts" | "deletes"> {
+    const values = new Map<string, string>();
+    for (const { key, value } of wanted) values.set(latin1(key), latin1(value));
+    const deletes: Uint8Array[] = [];
+    for (const { key, value } of rowsOf(this.#kernel, map)) {
+      const name = latin1(key);
+      const right = values.get(name);
+      // A copy: what is shown may be a part of a whole page.
+      if (right === undefined) deletes.push(Uint8Array.from(key));
+      else if (right === latin1(value)) values.set(name, IS_RIGHT);
+    }
+    const puts: MapRow[] = [];
+    for (const [key, value] of values)
+      if (value !== IS_RIGHT) puts.push({ key: Buffer.from(key, "latin1"), value: Buffer.from(value, "latin1") });
+    return { puts, deletes };
   }
 
   #flush({ map, puts, deletes }: Run): void {

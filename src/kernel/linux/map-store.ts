@@ -72,6 +72,9 @@ export class MapStore implements Disposable {
         const rows = Array.from({ length: batch.count }, (_, i) => rowAt(batch, i, map.info));
         return { rows, next: batch.next };
       } catch (error) {
+        // A kernel without batches for this kind of map: all of it is one page.
+        if (isKernelError(error, "ENOTSUPP", "ENOTSUP", "EINVAL") && cursor === undefined)
+          return { rows: this.rows(name), next: undefined };
         // One bucket of the hash holds more than the page: only a larger one can pass it.
         if (!isKernelError(error, "ENOSPC") || size > map.info.maxEntries) throw error;
       }
