@@ -77,6 +77,8 @@ function access(): Tree[] {
           resourceNames: ["kube-flannel-cfg", "kubeadm-config"],
           verbs: ["get"],
         },
+        // Addresses of load balancers.
+        { apiGroups: [""], resources: ["services/status"], verbs: ["patch"] },
         // NetworkUnavailable.
         { apiGroups: [""], resources: ["nodes/status"], verbs: ["patch"] },
       ],

@@ -81,6 +81,8 @@ const column = (name: string, jsonPath: string, type = "string"): Column => ({ n
 function columnsOf(kind: string): Column[] {
   const condition = (type: string) => column(type, `.status.conditions[?(@.type=="${type}")].status`);
   const age = column("Age", ".metadata.creationTimestamp", "date");
+  if (kind === "LoadBalancerPool")
+    return [column("Addresses", ".spec.addresses"), column("Disabled", ".spec.disabled", "boolean"), age];
   const own = OWN_COLUMNS[kind];
   if (own !== undefined) return [...own, condition("Accepted"), condition("Ready"), age];
   return [
@@ -129,6 +131,31 @@ const OWN_SPECS: Readonly<Record<string, object>> = {
       config: {
         ...settingsSchema("node"),
         description: "Keys of the agents' configuration, over what a ClusterConfiguration says",
+      },
+    },
+  },
+  LoadBalancerPool: {
+    type: "object",
+    required: ["addresses"],
+    properties: {
+      addresses: {
+        type: "array",
+        minItems: 1,
+        maxItems: 256,
+        items: { type: "string", maxLength: 91 },
+        description:
+          "Prefixes, ranges and single addresses, as 192.0.2.0/28 or 192.0.2.10-192.0.2.19; of both families",
+      },
+      disabled: { type: "boolean", description: "Gives no new addresses; those that it gave stay" },
+      automatic: {
+        type: "boolean",
+        default: true,
+        description: "Serves services that ask for no pool and no address; else only those that ask for it",
+      },
+      serviceSelector: {
+        ...SELECTOR,
+        description:
+          "Services that it serves; io.kubernetes.service.namespace and io.kubernetes.service.name count as labels",
       },
     },
   },

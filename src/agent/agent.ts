@@ -27,6 +27,7 @@ import { startSweeping } from "./gc/sweep-timer.ts";
 import { Sweeper } from "./gc/sweeper.ts";
 import { type HttpServer, listenTcp, listenUnix } from "./http.ts";
 import { Installation } from "./installation.ts";
+import { createLoadBalancerObjects } from "./leader/load-balancer-objects.ts";
 import { type Log, openLog } from "./log.ts";
 import { Loop } from "./loop.ts";
 import { MemoryTimer } from "./memory-keeper.ts";
@@ -291,6 +292,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   stack.defer(() => clearInterval(firewallWatch));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());
+  stack.use(agent.services);
   loop.request();
   await Promise.race([fallen(signal), following]);
   log.info({}, "ending");
@@ -300,7 +302,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
 async function leading({ agent, parts }: Started, signal: AbortSignal): Promise<void> {
   const { log, source, config } = parts;
   if (config.cluster.kind !== "kube") return;
-  const { startNodeCidrs, startStatus } = await import("./leader/start.ts");
+  const { startLoadBalancer, startNodeCidrs, startStatus } = await import("./leader/start.ts");
   const { wantedStatus } = await import("./leader/wanted-status.ts");
   const policies = () => (parts.config.policy.writesStatus ? agent.wantedConditions() : undefined);
   const wanted = wantedStatus({ source, policies });
@@ -316,6 +318,12 @@ async function leading({ agent, parts }: Started, signal: AbortSignal): Promise<
       signal,
     ),
     startStatus(config, USER_AGENT, { log, reports: source.reports, wanted }, signal),
+    startLoadBalancer(
+      config,
+      USER_AGENT,
+      { log, objects: createLoadBalancerObjects(source, () => parts.config.services.isEnabled) },
+      signal,
+    ),
   ]);
 }
 

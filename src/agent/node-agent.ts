@@ -173,6 +173,7 @@ export class NodeAgent {
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
     if (this.policyProblem !== undefined) issues.push({ path: "policy", message: this.policyProblem });
     if (this.services.problem !== undefined) issues.push({ path: "services", message: this.services.problem });
+    for (const message of this.services.healthIssues) issues.push({ path: "services.healthCheckNodePort", message });
     issues.push(...this.#overflow.issues());
     for (const { name, reason } of this.policy?.astray ?? [])
       issues.push({ path: `policy.hostEndpoints.${name}`, message: reason });

@@ -8,6 +8,7 @@
 import type { Issue } from "../base/issue.ts";
 import type { ClusterConfiguration, NodeConfiguration } from "../model/configuration.ts";
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
+import type { LoadBalancerPool } from "../model/load-balancer-pool.ts";
 import type { Namespace } from "../model/namespace.ts";
 import type { Node } from "../model/node.ts";
 import type { Pod } from "../model/pod.ts";
@@ -52,6 +53,9 @@ export interface ClusterRows {
   readonly serviceAccounts: ServiceAccount;
   readonly clusterConfigurations: ClusterConfiguration;
   readonly nodeConfigurations: NodeConfiguration;
+  readonly loadBalancerPools: LoadBalancerPool;
+  readonly ciliumLoadBalancerPools: LoadBalancerPool;
+  readonly calicoIpPools: LoadBalancerPool;
 }
 
 /** Names of the tables. */

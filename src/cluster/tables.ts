@@ -6,6 +6,11 @@ import type { Result } from "../base/result.ts";
 import { parseClusterConfiguration, parseNodeConfiguration } from "../model/configuration.ts";
 import { parseEndpointSlice } from "../model/endpoint-slice.ts";
 import type { Interner } from "../model/intern.ts";
+import {
+  parseCalicoLoadBalancerPool,
+  parseCiliumLoadBalancerPool,
+  parseLoadBalancerPool,
+} from "../model/load-balancer-pool.ts";
 import { parseNamespace } from "../model/namespace.ts";
 import { parseNode } from "../model/node.ts";
 import { parsePod, podKey } from "../model/pod.ts";
@@ -159,6 +164,17 @@ function onDemand<T extends "services" | "endpointSlices" | "serviceAccounts">(
   return kindOf<T>(table, served, parse, byNamespace);
 }
 
+/** Of use only where services are served. */
+function poolsOf<T extends "loadBalancerPools" | "ciliumLoadBalancerPools" | "calicoIpPools">(
+  table: T,
+  kind: string,
+  apiVersions: Served["apiVersions"],
+  parse: Parse<T>,
+): TableKind {
+  const served = { kind, plural: pluralOf(kind), apiVersions, isNamespaced: false, isOnDemand: true } as const;
+  return kindOf<T>(table, served, parse, byName as (row: ClusterRows[T]) => string);
+}
+
 /** Every table, in the order in which they should be filled. */
 export const TABLE_KINDS: readonly TableKind[] = [
   core("namespaces", "Namespace", false, parseNamespace, byName),
@@ -202,6 +218,9 @@ export const TABLE_KINDS: readonly TableKind[] = [
   ofCluster("clusterConfigurations", "ClusterConfiguration", OWN, parseClusterConfiguration),
   ofCluster("nodeConfigurations", "NodeConfiguration", OWN, parseNodeConfiguration),
   ofCluster("ciliumCidrGroups", "CiliumCIDRGroup", CILIUM, parseCiliumCidrGroup),
+  poolsOf("loadBalancerPools", "LoadBalancerPool", ["twill.dev/v1alpha1"], parseLoadBalancerPool),
+  poolsOf("ciliumLoadBalancerPools", "CiliumLoadBalancerIPPool", CILIUM, parseCiliumLoadBalancerPool),
+  poolsOf("calicoIpPools", "IPPool", CALICO, parseCalicoLoadBalancerPool),
   onDemand("services", "Service", ["v1"], parseService),
   onDemand("endpointSlices", "EndpointSlice", DISCOVERY, parseEndpointSlice),
   onDemand("serviceAccounts", "ServiceAccount", ["v1"], parseServiceAccount),

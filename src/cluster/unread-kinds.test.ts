@@ -18,7 +18,7 @@ test("a policy under a version that is not read, and a misspelled kind, are told
     ["example.com/v1", "NetworkPolicy"],
     ["cilium.io/v2", "CiliumNode"],
     ["cilium.io/v2", "CiliumClusterwideEnvoyConfig"],
-    ["projectcalico.org/v3", "IPPool"],
+    ["projectcalico.org/v3", "BGPPeer"],
   ] as const)
     assert.equal(misspelled(apiVersion, kind), undefined, kind);
 });

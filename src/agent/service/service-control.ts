@@ -8,6 +8,7 @@ import { SERVICE_MAPS } from "../../plan/service-rows.ts";
 import type { AgentConfig } from "../config/config.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "../reconcile/failures.ts";
+import { HealthChecks } from "./health-checks.ts";
 import { Latency } from "./latency.ts";
 import { clearServices, ServiceEngine } from "./service-engine.ts";
 import { StaleFlows } from "./stale-flows.ts";
@@ -23,10 +24,11 @@ export interface ControlParts {
 const TABLES = ["services", "endpointSlices"] as const satisfies readonly ClusterTable[];
 
 /** See the file's comment. */
-export class ServiceControl {
+export class ServiceControl implements Disposable {
   /** From the news of a change until it is in the kernel. */
   readonly latency = new Latency("service_change_duration", "Time from the news of a change until it is in the kernel");
   readonly #parts: ControlParts;
+  readonly #health: HealthChecks;
   #engine: ServiceEngine | undefined;
   #stale: StaleFlows | undefined;
   /** Its first update is done: what the kernel has is what the cluster says. */
@@ -39,6 +41,17 @@ export class ServiceControl {
 
   constructor(parts: ControlParts) {
     this.#parts = parts;
+    this.#health = new HealthChecks(parts.log, () => this.problem === undefined);
+  }
+
+  /** Nobody is answered any more at `healthCheckNodePort`. */
+  [Symbol.dispose](): void {
+    this.#health[Symbol.dispose]();
+  }
+
+  /** What of `healthCheckNodePort` does not work. */
+  get healthIssues(): readonly string[] {
+    return this.#health.issues;
   }
 
   get isEnabled(): boolean {
@@ -122,6 +135,7 @@ export class ServiceControl {
       this.#problem = undefined;
       if (looked > 0) this.#note(performance.now() - start);
       if (this.#engine.takeGone()) this.#stale.ask();
+      this.#health.update(this.#engine.localHealth());
       this.#forget();
     } catch (cause) {
       if (!this.#isKnown) this.#engine = undefined;

@@ -7,6 +7,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { Node } from "../../model/node.ts";
 import type { Addr } from "../../net/addr.ts";
 import { type Prefix, prefixHas } from "../../net/prefix.ts";
+import { type LocalHealth, localHealthOf } from "../../service/health.ts";
 import { ServiceObjects, type ServiceObjectTables } from "../../service/objects.ts";
 import {
   type Algorithm,
@@ -119,6 +120,16 @@ export class ServiceEngine {
     const had = this.#hasGone;
     this.#hasGone = false;
     return had;
+  }
+
+  /** What is to be answered at `healthCheckNodePort`. */
+  localHealth(): readonly LocalHealth[] {
+    const { node } = this.#options;
+    return [...this.#objects.names()].flatMap((name) => {
+      const service = this.#objects.service(name);
+      if (service?.healthCheckNodePort === undefined) return [];
+      return localHealthOf(service, this.#objects.slices(name), node) ?? [];
+    });
   }
 
   /** A service as it is on this node; undefined: there is none. */
