@@ -22,4 +22,20 @@ HOLLOW(from_wire)
 HOLLOW(to_wire)
 HOLLOW(shape)
 
+#define HOLLOW_SOCK(hook)                         \
+	SEC("cgroup/" #hook)                      \
+	int sock_##hook(struct bpf_sock_addr *ctx) \
+	{                                         \
+		return 1;                         \
+	}
+
+HOLLOW_SOCK(connect4)
+HOLLOW_SOCK(connect6)
+HOLLOW_SOCK(sendmsg4)
+HOLLOW_SOCK(sendmsg6)
+HOLLOW_SOCK(recvmsg4)
+HOLLOW_SOCK(recvmsg6)
+HOLLOW_SOCK(getpeername4)
+HOLLOW_SOCK(getpeername6)
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

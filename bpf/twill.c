@@ -8,6 +8,7 @@
 #include "from_wire.c"
 #include "to_wire.c"
 #include "shape.c"
+#include "sock.c"
 
 int twill_service_flags(enum service_flag service_flag, enum service_flow_flag service_flow_flag)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * BPF programs and links by descriptor: pin, get, describe, test run, tcx attachment. libbpf 1.1 knows no tcx, and
+ * BPF programs and links by descriptor: pin, get, describe, test run, attachment by tcx and to control groups. libbpf 1.1 knows no tcx, and
  * Debian's headers no structure for it: the attribute layouts below are the kernel's ABI (Linux 6.6).
  */
 #include "addon.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@
 #define CMD_LINK_DETACH 34
 
 struct tcx_create {
-	uint32_t prog_fd, ifindex, attach_type, flags, relative, pad;
+	uint32_t prog_fd, ifindex /* or the control group's descriptor */, attach_type, flags, relative, pad;
 	uint64_t expected_revision;
 };
 
@@ -40,9 +41,19 @@ struct mprog_query {
 
 struct link_details {
 	uint32_t type, id, prog_id, pad;
-	uint32_t ifindex, attach_type;
-	uint8_t rest[64]; /* of link types with more to say */
+	union {
+		struct {
+			uint32_t ifindex, attach_type;
+		} device;
+		struct {
+			uint64_t cgroup_id;
+			uint32_t attach_type;
+		} cgroup;
+		uint8_t rest[72]; /* of link types with more to say */
+	};
 };
+
+#define LINK_TYPE_CGROUP 3
 
 /* objPin(fd, path) */
 static napi_value obj_pin(napi_env env, napi_callback_info info)
@@ -151,11 +162,15 @@ static napi_value prog_info(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* linkInfo(fd): { id, progId, type, ifindex, attachType }; for tcx links ifindex 0 says that the device is gone */
+/*
+ * linkInfo(fd): { id, progId, type, ifindex, cgroupId, attachType }; ifindex 0 of a tcx link says that the device is gone,
+ * cgroupId 0 of a link of a control group that the group is
+ */
 static napi_value link_info(napi_env env, napi_callback_info info)
 {
 	struct link_details details = { 0 };
 	napi_value result;
+	bool is_cgroup;
 	struct args a;
 	int fd;
 
@@ -165,9 +180,14 @@ static napi_value link_info(napi_env env, napi_callback_info info)
 		return NULL;
 	if (napi_create_object(env, &result) != napi_ok)
 		return throw_napi(env, "napi_create_object");
+	is_cgroup = details.type == LINK_TYPE_CGROUP;
 	if (!set_number(env, result, "id", details.id) || !set_number(env, result, "progId", details.prog_id) ||
-	    !set_number(env, result, "type", details.type) || !set_number(env, result, "ifindex", details.ifindex) ||
-	    !set_number(env, result, "attachType", details.attach_type))
+	    !set_number(env, result, "type", details.type) ||
+	    !set_number(env, result, "ifindex", is_cgroup ? 0 : details.device.ifindex) ||
+	    /* Exact as a double: inode numbers of this file system count up from 1. */
+	    !set_number(env, result, "cgroupId", is_cgroup ? (double)details.cgroup.cgroup_id : 0) ||
+	    !set_number(env, result, "attachType",
+			is_cgroup ? details.cgroup.attach_type : details.device.attach_type))
 		return NULL;
 	return result;
 }
@@ -219,6 +239,29 @@ static napi_value tcx_create(napi_env env, napi_callback_info info)
 	return link < 0 ? throw_errno(env, err, "bpf", "BPF_LINK_CREATE") : make_number(env, (double)link);
 }
 
+/* cgroupCreate(path, progFd, attachType): link fd; other programs on the same hook of the group stay */
+static napi_value cgroup_create(napi_env env, napi_callback_info info)
+{
+	struct tcx_create attr = { 0 };
+	char path[PATH_BYTES];
+	struct args a;
+	int group, fd, err;
+	long link;
+
+	if (!args_read(env, info, &a) || !arg_text(&a, 0, "path", path, sizeof(path)) || !arg_fd(&a, 1, &fd) ||
+	    !arg_u32(&a, 2, "attachType", &attr.attach_type))
+		return NULL;
+	group = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (group < 0)
+		return throw_errno(env, errno, "open", path);
+	attr.prog_fd = (uint32_t)fd;
+	attr.ifindex = (uint32_t)group;
+	link = sys_bpf(CMD_LINK_CREATE, &attr, sizeof(attr));
+	err = errno;
+	close(group);
+	return link < 0 ? throw_errno(env, err, "bpf", "BPF_LINK_CREATE") : make_number(env, (double)link);
+}
+
 /* linkUpdate(linkFd, progFd): replaces the link's program atomically */
 static napi_value link_update(napi_env env, napi_callback_info info)
 {
@@ -235,7 +278,7 @@ static napi_value link_update(napi_env env, napi_callback_info info)
 	return make_undefined(env);
 }
 
-/* linkDetach(linkFd): takes the program off its device now; closing the last descriptor does so some time later */
+/* linkDetach(linkFd): takes the program off its device or control group now; closing the last descriptor does so some time later */
 static napi_value link_detach(napi_env env, napi_callback_info info)
 {
 	uint32_t attr;
@@ -347,7 +390,7 @@ bool init_links(napi_env env, napi_value exports)
 		{ "objPin", obj_pin },	     { "objGet", obj_get },	{ "progInfo", prog_info },
 		{ "linkInfo", link_info },   { "mapById", map_by_id },	{ "progById", prog_by_id },
 		{ "tcxCreate", tcx_create }, { "linkUpdate", link_update }, { "tcxQuery", tcx_query },
-		{ "linkDetach", link_detach },
+		{ "linkDetach", link_detach }, { "cgroupCreate", cgroup_create },
 		{ "testRun", test_run },
 	};
 	return EXPORT_ALL(env, exports, list);

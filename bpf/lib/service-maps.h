@@ -68,6 +68,14 @@ struct {
 	PINNED;
 } sock_reverse SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct sock_choice_key);
+	__type(value, struct sock_choice);
+	PINNED;
+} sock_choices SEC(".maps");
+
 /* As twill_types. */
 int twill_service_flags(enum service_flag service_flag, enum service_flow_flag service_flow_flag);
 

@@ -141,6 +141,25 @@ struct sock_reverse {
 	__u32 service; /* its number */
 };
 
+/*
+ * LRU_HASH sock_choices: the backend that a socket without connection was given last for what it asks. It stays for as long
+ * as it is one of the service's, so that questions and answers of one exchange go one way.
+ */
+struct sock_choice_key {
+	__u64 cookie; /* of the socket */
+	struct addr addr; /* of the service */
+	__be16 port;
+	__u8 protocol;
+	__u8 pad[5];
+};
+
+struct sock_choice {
+	__u32 service; /* its number */
+	__u32 backend;
+	__u32 index; /* where in the set it was */
+	__u32 last_seen; /* tick */
+};
+
 _Static_assert(sizeof(struct service_key) == 24, "service_key");
 _Static_assert(sizeof(struct service) == 32, "service");
 _Static_assert(sizeof(struct backend) == 24, "backend");
@@ -148,5 +167,7 @@ _Static_assert(sizeof(struct service_flow_key) == 40, "service_flow_key");
 _Static_assert(sizeof(struct service_flow) == 56, "service_flow");
 _Static_assert(sizeof(struct sock_reverse_key) == 32, "sock_reverse_key");
 _Static_assert(sizeof(struct sock_reverse) == 24, "sock_reverse");
+_Static_assert(sizeof(struct sock_choice_key) == 32, "sock_choice_key");
+_Static_assert(sizeof(struct sock_choice) == 16, "sock_choice");
 
 #endif

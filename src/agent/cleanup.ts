@@ -35,6 +35,10 @@ function kernelSteps(kernel: Kernel): CleanupStep[] {
       what: `tcx detach ${a.link} ${a.direction} ${a.program}`,
       run: () => kernel.deleteAttachment(a),
     })),
+    ...kernel.socketHooks().map((h) => ({
+      what: `bpftool cgroup detach ${h.hook} ${h.program}`,
+      run: () => kernel.deleteSocketHook(h),
+    })),
     ...kernel
       .routes()
       .filter((r) => r.protocol === ROUTE_PROTOCOL)

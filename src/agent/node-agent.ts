@@ -20,7 +20,7 @@ import { describeMapRow } from "../plan/describe.ts";
 import { ENDPOINTS_MAP, type EndpointDevices, planEndpoint, presentClasses } from "../plan/endpoint.ts";
 import { CONFIG_KEY, hasHostPolicy } from "../plan/map-rows.ts";
 import { isPodLink, MIN_MTU_BYTES, shaperNames } from "../plan/names.ts";
-import { type EndpointRows, type NodePlan, planNode } from "../plan/node-plan.ts";
+import { type EndpointRows, type NodePlan, type NodePlanInput, planNode } from "../plan/node-plan.ts";
 import { isShaped } from "../plan/shaper.ts";
 import type { Policy } from "../policy/rule.ts";
 import type { EndpointClasses } from "../policy/table.ts";
@@ -284,6 +284,7 @@ export class NodeAgent {
           epoch,
           hasHostPolicy: this.#hasHostPolicy(),
           hasServices: this.services.hasServices(),
+          sockets: this.#socketGroup(),
           clusterRows: this.#clusterRows,
         });
         return this.#plan.tables;
@@ -298,6 +299,12 @@ export class NodeAgent {
   /** Whether the node's firewall has begun to follow connections since the last run. Cheap: nothing else tells of it. */
   hasNewFirewall(): boolean {
     return !this.#isTracked && tracksConnections(this.#parts.kernel);
+  }
+
+  #socketGroup(): NodePlanInput["sockets"] {
+    const { isEnabled, socketCgroup } = this.#parts.config.services;
+    if (!isEnabled || socketCgroup === "off") return undefined;
+    return this.#parts.kernel.controlGroup(socketCgroup === "auto" ? undefined : socketCgroup);
   }
 
   /** Whether policy speaks of the node itself; while it is not known, what stands in the kernel. */

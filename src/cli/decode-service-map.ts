@@ -13,6 +13,8 @@ import {
   decodeServiceSlotKey,
   decodeServiceSource,
   decodeServiceSourceKey,
+  decodeSockChoice,
+  decodeSockChoiceKey,
   decodeSockReverse,
   decodeSockReverseKey,
   SERVICE_FLAG_NAMES,
@@ -95,6 +97,19 @@ export const SERVICE_DECODERS: Readonly<Record<string, Decoder>> = {
       backend: socketText(k.addr, k.port),
       asked: socketText(v.addr, v.port),
       service: v.service,
+    };
+  },
+  sock_choices({ key, value }) {
+    const k = decodeSockChoiceKey(key);
+    const v = decodeSockChoice(value);
+    return {
+      socket: Number(k.cookie),
+      protocol: protocolText(k.protocol),
+      asked: socketText(k.addr, k.port),
+      service: v.service,
+      backend: v.backend,
+      index: v.index,
+      "last seen": v.lastSeen,
     };
   },
 };

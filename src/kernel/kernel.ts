@@ -4,10 +4,21 @@
  * decision must not be overtaken between looking and writing.
  */
 
+import type { Result } from "../base/result.ts";
 import type { Addr } from "../net/addr.ts";
 import type { Mac } from "../net/mac.ts";
 import type { InterfaceAddr, Prefix } from "../net/prefix.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow } from "../plan/rows.ts";
+import type { ObservedSocketHook } from "../plan/row-kinds.ts";
+import type {
+  AddrRow,
+  AttachRow,
+  ControlGroup,
+  LinkRow,
+  MapRow,
+  QdiscRow,
+  RouteRow,
+  SocketHookRow,
+} from "../plan/rows.ts";
 
 /** A refused or failed kernel call. */
 export class KernelError extends Error {
@@ -150,6 +161,13 @@ export interface Kernel extends Disposable {
   attachments(): readonly (AttachRow & { readonly isCurrent: boolean })[];
   putAttachment(row: AttachRow): void;
   deleteAttachment(row: Pick<AttachRow, "link" | "direction">): void;
+  /** The control group at a path; undefined: the one that all processes of this node are in, pods' too. Or why there is none. */
+  controlGroup(path: string | undefined): Result<ControlGroup>;
+  /** Twill's programs on control groups. */
+  socketHooks(): readonly ObservedSocketHook[];
+  /** In place of what is on another group, without a moment with neither. @throws KernelError ENOENT for a group that is gone */
+  putSocketHook(row: SocketHookRow): void;
+  deleteSocketHook(row: Pick<SocketHookRow, "hook">): void;
   maps(): readonly MapInfo[];
   mapRows(map: string): readonly MapRow[];
   mapCount(map: string): number;

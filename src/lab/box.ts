@@ -1,5 +1,6 @@
 /**
- * A box: a set of namespaces (network, mount, host name, processes) with an init that lives as long as we do.
+ * A box: a set of namespaces (network, mount, host name, processes) and a control group, with an init that lives as long
+ * as we do.
  *
  * The init reads its standard input, whose other end only we hold. When we end, by whatever signal, it reads
  * end-of-file and exits, and the kernel kills all that runs in the box and frees its devices and mounts. Crash safety is
@@ -7,6 +8,7 @@
  */
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
+import { type BoxGroup, cgroup2Root, inGroup, inGroupOf, makeBoxGroup } from "./control-group.ts";
 import { childrenOf, identify, type ProcessId } from "./process.ts";
 import { type Output, runProcess } from "./run.ts";
 
@@ -42,10 +44,11 @@ export function enterCommand(
   options: EnterOptions = {},
 ): string[] {
   const net = `--net=${options.netns ?? box.netns}`;
-  if (options.isNetOnly === true) return ["nsenter", net, "--", ...argv];
+  if (options.isNetOnly === true) return inGroupOf(box.init.pid, ["nsenter", net, "--", ...argv]);
   // -r: in a chroot, entering a mount namespace alone would lead to the file system outside of it.
   // -w: and keep a working directory that lies outside of it.
-  return ["nsenter", "-t", String(box.init.pid), "-m", "-u", "-p", "-r", "-w", net, "--", ...argv];
+  const enter = ["nsenter", "-t", String(box.init.pid), "-m", "-u", "-p", "-r", "-w", net, "--", ...argv];
+  return inGroupOf(box.init.pid, enter);
 }
 
 /** Starts a command in a box. */
@@ -90,12 +93,21 @@ export interface BoxSpec {
 const READY = "box-is-ready";
 const START_DEADLINE_MS = 20_000;
 
-function initScript(spec: BoxSpec): string {
+/** The box's group is the root of all that it sees of control groups; without one it sees none that it could attach to. */
+function mountGroup(group: BoxGroup | undefined): string[] {
+  const mount = group?.mount ?? cgroup2Root();
+  if (mount === undefined) return [];
+  const over = group === undefined ? "-t tmpfs -o ro,size=4k none" : `--bind "${group.path}"`;
+  return [`[ ! -d "${group?.path ?? mount}" ] || mount ${over} "${mount}"`];
+}
+
+function initScript(spec: BoxSpec, group: BoxGroup | undefined): string {
   return [
     "set -e",
     `echo '${spec.name}' > /proc/sys/kernel/hostname`,
     "mount -t proc proc /proc",
     ...spec.setUp,
+    ...mountGroup(group),
     `echo ${READY}`,
     // bash, not sh: it reaps whatever is re-parented to process 1 while it waits.
     "while read -r _; do :; done",
@@ -111,30 +123,26 @@ function initScript(spec: BoxSpec): string {
 export async function openBox(spec: BoxSpec): Promise<Box> {
   if (!/^[a-z0-9-]{1,63}$/.test(spec.name))
     throw new RangeError(`"${spec.name}" is not a host name of lower-case letters, digits and hyphens`);
-  const child = spawn(
-    "unshare",
-    [
-      "--net",
-      "--mount",
-      "--uts",
-      "--pid",
-      "--fork",
-      "--kill-child=KILL",
-      "--propagation",
-      "private",
-      "--",
-      "bash",
-      "-s",
-      `twill-lab/${spec.name}`,
-    ],
-    // Its own session: a terminal's Ctrl-C is ours to handle, in our order.
-    { stdio: ["pipe", "pipe", "pipe"], detached: true, cwd: "/" },
-  );
+  const group = makeBoxGroup(spec.name);
+  try {
+    return await startBox(spec, group);
+  } catch (failure) {
+    await group?.remove();
+    throw failure;
+  }
+}
+
+async function startBox(spec: BoxSpec, group: BoxGroup | undefined): Promise<Box> {
+  const unshare = ["unshare", "--net", "--mount", "--uts", "--pid", "--fork", "--kill-child=KILL"];
+  const argv = [...unshare, "--propagation", "private", "--", "bash", "-s", `twill-lab/${spec.name}`];
+  const [file = "", ...args] = group === undefined ? argv : inGroup(group, argv);
+  // Its own session: a terminal's Ctrl-C is ours to handle, in our order.
+  const child = spawn(file, args, { stdio: ["pipe", "pipe", "pipe"], detached: true, cwd: "/" });
   const ended = new Promise<void>((resolve) => child.once("exit", () => resolve()).once("error", () => resolve()));
   child.stdin?.on("error", () => {
     // EPIPE: the box ended first, and `ended` says so.
   });
-  child.stdin?.write(initScript(spec));
+  child.stdin?.write(initScript(spec, group));
   await whenReady(child, spec.name);
   const keeper = identify(child.pid ?? 0);
   const init = identify(childrenOf(child.pid ?? 0)[0] ?? 0);
@@ -154,6 +162,7 @@ export async function openBox(spec: BoxSpec): Promise<Box> {
       const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
       await ended;
       clearTimeout(timer);
+      await group?.remove();
     },
   };
 }

@@ -2,12 +2,14 @@
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { inGroupOf } from "./control-group.ts";
 import { exitStatus } from "./run.ts";
 
-/** Joins all namespaces of a process. @returns exit status */
+/** Joins all namespaces of a process, and its control group. @returns exit status */
 export function runInTerminal(pid: number, command: readonly string[]): Promise<number> {
-  const args = ["-t", String(pid), "-m", "-u", "-p", "-n", "-r", "-w", "--", ...command];
-  const child = spawn("nsenter", args, { stdio: "inherit", cwd: "/", env: environment(pid) });
+  const enter = ["nsenter", "-t", String(pid), "-m", "-u", "-p", "-n", "-r", "-w", "--", ...command];
+  const [file = "", ...args] = inGroupOf(pid, enter);
+  const child = spawn(file, args, { stdio: "inherit", cwd: "/", env: environment(pid) });
   // The terminal sends Ctrl-C to the command as well: it decides, we wait.
   const ignore = () => {};
   process.on("SIGINT", ignore);

@@ -5,6 +5,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { sweepBoxGroups } from "./control-group.ts";
 import { bootId, identify, isAlive, type ProcessId, signalProcess } from "./process.ts";
 
 /** Where all labs of this machine are. */
@@ -102,6 +103,7 @@ export function sweep(name: string): boolean {
   if (state !== undefined && isAlive(state.owner)) return false;
   // Boxes end by themselves with their owner; this is for the instant in which they still do.
   for (const box of state?.boxes ?? []) signalProcess(box, "SIGKILL");
+  sweepBoxGroups();
   return removeDirectory(name);
 }
 

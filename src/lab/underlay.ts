@@ -44,7 +44,7 @@ const NODE_FILES = [
   "mount -t overlay overlay -o lowerdir=/opt,upperdir=/run/lab/opt,workdir=/run/lab/opt.work /opt",
   "if [ -d /sys/fs/cgroup ]; then mount --rbind /sys/fs/cgroup /run/lab/cgroup; fi",
   "mount -t sysfs sysfs /sys",
-  "if [ -d /sys/fs/cgroup ]; then mount --rbind /run/lab/cgroup /sys/fs/cgroup; fi",
+  "if [ -d /sys/fs/cgroup ]; then mount --rbind /run/lab/cgroup /sys/fs/cgroup; umount -lR /run/lab/cgroup; fi",
   "mount -t bpf bpf /sys/fs/bpf",
   // What the machine has configured for itself is not the node's: plugins and configuration come from the lab alone.
   "rm -rf /etc/cni/net.d /opt/cni/bin /etc/twill",

@@ -70,6 +70,7 @@ const plan = (change: Partial<NodePlanInput> = {}) =>
     epoch: 0,
     hasHostPolicy: false,
     hasServices: false,
+    sockets: undefined,
     ...change,
   });
 

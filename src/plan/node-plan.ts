@@ -6,6 +6,7 @@
  */
 
 import type { Issue } from "../base/issue.ts";
+import type { Result } from "../base/result.ts";
 import { routerAddr } from "../model/router-addr.ts";
 import type { Addr } from "../net/addr.ts";
 import type { NodeNet } from "../routing/node-net.ts";
@@ -15,7 +16,14 @@ import { findForeign } from "./foreign.ts";
 import { planAddrs, planLinks, planRoutes } from "./links.ts";
 import { configRow, hashRows } from "./map-rows.ts";
 import { HOST_LINK, HOST_PEER_LINK, isNodeLink, VXLAN_LINK } from "./names.ts";
-import type { AttachRow, MapRow, NodeTables } from "./rows.ts";
+import {
+  type AttachRow,
+  type ControlGroup,
+  type MapRow,
+  type NodeTables,
+  SOCKET_HOOKS,
+  type SocketHookRow,
+} from "./rows.ts";
 import type { NetworkSettings } from "./settings.ts";
 import { SHAPERS_MAP, type ShaperRows } from "./shaper.ts";
 import { planSysctls } from "./sysctls.ts";
@@ -43,6 +51,8 @@ export interface NodePlanInput {
   readonly facts: NodeFacts;
   /** Computes the rows that follow from the cluster alone, or remembers them. */
   readonly clusterRows: (input: ClusterInput) => ClusterRows;
+  /** The control group whose sockets are given backends of services, or why there is none; undefined: none is wanted. */
+  readonly sockets: Result<ControlGroup> | undefined;
   /** Policy speaks of the node itself. */
   readonly hasHostPolicy: boolean;
   /** There are services. */
@@ -70,6 +80,14 @@ function planAttachments(underlay: Underlay, endpoints: readonly EndpointRows[])
     ]),
     ...endpoints.flatMap((e) => [e.attachment, ...e.shaper.attachments]),
   ];
+}
+
+function planSocketHooks(sockets: Result<ControlGroup> | undefined): { rows: SocketHookRow[]; issues: Issue[] } {
+  if (sockets === undefined) return { rows: [], issues: [] };
+  if (sockets.ok)
+    return { rows: SOCKET_HOOKS.map((hook) => ({ hook, program: `sock_${hook}`, group: sockets.value })), issues: [] };
+  const message = `${sockets.error}: what sockets ask of services is translated packet by packet`;
+  return { rows: [], issues: [{ path: "services.socketCgroup", message }] };
 }
 
 function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Addr[]) {
@@ -134,6 +152,7 @@ export function planNode(input: NodePlanInput): NodePlan {
   const mtuBytes = underlay.podMtuBytes;
   const routers = self.podCidrs.filter((c) => facts.hasIpv6 || c.family === 4).map(routerAddr);
   const { maps, issues } = planMaps(input, underlay, routers);
+  const sockets = planSocketHooks(input.sockets);
   return {
     tables: {
       links: [...planLinks(mtuBytes, settings.tunnel.port), ...input.endpoints.flatMap((e) => e.shaper.links)],
@@ -142,10 +161,11 @@ export function planNode(input: NodePlanInput): NodePlan {
       sysctls: planSysctls(facts),
       qdiscs: input.endpoints.flatMap((e) => e.shaper.qdiscs),
       attachments: planAttachments(underlay, input.endpoints),
+      socketHooks: sockets.rows,
       maps,
     },
     underlay,
     routers,
-    issues: [...findForeign(settings, facts), ...underlay.issues, ...issues],
+    issues: [...findForeign(settings, facts), ...underlay.issues, ...issues, ...sockets.issues],
   };
 }

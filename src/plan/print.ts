@@ -6,7 +6,17 @@
 import { assertNever } from "../base/assert-never.ts";
 import { hex } from "../net/bytes-key.ts";
 import { ROUTE_PROTOCOL } from "./names.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, NodeTables, QdiscRow, RouteRow, SysctlRow } from "./rows.ts";
+import type {
+  AddrRow,
+  AttachRow,
+  LinkRow,
+  MapRow,
+  NodeTables,
+  QdiscRow,
+  RouteRow,
+  SocketHookRow,
+  SysctlRow,
+} from "./rows.ts";
 
 /** Prints an entry of a map: `undefined` where it has no better words than the bytes. */
 export type MapRowPrinter = (map: string, row: MapRow) => string | undefined;
@@ -48,6 +58,11 @@ export function printAttachment(row: AttachRow): string {
   return `tcx attach ${row.link} ${row.direction} ${row.program}`;
 }
 
+/** `bpftool cgroup attach …`. */
+export function printSocketHook(row: SocketHookRow): string {
+  return `bpftool cgroup attach ${row.group.path} ${row.hook} name ${row.program} multi`;
+}
+
 /** `bpftool map update …`, with decoded fields where the printer knows the map. */
 export function printMapRow(map: string, row: MapRow, printer?: MapRowPrinter): string {
   return `bpftool map update name ${map} ${printer?.(map, row) ?? `key ${hex(row.key)} value ${hex(row.value)}`}`;
@@ -63,6 +78,6 @@ export function printTables(tables: NodeTables, printer?: MapRowPrinter): string
     ...tables.qdiscs.map(printQdisc),
   ];
   for (const [map, rows] of tables.maps) lines.push(...rows.map((row) => printMapRow(map, row, printer)));
-  lines.push(...tables.attachments.map(printAttachment));
+  lines.push(...tables.attachments.map(printAttachment), ...tables.socketHooks.map(printSocketHook));
   return lines.map((l) => `${l}\n`).join("");
 }

@@ -6,7 +6,17 @@ import type { Mac } from "../net/mac.ts";
 import type { Prefix } from "../net/prefix.ts";
 import type { RowKind } from "./diff.ts";
 import { ROUTE_PROTOCOL } from "./names.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow, SysctlRow } from "./rows.ts";
+import type {
+  AddrRow,
+  AttachRow,
+  LinkRow,
+  MapRow,
+  QdiscRow,
+  RouteRow,
+  SocketHook,
+  SocketHookRow,
+  SysctlRow,
+} from "./rows.ts";
 
 /** A device of Twill's as the kernel shows it. */
 export interface ObservedLink {
@@ -97,6 +107,23 @@ export const ATTACH_ROWS: RowKind<AttachRow, ObservedAttachment> = {
   desiredKey: (row) => `${row.link} ${row.direction}`,
   observedKey: (row) => `${row.link} ${row.direction}`,
   matches: (want, now) => want.program === now.program && now.isCurrent,
+};
+
+/** A program on a control group as the kernel shows it. */
+export interface ObservedSocketHook {
+  readonly hook: SocketHook;
+  readonly program: string;
+  /** The `id` of its group. */
+  readonly groupId: number;
+  /** Of the version that is loaded now. */
+  readonly isCurrent: boolean;
+}
+
+/** Socket hooks, by hook: a node has one control group for all of its sockets. */
+export const SOCKET_HOOK_ROWS: RowKind<SocketHookRow, ObservedSocketHook> = {
+  desiredKey: (row) => row.hook,
+  observedKey: (row) => row.hook,
+  matches: (want, now) => want.program === now.program && want.group.id === now.groupId && now.isCurrent,
 };
 
 /** Keys of wanted rows, which stay the same objects from run to run. */

@@ -76,6 +76,34 @@ export interface AttachRow {
   readonly by?: "clsact" | undefined;
 }
 
+/** Where a program can be asked about a socket of a control group, as bpftool calls it. */
+export const SOCKET_HOOKS = [
+  "connect4",
+  "connect6",
+  "sendmsg4",
+  "sendmsg6",
+  "recvmsg4",
+  "recvmsg6",
+  "getpeername4",
+  "getpeername6",
+] as const;
+export type SocketHook = (typeof SOCKET_HOOKS)[number];
+
+/** A directory of a cgroup2 file system. */
+export interface ControlGroup {
+  readonly path: string;
+  /** The kernel's number of it; another one when the directory was made anew. */
+  readonly id: number;
+}
+
+/** One of Twill's programs on a control group, beside those of others: asked about sockets made by any process below it. */
+export interface SocketHookRow {
+  readonly hook: SocketHook;
+  /** Name of the program in the object, as `sock_connect4`. */
+  readonly program: string;
+  readonly group: ControlGroup;
+}
+
 /** An entry of a BPF map; both sides as encoded by the generated codecs. */
 export interface MapRow {
   readonly key: Uint8Array;
@@ -90,5 +118,6 @@ export interface NodeTables {
   readonly sysctls: readonly SysctlRow[];
   readonly qdiscs: readonly QdiscRow[];
   readonly attachments: readonly AttachRow[];
+  readonly socketHooks: readonly SocketHookRow[];
   readonly maps: ReadonlyMap<string, readonly MapRow[]>;
 }

@@ -8,10 +8,11 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { type Box, openBox, runIn } from "../../src/lab/box.ts";
+import { cgroup2Root, sweepBoxGroups } from "../../src/lab/control-group.ts";
 import { type ProbeSpec, probe, probeAll } from "../../src/lab/probe/probe.ts";
 import { Responder } from "../../src/lab/probe/responder.ts";
 import { isAlive, type ProcessId } from "../../src/lab/process.ts";
@@ -20,6 +21,7 @@ import { ipBatch, openNodeBox, openUnderlay, plugNode, type Underlay } from "../
 import { until } from "./wait.ts";
 
 const t = topology(2);
+const CGROUP2 = cgroup2Root();
 let underlay: Underlay;
 let nodes: Box[];
 const responder = new Responder();
@@ -37,6 +39,10 @@ before(async () => {
     await responder.serve(h, { port: 81, protocol: "UDP" });
   }
 });
+
+function noGroups(): string | false {
+  return CGROUP2 === undefined && "this machine has no cgroup2";
+}
 
 after(async () => {
   responder[Symbol.dispose]();
@@ -96,6 +102,13 @@ test("a node has a name, files, bpffs and processes of its own", async () => {
   assert.equal(await say("cat /proc/1/comm"), "bash");
 });
 
+test("a node has a control group of its own, which is the root of all that it sees", { skip: noGroups() }, async () => {
+  const say = async (command: string) => (await runIn(nodes[0]!, ["sh", "-c", command])).stdout.trim();
+  const inside = await say("cat /proc/self/cgroup");
+  assert.match(inside, new RegExp(`^0::/twill-lab/${process.pid}[.][0-9]+[.][0-9]+-node-1/main$`, "m"));
+  assert.equal(await say(`ls -d ${CGROUP2}/*/`), `${CGROUP2}/main/`);
+});
+
 test("a box whose set-up fails says why and leaves no process", async () => {
   await assert.rejects(
     openBox({ name: "bad", setUp: ["echo broken >&2; false"] }),
@@ -113,4 +126,9 @@ test("a box ends, with all that runs in it, when the process that made it is kil
   for (const id of ids) assert.ok(isAlive(id));
   child.kill("SIGKILL");
   await until(() => ids.every((id) => !isAlive(id)), "the box's processes to end");
+  if (CGROUP2 === undefined) return;
+  const left = () => readdirSync(`${CGROUP2}/twill-lab`).filter((name) => name.startsWith(`${child.pid}.`));
+  assert.equal(left().length, 1, "the group of the box outlives it");
+  sweepBoxGroups();
+  assert.deepEqual(left(), []);
 });

@@ -59,6 +59,8 @@ export interface AgentConfig {
     readonly forwarding: Forwarding;
     /** Where node ports are open; empty: on all addresses of the node. */
     readonly nodePortAddresses: readonly Prefix[];
+    /** Path of the control group whose sockets are given backends; `auto`: the node's own root. */
+    readonly socketCgroup: string | "auto" | "off";
   };
   /** Entries by map where they are not the object's own figures. */
   readonly mapSizes: ReadonlyMap<string, number>;
@@ -168,6 +170,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
       maglevTableSize: c.services.maglevTableSize,
       forwarding: c.services.forwarding,
       nodePortAddresses: c.services.nodePortAddresses,
+      socketCgroup: c.services.socketCgroup,
     },
     ipam: { coolDownMs: c.ipam.coolDownSeconds * 1000, reserved: c.ipam.reserved },
     mapSizes: new Map(sizes),

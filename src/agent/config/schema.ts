@@ -102,7 +102,8 @@ const maps = z.strictObject({
   service_sources: mapSize("Prefixes that may ask for services which say so"),
   service_flows: mapSize("Flows to services that sockets have not translated, two entries each"),
   service_affinity: mapSize("Clients that are answered by the backend they had before"),
-  sock_reverse: mapSize("Backends that sockets without a connection talk to"),
+  sock_reverse: mapSize("Sockets that were given a backend, to tell them again what they asked for"),
+  sock_choices: mapSize("Sockets without a connection and the services that they send to"),
   nodes: mapSize("Addresses of nodes"),
   ct_tcp: mapSize("Tracked TCP connections"),
   ct_other: mapSize("Tracked flows of other protocols"),
@@ -188,6 +189,12 @@ const services = z.strictObject({
     .max(64)
     .default([])
     .describe("Node ports are open on those of the node's addresses that lie in these CIDRs; none given: on all"),
+  socketCgroup: z
+    .union([z.literal("auto"), z.literal("off"), absolutePath], "auto, off or an absolute path is wanted")
+    .default("auto")
+    .describe(
+      "Control group (of a cgroup2 file system) below which sockets that ask for a service get a backend before there is a packet; `auto`: the root that holds all processes of the node; `off`: none, every packet is translated",
+    ),
 });
 
 const paths = z.strictObject({

@@ -19,6 +19,7 @@ import {
   printMapRow,
   printQdisc,
   printRoute,
+  printSocketHook,
   printSysctl,
 } from "../../plan/print.ts";
 import {
@@ -29,11 +30,22 @@ import {
   type ObservedAttachment,
   type ObservedLink,
   type ObservedRoute,
+  type ObservedSocketHook,
   QDISC_ROWS,
   ROUTE_ROWS,
+  SOCKET_HOOK_ROWS,
   SYSCTL_ROWS,
 } from "../../plan/row-kinds.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow, SysctlRow } from "../../plan/rows.ts";
+import type {
+  AddrRow,
+  AttachRow,
+  LinkRow,
+  MapRow,
+  QdiscRow,
+  RouteRow,
+  SocketHookRow,
+  SysctlRow,
+} from "../../plan/rows.ts";
 import { deleteEndpointKeys, putEndpointRows } from "../endpoint-map.ts";
 import type { LinksView } from "./links-view.ts";
 import type { Table } from "./table.ts";
@@ -130,6 +142,20 @@ export function attachTable(kernel: Kernel, links: LinksView): Table<AttachRow, 
     remove: (row) => kernel.deleteAttachment(row),
     isKept: (row) => isPodDevice(row.link),
     print: printAttachment,
+  };
+}
+
+/** Programs on the control group of the node's sockets. */
+export function socketHookTable(kernel: Kernel): Table<SocketHookRow, ObservedSocketHook> {
+  return {
+    name: "socket-hooks",
+    kind: SOCKET_HOOK_ROWS,
+    isCostly: true,
+    fingerprint: (rows) => rows.map((r) => `${printSocketHook(r)} ${r.group.id}`).join("\n"),
+    observe: () => kernel.socketHooks(),
+    put: (row) => kernel.putSocketHook(row),
+    remove: (row) => kernel.deleteSocketHook(row),
+    print: printSocketHook,
   };
 }
 

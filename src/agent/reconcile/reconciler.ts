@@ -3,7 +3,7 @@
  * writes the difference. Starting, updating, mending after a crash and undoing somebody's `ip link del` are this one path.
  *
  * Order: devices first, then settings, addresses and routes; then the maps' entries, `config` last of all maps, since
- * its revision makes established flows look their decisions up anew; then programs are put on devices. Each stage puts
+ * its revision makes established flows look their decisions up anew; then programs are put on devices and sockets. Each stage puts
  * before it removes. A row that fails keeps nobody else from being written.
  */
 
@@ -22,6 +22,7 @@ import {
   mapTable,
   qdiscTable,
   routeTable,
+  socketHookTable,
   sysctlTable,
 } from "./kernel-tables.ts";
 import type { LinksView } from "./links-view.ts";
@@ -51,6 +52,7 @@ const EMPTY: NodeTables = {
   sysctls: [],
   qdiscs: [],
   attachments: [],
+  socketHooks: [],
   maps: new Map(),
 };
 
@@ -62,7 +64,7 @@ export class Reconciler {
   readonly #view: LinksView;
   readonly #links: Runner;
   readonly #base: readonly Runner[];
-  readonly #attachments: Runner;
+  readonly #hooks: readonly Runner[];
   readonly #maps = new Map<string, Runner>();
   #tables = EMPTY;
   #epoch = 0;
@@ -84,7 +86,10 @@ export class Reconciler {
       new TableRunner(routeTable(kernel), () => this.#tables.routes, events),
       new TableRunner(qdiscTable(kernel), () => this.#tables.qdiscs, events),
     ];
-    this.#attachments = new TableRunner(attachTable(kernel, view), () => this.#tables.attachments, events);
+    this.#hooks = [
+      new TableRunner(attachTable(kernel, view), () => this.#tables.attachments, events),
+      new TableRunner(socketHookTable(kernel), () => this.#tables.socketHooks, events),
+    ];
   }
 
   /** One run. Synchronous: nothing is decided on what a later moment shows differently. */
@@ -109,7 +114,7 @@ export class Reconciler {
     }
     const configs = this.#tables.maps.has("config") ? ["config"] : [];
     writes += mapWrites + this.#stage(this.#mapRunners(configs), input);
-    writes += this.#stage([this.#attachments], input);
+    writes += this.#stage(this.#hooks, input);
     return this.#report(writes);
   }
 
@@ -149,7 +154,7 @@ export class Reconciler {
 
   #report(writes: number): RunReport {
     const active = this.#mapRunners([...this.#tables.maps.keys()]);
-    const runners = [this.#links, ...this.#base, ...active, this.#attachments];
+    const runners = [this.#links, ...this.#base, ...active, ...this.#hooks];
     const tables = runners.map((r) => r.status());
     const times = runners.map((r) => r.nextMs()).filter((t) => t !== undefined);
     return {

@@ -13,7 +13,13 @@ import { shownServices } from "./testing.ts";
 const NODE = testNode("here", ["192.0.2.1"], ["10.244.1.0/24"]);
 const WEB = { services: [{ key: "shop/web", row: service("web") }] };
 const BACKENDS = { endpointSlices: [{ key: "shop/web-1", row: slice("web", ["10.0.0.1"]) }] };
-const SERVICES = { algorithm: "random", maglevTableSize: 251, forwarding: "snat", nodePortAddresses: [] } as const;
+const SERVICES = {
+  algorithm: "random",
+  maglevTableSize: 251,
+  forwarding: "snat",
+  nodePortAddresses: [],
+  socketCgroup: "off",
+} as const;
 
 const quiet = () => undefined;
 const SILENT: Log = { trace: quiet, debug: quiet, info: quiet, warn: quiet, error: quiet, fatal: quiet };

@@ -49,6 +49,11 @@ function openFake(): KernelBench {
     addNetns: () => add(),
     aliasNetns: add,
     removeNetns: (path) => machine.removeNetns(path),
+    addGroup(path = `/sys/fs/cgroup/g${count++}`) {
+      machine.addGroup(path);
+      return path;
+    },
+    removeGroup: (path) => void machine.groups.delete(path),
     [Symbol.dispose]: () => undefined,
   };
 }

@@ -1,10 +1,21 @@
 /** A kernel on a {@link FakeMachine}: the promises of the contract, in memory. */
 
 import { createHash } from "node:crypto";
+import { err, ok, type Result } from "../../base/result.ts";
 import { familyBits } from "../../net/addr.ts";
 import type { Mac } from "../../net/mac.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow } from "../../plan/rows.ts";
+import type { ObservedSocketHook } from "../../plan/row-kinds.ts";
+import type {
+  AddrRow,
+  AttachRow,
+  ControlGroup,
+  LinkRow,
+  MapRow,
+  QdiscRow,
+  RouteRow,
+  SocketHookRow,
+} from "../../plan/rows.ts";
 import {
   type Kernel,
   KernelError,
@@ -216,6 +227,42 @@ export class FakeKernel implements Kernel {
   deleteAttachment(row: Pick<AttachRow, "link" | "direction">): void {
     this.machine.maybeFail("deleteAttachment");
     deviceOf(this.#node, row.link)?.programs.delete(row.direction);
+  }
+
+  controlGroup(path: string | undefined): Result<ControlGroup> {
+    this.machine.maybeFail("controlGroup");
+    const { groups } = this.machine;
+    const [at = path, group] = path === undefined ? ([...groups][0] ?? []) : [path, groups.get(path)];
+    if (group === undefined || at === undefined) return err(`Cannot look at "${at}": ENOENT`);
+    return ok({ path: at, id: group.id });
+  }
+
+  socketHooks(): readonly ObservedSocketHook[] {
+    this.machine.maybeFail("socketHooks");
+    return [...this.machine.groups.values()].flatMap((group) =>
+      [...group.programs].map(([hook, program]) => ({
+        hook,
+        groupId: group.id,
+        program: program.name,
+        isCurrent: this.#pins?.programs.get(program.name)?.id === program.id,
+      })),
+    );
+  }
+
+  putSocketHook(row: SocketHookRow): void {
+    this.machine.maybeFail("putSocketHook");
+    const op = `attach "${row.program}" to ${row.hook} of "${row.group.path}"`;
+    const program = this.#pins?.programs.get(row.program);
+    if (program === undefined) throw new KernelError(op, "ENOENT", 2, `no program "${row.program}" is loaded`);
+    const group = this.machine.groups.get(row.group.path);
+    if (group === undefined) throw new KernelError(op, "ENOENT", 2, `no group "${row.group.path}"`);
+    this.deleteSocketHook(row);
+    group.programs.set(row.hook, program);
+  }
+
+  deleteSocketHook(row: Pick<SocketHookRow, "hook">): void {
+    this.machine.maybeFail("deleteSocketHook");
+    for (const group of this.machine.groups.values()) group.programs.delete(row.hook);
   }
 
   maps(): readonly MapInfo[] {

@@ -5,7 +5,7 @@
 
 import type { Mac } from "../../net/mac.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
-import type { QdiscRow } from "../../plan/rows.ts";
+import type { QdiscRow, SocketHook } from "../../plan/rows.ts";
 import type { Route } from "../kernel.ts";
 import type { FakeMap } from "./map.ts";
 import type { FakeProgram } from "./object.ts";
@@ -40,6 +40,12 @@ export interface FakeNetns {
   nextIfindex: number;
 }
 
+/** A control group. */
+export interface FakeControlGroup {
+  readonly id: number;
+  readonly programs: Map<SocketHook, FakeProgram>;
+}
+
 /** What stands below one pin directory. */
 export interface FakePins {
   tag: string;
@@ -51,13 +57,22 @@ export interface FakePins {
 export class FakeMachine {
   readonly node: FakeNetns;
   readonly pins = new Map<string, FakePins>();
+  /** By path; the first one is the root. */
+  readonly groups = new Map<string, FakeControlGroup>();
   readonly #netns = new Map<string, FakeNetns>();
   readonly #failures = new Map<string, Error[]>();
   #nextInode = 4026532000;
   #nextProgram = 1;
+  #nextGroup = 1;
 
   constructor() {
     this.node = this.#makeNetns();
+    this.addGroup("/sys/fs/cgroup");
+  }
+
+  /** Makes a control group, with another number each time. */
+  addGroup(path: string): void {
+    this.groups.set(path, { id: this.#nextGroup++, programs: new Map() });
   }
 
   #makeNetns(): FakeNetns {

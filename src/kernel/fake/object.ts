@@ -1,6 +1,7 @@
 /** What the fake knows of Twill's object: it cannot read ELF, and takes any bytes for a version of it. */
 
 import { BPF_MAPS, type BpfMapName } from "../../net/gen/bpf-maps.ts";
+import { SOCKET_HOOKS } from "../../plan/rows.ts";
 import type { FakeMapSpec } from "./map.ts";
 
 /** A loaded program. */
@@ -38,12 +39,13 @@ const KINDS: Readonly<Record<string, readonly [FakeMapSpec["type"], number]>> = 
   service_flows: ["hash", 262144],
   service_affinity: ["lru_hash", 32768],
   sock_reverse: ["lru_hash", 65536],
+  sock_choices: ["lru_hash", 16384],
   nodes: ["hash", 16384],
   ct_tcp: ["hash", 262144],
   ct_other: ["hash", 131072],
   nat: ["hash", 262144],
   frags: ["lru_hash", 8192],
-  metrics: ["percpu_array", 64],
+  metrics: ["percpu_array", 96],
   scratch: ["percpu_array", 1],
   events: ["ringbuf", 1 << 20],
 };
@@ -58,6 +60,14 @@ function specOf(name: BpfMapName): FakeMapSpec {
 
 /** Twill's data plane, as bpf/gen/twill.o has it; the behaviour suite holds one against the other. */
 export const TWILL_OBJECT: FakeObject = {
-  programs: ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire", "shape"],
+  programs: [
+    "from_pod",
+    "from_host",
+    "from_tunnel",
+    "from_wire",
+    "to_wire",
+    "shape",
+    ...SOCKET_HOOKS.map((hook) => `sock_${hook}`),
+  ],
   maps: new Map((Object.keys(BPF_MAPS) as BpfMapName[]).map((name) => [name, specOf(name)])),
 };

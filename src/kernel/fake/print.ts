@@ -6,6 +6,8 @@ import type { FakeDevice, FakeMachine, FakeNetns } from "./machine.ts";
 /** The node's side: devices, addresses, routes, settings, attachments, maps that hold something. */
 export function printNode(machine: FakeMachine): string {
   const lines = printNetns(machine.node);
+  for (const [path, { programs }] of machine.groups)
+    lines.push(...[...programs].map(([hook, program]) => `cgroup ${path} ${hook} ${program.name}`));
   for (const { maps } of machine.pins.values()) {
     for (const map of maps.values()) {
       const isArray = map.spec.type === "array" || map.spec.type === "percpu_array";

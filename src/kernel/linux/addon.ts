@@ -185,14 +185,17 @@ export interface Addon {
     readonly tag: string;
     readonly mapIds: readonly number[];
   };
-  /** For tcx links; `ifindex` 0: the device is gone. */
+  /** `ifindex` 0 of a tcx link: the device is gone. `cgroupId` 0 of a link of a control group: the group is. */
   linkInfo(fd: number): {
     readonly id: number;
     readonly progId: number;
     readonly type: number;
     readonly ifindex: number;
+    readonly cgroupId: number;
     readonly attachType: number;
   };
+  /** Attaches to a directory of a cgroup2 file system, beside whatever is on that hook already. */
+  cgroupCreate(path: string, progFd: number, attachType: number): number;
   tcxCreate(netns: NetnsRef | undefined, progFd: number, ifindex: number, attachType: number): number;
   linkUpdate(linkFd: number, progFd: number): void;
   linkDetach(linkFd: number): void;

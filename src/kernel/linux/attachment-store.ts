@@ -128,12 +128,7 @@ export class AttachmentStore {
   }
 
   #describe(link: string, direction: "ingress" | "egress", programId: number): Attachment {
-    for (const program of this.#context.programs.all().values())
-      if (program.id === programId) return { link, direction, program: program.name, isCurrent: true };
-    const fd = attempt("describe a program", () => this.#addon.progById(programId));
-    const name = fd === undefined ? "" : this.#addon.progInfo(fd).name;
-    if (fd !== undefined) this.#addon.close(fd);
-    return { link, direction, program: name, isCurrent: false };
+    return { link, direction, ...this.#context.programs.describe(programId) };
   }
 
   #allTcx(): Attachment[] {

@@ -6,6 +6,7 @@
  *     programs/TAG/NAME        a program of the object with that tag
  *     current -> programs/TAG  the object that is loaded; replaced by rename, last of all
  *     links/DEVICE:DIRECTION   a tcx link
+ *     sockets/HOOK             a link of a control group; HOOK_next: one that is about to replace it
  *
  * A bpffs takes no names with a dot; device names may have one.
  */
@@ -31,6 +32,7 @@ const BPF_FS_MAGIC = 0xcafe4a11;
 const CURRENT = "current";
 const PROGRAMS = "programs";
 const LINKS = "links";
+const SOCKETS = "sockets";
 const NEXT = "_next";
 
 /** Mounts a bpffs at a directory unless one is there. For the lab and tests; hosts have theirs by systemd. */
@@ -68,6 +70,7 @@ export function prepareDirectory(directory: string): void {
   attempt(`make "${directory}"`, () => {
     mkdirSync(join(directory, PROGRAMS), { recursive: true, mode: 0o700 });
     mkdirSync(join(directory, LINKS), { recursive: true, mode: 0o700 });
+    mkdirSync(join(directory, SOCKETS), { recursive: true, mode: 0o700 });
   });
 }
 
@@ -101,11 +104,16 @@ function entries(directory: string, kind: "file" | "directory"): string[] {
 
 /** Pins a map in place of the one that is pinned there now, if any, in one step. */
 export function pinMapOver(directory: string, map: string, fd: number): void {
-  attempt(`pin map "${map}"`, () => {
-    const next = mapPin(directory, `${map}${NEXT}`);
+  pinOver(`pin map "${map}"`, mapPin(directory, map), fd);
+}
+
+/** Pins something in place of what is pinned at that path now, if anything, in one step. */
+export function pinOver(op: string, path: string, fd: number): void {
+  attempt(op, () => {
+    const next = `${path}${NEXT}`;
     rmSync(next, { force: true });
     loadAddon().objPin(fd, next);
-    renameSync(next, mapPin(directory, map));
+    renameSync(next, path);
   });
 }
 
@@ -185,6 +193,11 @@ export function linkPins(directory: string): LinkPin[] {
     pins.push({ link, direction: match[2] === "egress" ? "egress" : "ingress", path: join(directory, LINKS, name) });
   }
   return pins;
+}
+
+/** The pin of a link of a control group. */
+export function socketPin(directory: string, hook: string): string {
+  return join(directory, SOCKETS, hook);
 }
 
 /** Removes a pin; none there is no error. */

@@ -1,11 +1,23 @@
 /** The kernel of this machine, seen from one network namespace and one pin directory. */
 
+import type { Result } from "../../base/result.ts";
 import { NETLINK_ROUTE } from "../../net/netlink/constants.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
-import type { AddrRow, AttachRow, LinkRow, MapRow, QdiscRow, RouteRow } from "../../plan/rows.ts";
+import type { ObservedSocketHook } from "../../plan/row-kinds.ts";
+import type {
+  AddrRow,
+  AttachRow,
+  ControlGroup,
+  LinkRow,
+  MapRow,
+  QdiscRow,
+  RouteRow,
+  SocketHookRow,
+} from "../../plan/rows.ts";
 import type { Kernel, Link, LoadOptions, MapInfo, MapPage, PodLink, PodLinkSpec, Ring, Route } from "../kernel.ts";
 import { type Addon, loadAddon } from "./addon.ts";
 import { type AttachBy, type Attachment, AttachmentStore } from "./attachment-store.ts";
+import { controlGroupAt, rootControlGroup } from "./control-group.ts";
 import {
   deleteAddr,
   deleteLink,
@@ -25,6 +37,7 @@ import { createPodLink, openPodLink, setLoopbackUp } from "./pod-link.ts";
 import { ProgramStore } from "./program-store.ts";
 import { deleteQdisc, listQdiscs, putQdisc } from "./qdisc-store.ts";
 import { openRing } from "./ring.ts";
+import { SocketHookStore } from "./socket-hook-store.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
 /** How a {@link createLinuxKernel} sees the machine. */
@@ -53,6 +66,7 @@ class LinuxKernel implements Kernel {
   readonly #maps: MapStore;
   readonly #programs: ProgramStore;
   readonly #attachments: AttachmentStore;
+  readonly #socketHooks: SocketHookStore;
   #pinDirectory: string;
   #isDisposed = false;
 
@@ -64,6 +78,7 @@ class LinuxKernel implements Kernel {
     this.#pinDirectory = options.pinDirectory;
     this.#maps = new MapStore(options.pinDirectory);
     this.#programs = new ProgramStore(options.pinDirectory, this.#maps);
+    this.#socketHooks = new SocketHookStore(this.#programs, () => this.#pinDirectory);
     this.#attachments = new AttachmentStore({
       socket: this.#socket,
       netnsFd: this.#isForeign ? this.#netnsFd : undefined,
@@ -72,6 +87,22 @@ class LinuxKernel implements Kernel {
       attachBy: options.attachBy ?? "auto",
       links: () => this.links(),
     });
+  }
+
+  controlGroup(path: string | undefined): Result<ControlGroup> {
+    return path === undefined ? rootControlGroup(`/proc/self/fd/${this.#netnsFd}`) : controlGroupAt(path);
+  }
+
+  socketHooks(): readonly ObservedSocketHook[] {
+    return this.#socketHooks.all();
+  }
+
+  putSocketHook(row: SocketHookRow): void {
+    this.#socketHooks.put(row);
+  }
+
+  deleteSocketHook(row: Pick<SocketHookRow, "hook">): void {
+    this.#socketHooks.delete(row);
   }
 
   links(): readonly Link[] {

@@ -77,6 +77,18 @@ export class ProgramStore implements Disposable {
     return program;
   }
 
+  /** A program by its number: whether it is one of those loaded now, and else by the first 15 characters of its name. */
+  describe(id: number): { readonly program: string; readonly isCurrent: boolean } {
+    for (const program of this.all().values()) if (program.id === id) return { program: program.name, isCurrent: true };
+    const fd = attempt("describe a program", () => this.#addon.progById(id));
+    if (fd === undefined) return { program: "", isCurrent: false };
+    try {
+      return { program: this.#addon.progInfo(fd).name, isCurrent: false };
+    } finally {
+      this.#addon.close(fd);
+    }
+  }
+
   /** The pinned programs, provided that they use the pinned maps. */
   #adopt(tag: string): Map<string, LoadedProgram> | undefined {
     const programs = new Map<string, LoadedProgram>();

@@ -13,6 +13,7 @@ import { loadAddon } from "./addon.ts";
 import type { AttachBy } from "./attachment-store.ts";
 import { currentTag, mountBpffs, programDirectory } from "./bpffs.ts";
 import { createLinuxKernel } from "./linux-kernel.ts";
+import { makeTestGroup, removeTestGroup } from "./test-groups.ts";
 
 const CLONE_NEWNS = 0x20000;
 const CLONE_NEWNET = 0x40000000;
@@ -114,6 +115,7 @@ export function openLinux(attachBy: AttachBy | "auto"): KernelBench & { readonly
   const pinDirectory = join(enter(), "bpf", `twill${count++}`);
   const kernels: Kernel[] = [];
   const made: string[] = [node];
+  const groups: string[] = [];
   const open = () => {
     const kernel = createLinuxKernel({ netns: node, pinDirectory, attachBy });
     kernels.push(kernel);
@@ -143,7 +145,15 @@ export function openLinux(attachBy: AttachBy | "auto"): KernelBench & { readonly
       made.splice(made.indexOf(path), 1);
       removeNetns(path);
     },
+    addGroup(path) {
+      if (path !== undefined) mkdirSync(path, { recursive: true });
+      const made = path ?? makeTestGroup();
+      if (made !== undefined) groups.push(made);
+      return made;
+    },
+    removeGroup: removeTestGroup,
     [Symbol.dispose]() {
+      for (const path of groups) removeTestGroup(path);
       for (const kernel of kernels) kernel[Symbol.dispose]();
       for (const path of made) removeNetns(path);
       rmSync(pinDirectory, { recursive: true, force: true });

@@ -7,6 +7,7 @@ import { manyRowsTests, mapTests } from "./maps.ts";
 import { podTests } from "./pods.ts";
 import { programTests } from "./programs.ts";
 import { ringTests } from "./rings.ts";
+import { socketHookTests } from "./socket-hooks.ts";
 
 /** Declares the tests of programs alone: for another way of attaching them. */
 export function programBehaviour(name: string, open: () => KernelBench, skip: string | false): void {
@@ -18,6 +19,7 @@ export function kernelBehaviour(name: string, open: () => KernelBench, skip: str
   describe(name, { skip }, () => {
     describe("devices", () => deviceTests(open));
     describe("programs", () => programTests(open));
+    describe("socket hooks", () => socketHookTests(open));
     describe("maps", () => mapTests(open));
     describe("many rows", () => manyRowsTests(open));
     describe("rings", () => ringTests(open));

@@ -19,4 +19,7 @@ export interface KernelBench extends Disposable {
   /** A second path to the same namespace. */
   aliasNetns(path: string): string;
   removeNetns(path: string): void;
+  /** Path of a fresh control group, at a path that was one's before if given; undefined: this machine lets nobody make one. */
+  addGroup(path?: string): string | undefined;
+  removeGroup(path: string): void;
 }

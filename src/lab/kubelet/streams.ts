@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { PassThrough, Readable, type Writable } from "node:stream";
 import type { ExecRequest, ExecSession, KubeletStreams, LogRequest } from "../../cluster/embedded/types.ts";
+import { inGroupOf } from "../control-group.ts";
 import { childrenOf, type ProcessId } from "../process.ts";
 import { exitStatus } from "../run.ts";
 import type { Task } from "../task.ts";
@@ -34,10 +35,10 @@ function environmentOf(pid: number): Record<string, string> {
   return out;
 }
 
-/** The command line that joins a running process in all of its namespaces. */
+/** The command line that joins a running process in all of its namespaces, and in its control group. */
 export function joinCommand(id: ProcessId, command: readonly string[], isTty: boolean): string[] {
   const inner = isTty ? terminalCommand(command) : command;
-  return ["nsenter", "-t", String(id.pid), "-m", "-u", "-p", "-n", "-r", "-w", "--", ...inner];
+  return inGroupOf(id.pid, ["nsenter", "-t", String(id.pid), "-m", "-u", "-p", "-n", "-r", "-w", "--", ...inner]);
 }
 
 /** Starts a command beside a running process. */

@@ -30,6 +30,7 @@ export const BPF_MAPS = {
   service_slots: { keyBytes: 8, valueBytes: 8 },
   service_sources: { keyBytes: 24, valueBytes: 8 },
   sock_reverse: { keyBytes: 32, valueBytes: 24 },
+  sock_choices: { keyBytes: 32, valueBytes: 16 },
 } as const;
 export type BpfMapName = keyof typeof BPF_MAPS;
 
@@ -1928,6 +1929,82 @@ export function decodeSockReverseAt(view: DataView, offset: number): SockReverse
 /** @throws RangeError for any other length */
 export function decodeSockReverse(b: Uint8Array): SockReverse {
   return decodeSockReverseAt(viewOf(b, SOCK_REVERSE_BYTES, "sock_reverse"), 0);
+}
+
+/** `struct sock_choice_key`. */
+export interface SockChoiceKey {
+  readonly cookie: bigint;
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** Size of `struct sock_choice_key`. */
+export const SOCK_CHOICE_KEY_BYTES = 32;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeSockChoiceKey(v: SockChoiceKey): Uint8Array {
+  const out = new Uint8Array(SOCK_CHOICE_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setBigUint64(0, uint64(v.cookie, "sock_choice_key.cookie"), true);
+  out.set(exactly(v.addr, 16, "sock_choice_key.addr"), 8);
+  view.setUint16(24, uint(v.port, 2, "sock_choice_key.port"), false);
+  view.setUint8(26, uint(v.protocol, 1, "sock_choice_key.protocol"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeSockChoiceKeyAt(view: DataView, offset: number): SockChoiceKey {
+  return {
+    cookie: view.getBigUint64(offset, true),
+    addr: bytesAt(view, offset + 8, 16),
+    port: view.getUint16(offset + 24, false),
+    protocol: view.getUint8(offset + 26),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeSockChoiceKey(b: Uint8Array): SockChoiceKey {
+  return decodeSockChoiceKeyAt(viewOf(b, SOCK_CHOICE_KEY_BYTES, "sock_choice_key"), 0);
+}
+
+/** `struct sock_choice`. */
+export interface SockChoice {
+  readonly service: number;
+  readonly backend: number;
+  readonly index: number;
+  readonly lastSeen: number;
+}
+
+/** Size of `struct sock_choice`. */
+export const SOCK_CHOICE_BYTES = 16;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeSockChoice(v: SockChoice): Uint8Array {
+  const out = new Uint8Array(SOCK_CHOICE_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.service, 4, "sock_choice.service"), true);
+  view.setUint32(4, uint(v.backend, 4, "sock_choice.backend"), true);
+  view.setUint32(8, uint(v.index, 4, "sock_choice.index"), true);
+  view.setUint32(12, uint(v.lastSeen, 4, "sock_choice.last_seen"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeSockChoiceAt(view: DataView, offset: number): SockChoice {
+  return {
+    service: view.getUint32(offset, true),
+    backend: view.getUint32(offset + 4, true),
+    index: view.getUint32(offset + 8, true),
+    lastSeen: view.getUint32(offset + 12, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeSockChoice(b: Uint8Array): SockChoice {
+  return decodeSockChoiceAt(viewOf(b, SOCK_CHOICE_BYTES, "sock_choice"), 0);
 }
 
 /** `struct event`. */

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+/*
+ * Hooks of a control group: sockets of pods and of the node that ask for a service are given a backend before there is a
+ * packet, and never learn of it. What these see costs nothing afterwards; what they do not see, from_pod translates.
+ *
+ * AF_INET6 sockets with an IPv4 address come by connect6, recvmsg6 and getpeername6, but by sendmsg4.
+ */
+#include "lib/sock.h"
+
+#define FORWARD(name, hook, family, asking)                             \
+	SEC("cgroup/" #hook)                                            \
+	int name(struct bpf_sock_addr *ctx)                             \
+	{                                                               \
+		struct service_key key = {};                            \
+		const struct backend *to;                               \
+		int verdict;                                            \
+                                                                        \
+		read_key##family(ctx, &key);                            \
+		verdict = give_backend(ctx, &key, asking, &to);            \
+		if (to)                                                 \
+			write##family(ctx, &to->addr, to->port);        \
+		return verdict;                                         \
+	}
+
+#define BACK(name, hook, family)                                        \
+	SEC("cgroup/" #hook)                                            \
+	int name(struct bpf_sock_addr *ctx)                             \
+	{                                                               \
+		struct service_key peer = {};                           \
+		const struct sock_reverse *asked;                       \
+                                                                        \
+		read_key##family(ctx, &peer);                           \
+		asked = find_asked(ctx, &peer);                         \
+		if (asked)                                              \
+			write##family(ctx, &asked->addr, asked->port);  \
+		return SOCK_PASS;                                       \
+	}
+
+FORWARD(sock_connect4, connect4, 4, ASK_CONNECT)
+FORWARD(sock_connect6, connect6, 6, ASK_CONNECT)
+FORWARD(sock_sendmsg4, sendmsg4, 4, ASK_SEND)
+FORWARD(sock_sendmsg6, sendmsg6, 6, ASK_SEND)
+BACK(sock_recvmsg4, recvmsg4, 4)
+BACK(sock_recvmsg6, recvmsg6, 6)
+BACK(sock_getpeername4, getpeername4, 4)
+BACK(sock_getpeername6, getpeername6, 6)
