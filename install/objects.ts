@@ -149,6 +149,7 @@ function daemonSet(): Tree {
               args: ["agent", "--node", "$(NODE_NAME)", "--health-listen", `127.0.0.1:${HEALTH_PORT}`],
               env: [
                 { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
+                { name: "TWILL_API_SERVER", value: value("apiServer") },
                 { name: "NODE_COMPILE_CACHE", value: "/run/twill/compile-cache" },
               ],
               securityContext: { privileged: true },

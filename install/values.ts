@@ -25,6 +25,11 @@ export const VALUES = {
     fallback: {},
     schema: { type: "object" },
   },
+  apiServer: {
+    what: "https://HOST:PORT of the API, which agents use instead of its Service: for clusters without kube-proxy. Empty: the Service",
+    fallback: "",
+    schema: { type: "string", pattern: "^(https://.+)?$" },
+  },
   resources: {
     what: "Requests and limits of the agent. No limit of CPU: a throttled agent starts pods late",
     fallback: { requests: { cpu: "50m", memory: "100Mi" }, limits: { memory: "500Mi" } },

@@ -327,8 +327,8 @@ async function leading({ agent, parts }: Started, signal: AbortSignal): Promise<
   ]);
 }
 
-function sourceChoice({ cluster, kubeconfig }: AgentConfig): SourceChoice {
-  return cluster.kind === "dir" ? cluster : { kind: "kube", kubeconfig };
+function sourceChoice({ cluster, kubeconfig, apiServer, tlsServerName }: AgentConfig): SourceChoice {
+  return cluster.kind === "dir" ? cluster : { kind: "kube", kubeconfig, apiServer, tlsServerName };
 }
 
 function fallen(signal: AbortSignal): Promise<void> {

@@ -1,14 +1,12 @@
 /** Opens the source of cluster objects that a configuration names. */
 
 import { createDirectorySource } from "./directory/directory-source.ts";
-import { findConnectionConfig } from "./kube/find-config.ts";
+import { type ApiPlace, findConnectionConfig } from "./kube/find-config.ts";
 import { createKubeSource } from "./kube/kube-source.ts";
 import type { ClusterSource, ClusterTable } from "./source.ts";
 
 /** Where objects come from. */
-export type SourceChoice =
-  | { readonly kind: "kube"; readonly kubeconfig: string | undefined }
-  | { readonly kind: "dir"; readonly path: string };
+export type SourceChoice = ({ readonly kind: "kube" } & ApiPlace) | { readonly kind: "dir"; readonly path: string };
 
 /**
  * Opens a source; it does nothing before it is run.
@@ -26,6 +24,6 @@ export async function openClusterSource(
 ): Promise<ClusterSource> {
   const { onFailure, userAgent, tables } = options;
   if (choice.kind === "dir") return createDirectorySource({ path: choice.path, onFailure });
-  const config = await findConnectionConfig(choice.kubeconfig, process.env);
+  const config = await findConnectionConfig(choice, process.env);
   return createKubeSource({ config, userAgent, tables, onFailure });
 }

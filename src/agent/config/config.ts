@@ -32,6 +32,9 @@ export interface AgentConfig {
   readonly nodeName: string;
   readonly cluster: ClusterChoice;
   readonly kubeconfig: string | undefined;
+  /** See {@link ApiPlace}. */
+  readonly apiServer: string | undefined;
+  readonly tlsServerName: string | undefined;
   readonly network: NetworkSettings;
   /** How this node's address of each family is found. */
   readonly nodeAddress: Readonly<Record<Family, AddressMethod>>;
@@ -143,6 +146,8 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
     nodeName: c.nodeName ?? defaultNodeName,
     cluster: c.cluster,
     kubeconfig: c.kubeconfig,
+    apiServer: c.kubernetes.apiServer,
+    tlsServerName: c.kubernetes.tlsServerName,
     network: {
       clusterCidrs: c.clusterCIDRs,
       tunnel: { port: c.tunnel.port, vni: c.tunnel.vni, hasShortcut: c.tunnel.shortcut },

@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import { err, ok, type Result } from "../../base/result.ts";
+import { apiServerUrl } from "../../cluster/kube/find-config.ts";
 import { compareAddr, type Family, parseAddr } from "../../net/addr.ts";
 import { type Prefix, parsePrefix } from "../../net/prefix.ts";
 import { type AddrRange, rangeOf, rangeOfPrefix } from "../../net/range.ts";
@@ -149,6 +150,14 @@ export function addressMethod(family: Family) {
       return r.ok ? r.value : z.NEVER;
     });
 }
+
+/** `https://HOST:PORT` of an API. */
+export const apiServer = z.string().transform((text, ctx): string => {
+  const url = apiServerUrl(text);
+  if (url === undefined)
+    ctx.issues.push({ code: "custom", message: `"${text.slice(0, 96)}" is not https://HOST:PORT`, input: text });
+  return url ?? z.NEVER;
+});
 
 /** An absolute path. */
 export const absolutePath = z.string().regex(/^\/[^\0]*$/, "An absolute path is wanted");

@@ -89,13 +89,13 @@ async function ask(connection: Connection, nodeName: string, signal: AbortSignal
 
 /** Asks the cluster of a configuration. Never throws. */
 export async function learnSettings(
-  config: Pick<AgentConfig, "cluster" | "kubeconfig" | "paths" | "nodeName">,
+  config: Pick<AgentConfig, "cluster" | "kubeconfig" | "apiServer" | "tlsServerName" | "paths" | "nodeName">,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<LearnedSettings> {
   if (config.cluster.kind !== "kube") return NOTHING;
   const before = remembered(config.paths.run);
   try {
-    const connection = createConnection(await findConnectionConfig(config.kubeconfig, env), {
+    const connection = createConnection(await findConnectionConfig(config, env), {
       userAgent: `twill/${VERSION}`,
     });
     try {

@@ -47,13 +47,13 @@ function remembered(path: string): FoundHints | undefined {
 
 /** Asks the cluster of a configuration. Never throws: what the agent needs of the API it asks for later, and says so then. */
 export async function learnNetwork(
-  config: Pick<AgentConfig, "cluster" | "kubeconfig" | "paths">,
+  config: Pick<AgentConfig, "cluster" | "kubeconfig" | "apiServer" | "tlsServerName" | "paths">,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<Learned> {
   if (config.cluster.kind !== "kube") return NOTHING;
   const memory = join(config.paths.run, MEMORY_FILE);
   try {
-    const connection = await findConnectionConfig(config.kubeconfig, env);
+    const connection = await findConnectionConfig(config, env);
     const found = await findHints(connection, `twill/${VERSION}`, AbortSignal.timeout(ASK_MS));
     mkdirSync(config.paths.run, { recursive: true, mode: 0o700 });
     writeWhole(memory, `${JSON.stringify(found ?? null)}\n`, 0o600);

@@ -12,6 +12,7 @@ import {
   absolutePath,
   addressMethod,
   addrRange,
+  apiServer,
   cidr,
   clusterChoice,
   failsafePort,
@@ -197,6 +198,20 @@ const services = z.strictObject({
     ),
 });
 
+const kubernetes = z.strictObject({
+  apiServer: apiServer
+    .optional()
+    .describe(
+      "`https://HOST:PORT` of the API, where its Service cannot be used: clusters without kube-proxy; else `$TWILL_API_SERVER`, else what kubeconfig or service account say",
+    ),
+  tlsServerName: z
+    .string()
+    .min(1)
+    .max(253)
+    .optional()
+    .describe("Name that the API's certificate carries, where it is not the host of its address"),
+});
+
 const paths = z.strictObject({
   run: absolutePath.default(DEFAULT_PATHS.run).describe("Sockets, ledger and what else lives as long as the boot"),
   bpffs: absolutePath
@@ -237,6 +252,7 @@ export const configSchema = z.strictObject({
   kubeconfig: absolutePath
     .optional()
     .describe("Path of a kubeconfig; else `$KUBECONFIG`, else the service account of the agent's own pod"),
+  kubernetes: kubernetes.prefault({}),
   clusterCIDRs: z
     .array(cidr)
     .min(1)

@@ -7,7 +7,7 @@
 export type Where = "file" | "cluster" | "node";
 
 /** Keys, or sections of keys, that are only read from the file and the command line. */
-const FILE_ONLY = ["nodeName", "cluster", "kubeconfig", "paths"];
+const FILE_ONLY = ["nodeName", "cluster", "kubeconfig", "kubernetes", "paths"];
 
 /** Keys on which nodes that disagree would not reach each other, would give the same addresses twice, or find one flow two backends. */
 const SAME_EVERYWHERE = [

@@ -23,7 +23,7 @@ export async function startNodeCidrs(
   parts: Pick<CidrDutyParts, "log" | "pools" | "isNeeded">,
   signal: AbortSignal,
 ): Promise<void> {
-  const connection = await findConnectionConfig(config.kubeconfig, process.env);
+  const connection = await findConnectionConfig(config, process.env);
   using api = createKubeLeaderApi({ config: connection, userAgent, ...CIDRS });
   const nowMs = () => performance.now();
   await new CidrDuty({ ...parts, api, self: config.nodeName, nowMs, pause, random: Math.random }).run(signal);
@@ -36,7 +36,7 @@ export async function startStatus(
   parts: Pick<StatusDutyParts, "log" | "reports" | "wanted">,
   signal: AbortSignal,
 ): Promise<void> {
-  const connection = await findConnectionConfig(config.kubeconfig, process.env);
+  const connection = await findConnectionConfig(config, process.env);
   using leader = createKubeLeaderApi({ config: connection, userAgent, ...STATUS });
   using api = createKubeStatusApi({ config: connection, userAgent });
   const nowMs = () => performance.now();
@@ -50,7 +50,7 @@ export async function startLoadBalancer(
   parts: Pick<LoadBalancerDutyParts, "log" | "objects">,
   signal: AbortSignal,
 ): Promise<void> {
-  const connection = await findConnectionConfig(config.kubeconfig, process.env);
+  const connection = await findConnectionConfig(config, process.env);
   using leader = createKubeLeaderApi({ config: connection, userAgent, ...ADDRESSES });
   using api = createKubeLoadBalancerApi({ config: connection, userAgent });
   const nowMs = () => performance.now();

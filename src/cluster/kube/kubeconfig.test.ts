@@ -83,17 +83,20 @@ test("found in this order: a named file, KUBECONFIG, the pod's service account",
   try {
     const path = join(dir, "config");
     await writeFile(path, file({}, { token: "t" }));
-    assert.equal((await findConnectionConfig(path, {})).server, "https://10.0.0.1:6443");
-    assert.equal((await findConnectionConfig(undefined, { KUBECONFIG: path })).server, "https://10.0.0.1:6443");
+    assert.equal((await findConnectionConfig({ kubeconfig: path }, {})).server, "https://10.0.0.1:6443");
+    assert.equal(
+      (await findConnectionConfig({ kubeconfig: undefined }, { KUBECONFIG: path })).server,
+      "https://10.0.0.1:6443",
+    );
     await writeFile(join(dir, "token"), "tok");
     const env = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "443" };
     assert.equal(inClusterConfig(env, dir)?.server, "https://[fd00::1]:443");
     assert.deepEqual(inClusterConfig(env, dir)?.token, { kind: "file", path: join(dir, "token") });
     assert.equal(inClusterConfig({}, dir), undefined);
     for (const run of [
-      () => findConnectionConfig(join(dir, "missing"), {}),
-      () => findConnectionConfig(undefined, {}),
-      () => findConnectionConfig(undefined, { KUBECONFIG: "/a:/b" }),
+      () => findConnectionConfig({ kubeconfig: join(dir, "missing") }, {}),
+      () => findConnectionConfig({ kubeconfig: undefined }, {}),
+      () => findConnectionConfig({ kubeconfig: undefined }, { KUBECONFIG: "/a:/b" }),
     ])
       await assert.rejects(run, (e) => e instanceof ClusterError && e.code === "BadConfig");
   } finally {
