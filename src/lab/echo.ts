@@ -3,6 +3,7 @@
  *
  *     ECHO_NAME=default/a ECHO_PORTS=80/TCP,81/UDP node echo.ts
  *
+ * With `ECHO_DRAIN_SECONDS` it goes on serving for that long when it is told to end, as what clients still ask should.
  * It prints a line that begins with `ready` once every port is open.
  */
 
@@ -23,7 +24,9 @@ async function main(): Promise<void> {
   const name = process.env["ECHO_NAME"] ?? "echo";
   const ports = (process.env["ECHO_PORTS"] ?? "").split(",").filter((p) => p !== "");
   const say = (text: string) => process.stdout.write(`${text}\n`);
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
+  const drainMs = Number(process.env["ECHO_DRAIN_SECONDS"] ?? 0) * 1000;
+  process.on("SIGTERM", () => setTimeout(() => process.exit(0), drainMs));
+  process.on("SIGINT", () => process.exit(0));
   for (const spec of ports) {
     const [port = "", protocol = "TCP"] = spec.split("/");
     if (protocol === "TCP") await serveTcp(name, { port: Number(port), host: "::", backlog: 1024 });
