@@ -202,6 +202,21 @@ static napi_value socket_name(napi_env env, napi_callback_info info)
 	return make_address(env, &address);
 }
 
+/* peerName(fd): { host, port } of the other end of a connected socket */
+static napi_value peer_name(napi_env env, napi_callback_info info)
+{
+	struct sockaddr_storage address = { 0 };
+	socklen_t length = sizeof(address);
+	struct args a;
+	int fd;
+
+	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &fd))
+		return NULL;
+	if (getpeername(fd, (struct sockaddr *)&address, &length) != 0)
+		return throw_errno(env, errno, "getpeername", NULL);
+	return make_address(env, &address);
+}
+
 /* send(fd, data, host?, port?): bytes taken, or undefined when it would block */
 static napi_value send_fn(napi_env env, napi_callback_info info)
 {
@@ -315,7 +330,7 @@ bool init_sockets(napi_env env, napi_value exports)
 	static const struct export list[] = {
 		{ "socket", socket_fn },	 { "connect", connect_fn },   { "bind", bind_fn },
 		{ "bindPacket", bind_packet },	 { "listen", listen_fn },     { "accept", accept_fn },
-		{ "socketName", socket_name },	 { "send", send_fn },	      { "receive", receive_fn },
+		{ "socketName", socket_name },	 { "peerName", peer_name },   { "send", send_fn },	      { "receive", receive_fn },
 		{ "getOption", get_option },	 { "setOption", set_option }, { "shutdown", shutdown_fn },
 	};
 	return EXPORT_ALL(env, exports, list);

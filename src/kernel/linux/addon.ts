@@ -133,6 +133,7 @@ export interface Addon {
   listen(fd: number, backlog: number): void;
   accept(fd: number): (SocketName & { readonly fd: number }) | undefined;
   socketName(fd: number): SocketName;
+  peerName(fd: number): SocketName;
   send(fd: number, data: Uint8Array, host?: string, port?: number): number | undefined;
   receive(fd: number, flags?: number): (SocketName & { readonly data: Buffer; readonly flags: number }) | undefined;
   getOption(fd: number, level: number, name: number): Buffer;
