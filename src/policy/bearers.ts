@@ -1,6 +1,6 @@
 /** Which profiles an atom can mean: by the labels, entities, services and ports that they bear. */
 
-import { type LabelMap, matchesLabels } from "./label-expr.ts";
+import { LabelIndex } from "./label-index.ts";
 import type { AddressFacts, Atom, LabelDomain, NamedPort } from "./rule.ts";
 
 /** What can be borne: an address's own, or that of an overlay. */
@@ -44,21 +44,17 @@ class Index<K, P> {
   get(key: K): Iterable<P> {
     return this.#map.get(key) ?? [];
   }
-
-  forEach(call: (profiles: ReadonlySet<P>, key: K) => void): void {
-    this.#map.forEach(call);
-  }
 }
 
 /** Nobody bears anything. */
 export function createBearers<P>(): Bearers<P> {
-  const byLabels = new Map<LabelDomain, Index<LabelMap, P>>();
+  const byLabels = new Map<LabelDomain, LabelIndex<P>>();
   const byWord = new Index<string, P>();
 
   function change(profile: P, borne: Iterable<Borne>, isBearer: boolean): void {
     for (const of of borne) {
       for (const [domain, maps] of of.labels) {
-        const index = byLabels.get(domain) ?? new Index<LabelMap, P>();
+        const index = byLabels.get(domain) ?? new LabelIndex<P>();
         byLabels.set(domain, index);
         for (const map of maps) index.change(map, profile, isBearer);
       }
@@ -73,11 +69,7 @@ export function createBearers<P>(): Bearers<P> {
       if (atom.kind === "entity") return byWord.get(`entity ${atom.entity}`);
       if (atom.kind === "service") return byWord.get(`service ${atom.namespace}/${atom.name}`);
       if (atom.kind === "named-port") return byWord.get(`port ${portText(atom)}`);
-      const found: P[] = [];
-      byLabels.get(atom.domain)?.forEach((profiles, labels) => {
-        if (matchesLabels(atom.expr, labels)) found.push(...profiles);
-      });
-      return found;
+      return byLabels.get(atom.domain)?.matching(atom.expr) ?? [];
     },
     ofPortName: (name) => byWord.get(`name ${name}`),
   };

@@ -46,7 +46,9 @@ function spansOf(
     .map(({ type, code }) => ({ first: (type << 8) | (code ?? 0), last: (type << 8) | (code ?? 0xff) }));
 }
 
-function isAbout(match: TrafficMatch, protocol: number): boolean {
+/** Whether the match can mean traffic of the protocol, whatever the ports. */
+export function isAbout(match: TrafficMatch, protocol: number, family: Family): boolean {
+  if (match.family !== undefined && match.family !== family) return false;
   return match.protocols?.some((r) => r.first <= protocol && protocol <= r.last) ?? true;
 }
 
@@ -79,7 +81,7 @@ export function candidatesFor(
   const wide: Placed[] = [];
   const narrow: Placed[][] = cuts.map(() => []);
   for (const [place, step] of steps.entries()) {
-    const matches = step.kind === "end" ? [] : step.rule.traffic.filter((t) => isAbout(t, protocol));
+    const matches = step.kind === "end" ? [] : step.rule.traffic.filter((t) => isAbout(t, protocol, family));
     const spans = matches.map((t) => spansOf(t, protocol, names, family));
     if (step.kind === "end" || spans.includes(undefined)) {
       wide.push({ place, step });

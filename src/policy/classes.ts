@@ -1,5 +1,6 @@
 /** Classes: endpoints that the same rules apply to, in the same order, with the same named ports. */
 
+import { rememberedText } from "../base/remembered-text.ts";
 import { type OrderedTier, refKey, refText, type Step, walkOf } from "./order.ts";
 import { atomsOf, keyOfAtom } from "./peer.ts";
 import type { AddressFacts, Atom, Direction, NamedPort, Policy, Subject } from "./rule.ts";
@@ -25,15 +26,10 @@ export interface PolicyClass {
   readonly names: readonly NamedPort[];
 }
 
-const policyTags = new WeakMap<Policy, string>();
 let nextTag = 0;
 
 /** The same object has the same text; a policy that changed is another object. */
-export function policyTag(policy: Policy): string {
-  const tag = policyTags.get(policy) ?? String(nextTag++);
-  policyTags.set(policy, tag);
-  return tag;
-}
+export const policyTag: (policy: Policy) => string = rememberedText(() => String(nextTag++));
 
 /** Names of ports that the steps ask for. */
 export function namesIn(steps: readonly Step[]): Set<string> {

@@ -190,15 +190,16 @@ class TableCompiler implements Compiler {
 
   /** What identities that came or went change in the answers of classes that were there. Those that did not fit and may do so now are as if they were new. */
   #takeNews(news: IdentityNews, isNew: Set<ClassAnswers>): void {
-    const losers = this.#index.update(news);
+    const losses = this.#index.update(news);
     const { added, removed } = news;
     if (added.size === 0 && removed.size === 0) return;
     const asking: ClassAnswers[] = [];
     for (const { answers } of this.#followed.values()) {
       if (isNew.has(answers)) continue;
-      for (const identity of removed) answers.forget(identity);
-      const mayFit = losers.has(answers) || (answers.asksForNames && removed.size > 0);
-      if (answers.isOver && mayFit) {
+      // Who asks for names has answers to identities that no peer means.
+      const lost = answers.asksForNames ? removed : losses.get(answers);
+      for (const identity of lost ?? []) answers.forget(identity);
+      if (answers.isOver && lost !== undefined && lost.size > 0) {
         answers.clear();
         isNew.add(answers);
       } else if (answers.asksForNames) asking.push(answers);

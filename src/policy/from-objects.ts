@@ -30,6 +30,7 @@ import { type LabelViews, namespaceLabels } from "./facts.ts";
 import { DEFAULT_FAILSAFES, type Failsafes, failsafePolicy } from "./failsafe.ts";
 import type { Overlay } from "./identity.ts";
 import type { LabelMap } from "./label-expr.ts";
+import { listChanges, noteListChanges } from "./list-changes.ts";
 import type { Entity, Policy, Tier } from "./rule.ts";
 import { type ServiceBackend, ServiceIndex, type ServiceObjects, type ServiceTable } from "./service-index.ts";
 import { sharedPodView } from "./shared-views.ts";
@@ -106,7 +107,17 @@ function remember<A extends readonly unknown[], R>(work: (...args: A) => R): (..
 
 /** The same list as before as long as all parts are the same. */
 function rememberList<T>(): (...parts: readonly (readonly T[])[]) => readonly T[] {
-  return remember((...parts: readonly (readonly T[])[]) => ([] as T[]).concat(...parts));
+  let last: { readonly parts: readonly (readonly T[])[]; readonly list: readonly T[] } = { parts: [], list: [] };
+  return (...parts) => {
+    if (last.parts.length === parts.length && parts.every((part, i) => part === last.parts[i])) return last.list;
+    const changes = parts.map((part, i) => listChanges(last.parts[i] ?? [], part));
+    const list = noteListChanges(last.list, ([] as readonly T[]).concat(...parts), {
+      added: changes.flatMap((c) => c.added),
+      removed: changes.flatMap((c) => c.removed),
+    });
+    last = { parts, list };
+    return list;
+  };
 }
 
 function overlaysOf(sets: readonly CalicoNetworkSet[], labelsOf: (name: string) => LabelMap): Overlay[] {
@@ -175,11 +186,12 @@ function translationsWith(index: ServiceIndex) {
     restsOn(() => index.backends(namespace, name) === found);
     return found;
   };
+  const revision = () => index.revision;
   const calico = () =>
     createTranslation((p: CalicoPolicy, context: SetContext, restsOn) => {
       if (asksAccounts(p)) index.wanted.add("serviceAccounts");
       return translateCalicoPolicy(p, { ...context, backends: backends(restsOn) });
-    });
+    }, revision);
   const cilium = () =>
     createTranslation((p: CiliumPolicy, cidrGroups: readonly CiliumCidrGroup[], restsOn) => {
       const services = () => {
@@ -188,7 +200,7 @@ function translationsWith(index: ServiceIndex) {
         return found ?? [];
       };
       return translateCiliumPolicy(p, { cidrGroups, services, backends: backends(restsOn) });
-    });
+    }, revision);
   return { calico, cilium };
 }
 

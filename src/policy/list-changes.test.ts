@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { listChanges } from "./list-changes.ts";
+import { listChanges, noteListChanges } from "./list-changes.ts";
 
 test("what was added and removed is what sets say, in the lists' order", () => {
   const list = fc.uniqueArray(fc.nat(12));
@@ -13,4 +13,15 @@ test("what was added and removed is what sets say, in the lists' order", () => {
       });
     }),
   );
+});
+
+test("what is noted about two lists is not compared, and of other lists nothing is noted", () => {
+  const [first, second, third] = [["a"], ["a", "b"], ["b"]];
+  const noted = { added: ["b"], removed: [] };
+  noteListChanges(first, second, noted);
+  assert.equal(listChanges(first, second), noted);
+  noteListChanges(second, third, { added: [], removed: ["a"] });
+  assert.deepEqual(listChanges(first, third), { added: ["b"], removed: ["a"] });
+  assert.deepEqual(listChanges(first, second), noted, "compared, since nobody remembers");
+  assert.notEqual(listChanges(first, second), noted);
 });

@@ -8,12 +8,28 @@ export interface ListChanges<T> {
 
 const NOTHING: ListChanges<never> = { added: [], removed: [] };
 
+/** What became of the list that another was made of. */
+const noted = new WeakMap<object, { readonly before: object; readonly changes: ListChanges<unknown> }>();
+
 /**
- * Elements are compared by identity. What both lists begin and end with is passed over, so that one change in ten
+ * Says what is different between two lists, so that nobody has to compare them: they are not to be changed any more.
+ * @returns the second
+ */
+export function noteListChanges<L extends readonly unknown[]>(before: L, after: L, changes: ListChanges<L[number]>): L {
+  // Or each list would keep all that were before it.
+  noted.delete(before);
+  noted.set(after, { before, changes });
+  return after;
+}
+
+/**
+ * Elements are compared by identity, unless somebody has noted what is different. What both lists begin and end with is passed over, so that one change in ten
  * thousand costs as many comparisons and nothing else.
  */
 export function listChanges<T>(before: readonly T[], after: readonly T[]): ListChanges<T> {
   if (before === after) return NOTHING;
+  const known = noted.get(after);
+  if (known?.before === before) return known.changes as ListChanges<T>;
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && before[start] === after[start]) start++;

@@ -5,7 +5,7 @@
 
 import { assertNever } from "../base/assert-never.ts";
 import type { Identity } from "./identity.ts";
-import { peerText } from "./peer.ts";
+import { anchorsOf, peerText } from "./peer.ts";
 import type { IdentityNews } from "./profiles.ts";
 import type { Atom, PeerExpr } from "./rule.ts";
 
@@ -55,19 +55,6 @@ function testOf(expr: PeerExpr, numbers: AtomNumbers): Test {
   }
 }
 
-/** Entities are satisfied by nearly everybody. */
-const weight = (atoms: readonly Atom[]) => atoms.reduce((sum, a) => sum + (a.kind === "entity" ? 1000 : 1), 0);
-
-/** Atoms of which one holds wherever the expression does; undefined: there are none. */
-function anchorsOf(expr: PeerExpr): readonly Atom[] | undefined {
-  if (expr.kind === "none") return [];
-  if (expr.kind === "is") return [expr.atom];
-  if (expr.kind === "any" || expr.kind === "not") return undefined;
-  const parts = expr.of.map(anchorsOf);
-  if (expr.kind === "or") return parts.some((p) => p === undefined) ? undefined : parts.flatMap((p) => p ?? []);
-  return parts.reduce((a, b) => (a === undefined || (b !== undefined && weight(b) < weight(a)) ? b : a), undefined);
-}
-
 /** See the file's comment. */
 export class PeerIndex<User> {
   readonly #peers = new Map<string, Peer<User>>();
@@ -111,12 +98,13 @@ export class PeerIndex<User> {
 
   /**
    * Follows identities, and asks peers that are new.
-   * @returns users whose peers meant an identity that is gone
+   * @returns users with those of their peers' identities that are gone
    */
-  update({ added, removed }: IdentityNews): Set<User> {
-    const losers = new Set<User>();
+  update({ added, removed }: IdentityNews): Map<User, Set<Identity>> {
+    const losses = new Map<User, Set<Identity>>();
     for (const identity of removed) {
-      for (const { users } of this.#known.get(identity) ?? []) for (const user of users.keys()) losers.add(user);
+      for (const { users } of this.#known.get(identity) ?? [])
+        for (const user of users.keys()) losses.set(user, (losses.get(user) ?? new Set()).add(identity));
       this.#forget(identity);
     }
     this.#askFresh();
@@ -124,7 +112,7 @@ export class PeerIndex<User> {
       this.#known.set(identity, new Set());
       for (const peer of this.#candidates(identity)) this.#ask(peer, identity);
     }
-    return losers;
+    return losses;
   }
 
   /** Places of each user whose peers mean the identity, in no order. */

@@ -1,6 +1,7 @@
 /** Peer expressions: building them, asking them about an address, finding the atoms in them. */
 
 import { assertNever } from "../base/assert-never.ts";
+import { rememberedText } from "../base/remembered-text.ts";
 import { prefixHas } from "../net/prefix.ts";
 import { labelExprText, matchesLabels } from "./label-expr.ts";
 import { type AddressFacts, type Atom, atomKey, type PeerExpr } from "./rule.ts";
@@ -55,29 +56,11 @@ export function* atomsOf(expr: PeerExpr): Generator<Atom> {
   else if (expr.kind === "and" || expr.kind === "or") for (const e of expr.of) yield* atomsOf(e);
 }
 
-const keys = new WeakMap<Atom, string>();
-
 /** The same text for the same question. */
-export function keyOfAtom(atom: Atom): string {
-  let key = keys.get(atom);
-  if (key === undefined) {
-    key = atomKey(atom, labelExprText);
-    keys.set(atom, key);
-  }
-  return key;
-}
-
-const texts = new WeakMap<PeerExpr, string>();
+export const keyOfAtom: (atom: Atom) => string = rememberedText((atom) => atomKey(atom, labelExprText));
 
 /** One line; equal expressions have equal text. */
-export function peerText(expr: PeerExpr): string {
-  let text = texts.get(expr);
-  if (text === undefined) {
-    text = textOf(expr);
-    texts.set(expr, text);
-  }
-  return text;
-}
+export const peerText: (expr: PeerExpr) => string = rememberedText(textOf);
 
 function textOf(expr: PeerExpr): string {
   switch (expr.kind) {
@@ -117,4 +100,17 @@ export function anyOf(of: readonly PeerExpr[]): PeerExpr {
   const [first] = parts;
   if (first === undefined) return { kind: "none" };
   return parts.length === 1 ? first : { kind: "or", of: parts };
+}
+
+/** Entities are satisfied by nearly everybody. */
+const weight = (atoms: readonly Atom[]) => atoms.reduce((sum, a) => sum + (a.kind === "entity" ? 1000 : 1), 0);
+
+/** Atoms of which one holds wherever the expression does; undefined: there are none. */
+export function anchorsOf(expr: PeerExpr): readonly Atom[] | undefined {
+  if (expr.kind === "none") return [];
+  if (expr.kind === "is") return [expr.atom];
+  if (expr.kind === "any" || expr.kind === "not") return undefined;
+  const parts = expr.of.map(anchorsOf);
+  if (expr.kind === "or") return parts.some((p) => p === undefined) ? undefined : parts.flatMap((p) => p ?? []);
+  return parts.reduce((a, b) => (a === undefined || (b !== undefined && weight(b) < weight(a)) ? b : a), undefined);
 }

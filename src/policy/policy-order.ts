@@ -1,6 +1,6 @@
 /** The order of policies, kept from one change to the next: ten thousand are sorted once, and one more is put in its place. */
 
-import { listChanges } from "./list-changes.ts";
+import { listChanges, noteListChanges } from "./list-changes.ts";
 import { comparePolicies, type OrderedTier, orderPolicies } from "./order.ts";
 import type { Policy, Tier } from "./rule.ts";
 
@@ -57,7 +57,10 @@ export function createPolicyOrder(): PolicyOrder {
     if ([...touched.values()].some((list) => list.length === 0)) return orderPolicies(next, tiers);
     return ordered.map((t) => {
       const list = touched.get(t.tier.name);
-      return list === undefined ? t : { tier: t.tier, policies: list };
+      if (list === undefined) return t;
+      const isOf = (p: Policy) => p.tier === t.tier.name;
+      const changes = { added: added.filter(isOf), removed: removed.filter(isOf) };
+      return { tier: t.tier, policies: noteListChanges(t.policies, list, changes) };
     });
   }
 

@@ -28,6 +28,10 @@ export function leadingBits(addr: Addr, length: number): number | string {
   return text;
 }
 
+/** Whether the numbers of two IPv4 prefixes say that the longer lies in the shorter: many are asked about one. */
+const liesIn = (bits: number, length: number, outer: number, outerLength: number) =>
+  outerLength === 0 || bits >>> (length - outerLength) === outer;
+
 type Entries<V> = Map<number | string, readonly [Prefix, V]>;
 
 /** An index without prefixes. */
@@ -72,14 +76,15 @@ export function createPrefixIndex<V>(): PrefixIndex<V> {
       }
     },
     *within(prefix) {
+      const outer = leadingBits(prefix.addr, prefix.length);
       for (const [length, entries] of byLength[prefix.family]) {
         if (length < prefix.length) continue;
-        if (length > prefix.length) {
-          for (const entry of entries.values()) if (prefixCovers(prefix, entry[0])) yield entry;
-          continue;
-        }
-        const own = entries.get(leadingBits(prefix.addr, length));
-        if (own !== undefined) yield own;
+        if (length === prefix.length) {
+          const own = entries.get(outer);
+          if (own !== undefined) yield own;
+        } else if (typeof outer === "number") {
+          for (const [bits, entry] of entries) if (liesIn(bits as number, length, outer, prefix.length)) yield entry;
+        } else for (const entry of entries.values()) if (prefixCovers(prefix, entry[0])) yield entry;
       }
     },
     *entries() {

@@ -1,6 +1,6 @@
 /**
  * Which policies select which endpoints, kept from one compilation to the next: a policy that changed is asked of each
- * endpoint, an endpoint that changed asks each policy, and nothing else is asked again.
+ * endpoint, an endpoint that changed asks the policies that may select it, and nothing else is asked again.
  */
 
 import type { Endpoint } from "./classes.ts";
@@ -9,6 +9,7 @@ import type { OrderedTier } from "./order.ts";
 import { evaluatePeer, keyOfAtom, matchesAtom } from "./peer.ts";
 import { insertPolicy, removePolicy } from "./policy-order.ts";
 import type { Atom, Direction, Policy } from "./rule.ts";
+import { SubjectIndex } from "./subject-index.ts";
 
 /** What selects an endpoint, as `policiesFor` would find it. The same object as long as it is the same. */
 export type Selection = Readonly<Record<Direction, readonly OrderedTier[]>>;
@@ -61,14 +62,20 @@ function hasSameTiers(a: readonly OrderedTier[], b: readonly OrderedTier[]): boo
 export function createSelections(): Selections {
   let ordered: readonly OrderedTier[] = [];
   let selected = new Map<string, Selected>();
+  let last: readonly Endpoint[] = [];
+  const subjects = new SubjectIndex();
 
   function fresh(endpoint: Endpoint): Selected {
     const policies = new Map<string, Policy[]>();
     const selects = selectorOf(endpoint);
-    for (const { tier, policies: all } of ordered) {
-      const own = all.filter(selects);
-      if (own.length > 0) policies.set(tier.name, own);
-    }
+    const found = new Set([...subjects.candidates(endpoint.facts)].filter(selects));
+    const tiers = new Set(Array.from(found, (policy) => policy.tier));
+    for (const { tier, policies: all } of ordered)
+      if (tiers.has(tier.name))
+        policies.set(
+          tier.name,
+          all.filter((policy) => found.has(policy)),
+        );
     return { endpoint, policies, selection: undefined };
   }
 
@@ -96,16 +103,20 @@ export function createSelections(): Selections {
 
   return {
     update(next, endpoints) {
+      if (next === ordered && endpoints === last) return;
       const { added, removed } = policyChanges(ordered, next);
       const isSame = hasSameTiers(ordered, next);
       ordered = next;
+      last = endpoints;
+      for (const policy of removed) subjects.remove(policy);
+      for (const policy of added) subjects.add(policy);
       const before = selected;
       selected = new Map();
       for (const endpoint of endpoints) {
         const old = before.get(endpoint.key);
         const isKnown = old !== undefined && old.endpoint.facts === endpoint.facts && old.endpoint.of === endpoint.of;
         const of = isKnown ? old : fresh(endpoint);
-        if (isKnown) refresh(of, added, removed);
+        if (isKnown && added.length + removed.length > 0) refresh(of, added, removed);
         if (!isSame) of.selection = undefined;
         selected.set(endpoint.key, of);
       }

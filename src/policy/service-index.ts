@@ -50,6 +50,8 @@ const textOf = (list: readonly ServiceBackend[]) =>
 export class ServiceIndex {
   /** Tables that somebody has asked for, once and for all. */
   readonly wanted = new Set<ServiceTable>();
+  /** Another number whenever an answer may be another. */
+  revision = 0;
   #slices: ObjectTable<EndpointSlice> | undefined;
   readonly #byService = new Map<string, Map<string, EndpointSlice>>();
   readonly #backends = new Map<string, { readonly list: readonly ServiceBackend[]; readonly text: string }>();
@@ -61,6 +63,7 @@ export class ServiceIndex {
   update(objects: ServiceObjects): void {
     this.#takeSlices(objects.endpointSlices);
     if (objects.services !== this.#services) {
+      this.revision++;
       this.#services = objects.services;
       this.#serviceList = objects.services === undefined ? undefined : [...objects.services];
     }
@@ -96,6 +99,7 @@ export class ServiceIndex {
   #takeSlices(slices: ObjectTable<EndpointSlice> | undefined): void {
     const before = this.#slices;
     if (slices === before) return;
+    this.revision++;
     this.#slices = slices;
     const changed = new Set<string>();
     const put = (slice: EndpointSlice, isThere: boolean) => {

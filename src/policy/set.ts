@@ -1,7 +1,7 @@
 /** The answer of one class to one peer, over all protocols and ports, as rows of the table `sets`. */
 
 import type { Family } from "../net/addr.ts";
-import { candidatesFor } from "./candidates.ts";
+import { candidatesFor, isAbout } from "./candidates.ts";
 import { bestDefaults, fitPrefixes, type Piece } from "./fit.ts";
 import { type Step, walk } from "./order.ts";
 import type { NamedPort, Rule } from "./rule.ts";
@@ -10,6 +10,7 @@ import {
   addIcmpCuts,
   addPortCuts,
   addProtocolCuts,
+  asksSourcePorts,
   closedRule,
   icmpProtocol,
   PROTOCOLS_WITH_PORTS,
@@ -37,7 +38,7 @@ const closed = new WeakMap<Rule, Rule>();
 
 /** The step with its rule as the tables can hold it. */
 function closedStep(step: Step): Step {
-  if (step.kind === "end") return step;
+  if (step.kind === "end" || !asksSourcePorts(step.rule)) return step;
   let rule = closed.get(step.rule);
   if (rule === undefined) {
     rule = { ...step.rule, ...closedRule(step.rule) };
@@ -76,11 +77,14 @@ function sorted(cuts: ReadonlySet<number>, end: number): number[] {
 }
 
 /** The pieces of one protocol along its ports. */
-function portPieces(input: SetInput, steps: readonly Step[], protocol: number, pool: Pool): Piece<Verdict>[] {
+function portPieces(input: SetInput, all: readonly Step[], protocol: number, pool: Pool): Piece<Verdict>[] {
   const cuts = new Set([0]);
-  for (const step of steps) {
-    if (step.kind === "end") continue;
-    for (const t of step.rule.traffic) {
+  const steps: Step[] = [];
+  for (const step of all) {
+    const about = step.kind === "end" ? [] : step.rule.traffic.filter((t) => isAbout(t, protocol, input.family));
+    // Most steps are about one protocol, and most protocols are what no step is about.
+    if (step.kind === "end" || about.length > 0) steps.push(step);
+    for (const t of about) {
       if (PROTOCOLS_WITH_PORTS.includes(protocol)) addPortCuts(cuts, t, protocol, input.names);
       else if (protocol === icmpProtocol(input.family)) addIcmpCuts(cuts, t, input.family);
     }
@@ -88,9 +92,11 @@ function portPieces(input: SetInput, steps: readonly Step[], protocol: number, p
   const out: Piece<Verdict>[] = [];
   const firsts = sorted(cuts, 0xffff);
   const hasStaged = steps.some((s) => s.isStaged);
-  // A few steps are asked as quickly as it is found out which of them can match.
+  // A few steps are asked as quickly as it is found out which of them can match, and once at least all are.
   const candidates =
-    steps.length > FEW_STEPS ? candidatesFor(steps, firsts, protocol, input.names, input.family) : undefined;
+    steps.length > FEW_STEPS && firsts.length > 1
+      ? candidatesFor(steps, firsts, protocol, input.names, input.family)
+      : undefined;
   for (const [piece, first] of firsts.entries()) {
     const some = candidates?.at(piece) ?? steps;
     // Asked twice where something is staged: an array can be walked again.

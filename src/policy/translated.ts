@@ -1,6 +1,7 @@
 /** A table of the cluster as rules: each object is translated once, and what has not changed is not looked at again. */
 
 import type { RowDifference } from "../store/table.ts";
+import { type ListChanges, noteListChanges } from "./list-changes.ts";
 import type { Policy } from "./rule.ts";
 
 /** A table of the cluster. The same object as long as no row of it has changed. */
@@ -17,14 +18,29 @@ export type Translation<Row, Context> = (table: ObjectTable<Row>, context: Conte
 /** Tells what a translation rests on beside the row and the context. `isStill` says whether that is as it was. */
 export type RestsOn = (isStill: () => boolean) => void;
 
-/** @param translate the same policies for the same row and context, as long as what it rests on is the same */
+const NO_CHANGES: ListChanges<Policy> = { added: [], removed: [] };
+
+/** What is new stands at the end. */
+function changedList(list: readonly Policy[], changes: ListChanges<Policy>): readonly Policy[] {
+  if (changes.added.length === 0 && changes.removed.length === 0) return list;
+  const removed = new Set(changes.removed);
+  const kept = removed.size === 0 ? list : list.filter((p) => !removed.has(p));
+  return noteListChanges(list, [...kept, ...changes.added], changes);
+}
+
+/**
+ * @param translate the same policies for the same row and context, as long as what it rests on is the same
+ * @param groundsAt another number whenever something that translations rest on may be another
+ */
 export function createTranslation<Row extends object, Context>(
   translate: (row: Row, context: Context, restsOn: RestsOn) => readonly Policy[],
+  groundsAt: () => number = () => 0,
 ): Translation<Row, Context> {
   let known = new Map<Row, readonly Policy[]>();
   const grounds = new Map<Row, (() => boolean)[]>();
   let last: { readonly table: ObjectTable<Row>; readonly context: Context } | undefined;
   let policies: readonly Policy[] = [];
+  let lastGrounds = groundsAt();
 
   function translated(row: Row, context: Context): readonly Policy[] {
     const own: (() => boolean)[] = [];
@@ -36,36 +52,48 @@ export function createTranslation<Row extends object, Context>(
 
   /** Those rows anew whose grounds have changed. @returns whether there were any */
   function renew(context: Context): boolean {
+    const now = groundsAt();
+    if (now === lastGrounds) return false;
+    lastGrounds = now;
     const gone = [...grounds].filter(([, own]) => !own.every((isStill) => isStill())).map(([row]) => row);
     for (const row of gone) known.set(row, translated(row, context));
     return gone.length > 0;
   }
 
-  /** Follows the table from the last one, if it can say what is different. */
-  function follow(table: ObjectTable<Row>, context: Context): boolean {
-    if (last === undefined || last.context !== context || !last.table.changesSince || !table.changesSince) return false;
+  /** Follows the table from the last one. undefined: it cannot say what is different. */
+  function follow(table: ObjectTable<Row>, context: Context): ListChanges<Policy> | undefined {
+    if (last === undefined || last.context !== context || !last.table.changesSince || !table.changesSince)
+      return undefined;
+    const changes = { added: [] as Policy[], removed: [] as Policy[] };
     for (const { before, after } of table.changesSince(last.table)) {
-      if (before !== undefined) known.delete(before);
-      if (before !== undefined) grounds.delete(before);
-      if (after !== undefined) known.set(after, translated(after, context));
+      if (before !== undefined) {
+        changes.removed.push(...(known.get(before) ?? []));
+        known.delete(before);
+        grounds.delete(before);
+      }
+      if (after === undefined) continue;
+      const made = translated(after, context);
+      known.set(after, made);
+      changes.added.push(...made);
     }
-    return true;
+    return changes;
+  }
+
+  /** Reads all of the table. */
+  function readAll(table: ObjectTable<Row>, context: Context): void {
+    const before = last?.context === context ? known : undefined;
+    known = new Map();
+    for (const row of table) known.set(row, before?.get(row) ?? translated(row, context));
+    for (const row of grounds.keys()) if (!known.has(row)) grounds.delete(row);
   }
 
   return (table, context) => {
-    if (last?.table === table && last.context === context) {
-      if (renew(context)) policies = [...known.values()].flat();
-      return policies;
-    }
-    if (!follow(table, context)) {
-      const before = last?.context === context ? known : undefined;
-      known = new Map();
-      for (const row of table) known.set(row, before?.get(row) ?? translated(row, context));
-      for (const row of grounds.keys()) if (!known.has(row)) grounds.delete(row);
-    }
-    renew(context);
+    const isSame = last?.table === table && last.context === context;
+    const changes = isSame ? NO_CHANGES : follow(table, context);
+    if (changes === undefined) readAll(table, context);
     last = { table, context };
-    policies = [...known.values()].flat();
+    if (renew(context) || changes === undefined) policies = [...known.values()].flat();
+    else policies = changedList(policies, changes);
     return policies;
   };
 }

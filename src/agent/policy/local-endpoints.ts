@@ -3,6 +3,7 @@
 import type { Endpoint } from "../../model/endpoint.ts";
 import type { Namespace } from "../../model/namespace.ts";
 import { type Pod, podKey } from "../../model/pod.ts";
+import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
 import { type LabelViews, namespaceLabels, podFacts } from "../../policy/facts.ts";
 import type { AddressFacts, Entity } from "../../policy/rule.ts";
 
@@ -10,6 +11,8 @@ import type { AddressFacts, Entity } from "../../policy/rule.ts";
 export interface LocalEndpoint {
   readonly id: number;
   readonly facts: readonly AddressFacts[];
+  /** As policies select it; undefined: it has no address. */
+  readonly judged: PolicyEndpoint | undefined;
 }
 
 /** Where Pod objects are looked up. */
@@ -44,6 +47,7 @@ export function isOfPod(e: Pick<Endpoint, "podNamespace" | "podName">): boolean 
 }
 
 interface Known {
+  readonly endpoint: Endpoint;
   readonly pod: Pod | undefined;
   readonly namespace: Namespace | undefined;
   readonly views: LabelViews;
@@ -55,6 +59,8 @@ interface Known {
 export class LocalEndpoints {
   readonly #hasPods: boolean;
   #known = new Map<number, Known>();
+  #input: readonly unknown[] = [];
+  #locals: readonly (LocalEndpoint | undefined)[] = [];
 
   /** @param hasPods false: an attachment whose pod has no object has no labels, instead of not being known */
   constructor(hasPods: boolean) {
@@ -63,9 +69,19 @@ export class LocalEndpoints {
 
   /**
    * A namespace that has gone is still that of the pods that were in it.
-   * @returns undefined for those whose Pod object is not there, or whose namespace never was
+   * @returns undefined for those whose Pod object is not there, or whose namespace never was; the same list as before as long as it says the same
    */
-  update(endpoints: readonly Endpoint[], tables: PodTables, views: LabelViews): (LocalEndpoint | undefined)[] {
+  update(endpoints: readonly Endpoint[], tables: PodTables, views: LabelViews): readonly (LocalEndpoint | undefined)[] {
+    const input = [endpoints, tables.pods, tables.namespaces, views];
+    if (input.every((x, i) => x === this.#input[i])) return this.#locals;
+    this.#input = input;
+    const locals = this.#look(endpoints, tables, views);
+    const isSame = locals.length === this.#locals.length && locals.every((local, i) => local === this.#locals[i]);
+    if (!isSame) this.#locals = locals;
+    return this.#locals;
+  }
+
+  #look(endpoints: readonly Endpoint[], tables: PodTables, views: LabelViews): (LocalEndpoint | undefined)[] {
     const before = this.#known;
     this.#known = new Map();
     return endpoints.map((e) => {
@@ -74,19 +90,29 @@ export class LocalEndpoints {
       const old = before.get(e.id);
       const namespace = pod === undefined ? undefined : (tables.namespaces.get(pod.namespace) ?? old?.namespace);
       if (pod !== undefined && this.#hasPods && namespace === undefined) return undefined;
-      const addrs = e.addrs.map((a) => a.text).join(" ");
+      const addrs = old?.endpoint === e ? old.addrs : e.addrs.map((a) => a.text).join(" ");
       const isSame = old?.pod === pod && old?.namespace === namespace && old?.views === views && old.addrs === addrs;
-      const known =
-        isSame && old !== undefined ? old : { pod, namespace, views, addrs, local: make(e, pod, namespace, views) };
-      this.#known.set(e.id, known);
-      return known.local;
+      const local = isSame && old !== undefined ? old.local : make(e, pod, namespace, views);
+      this.#known.set(e.id, { endpoint: e, pod, namespace, views, addrs, local });
+      return local;
     });
   }
 }
 
 function make(e: Endpoint, pod: Pod | undefined, namespace: Namespace | undefined, views: LabelViews): LocalEndpoint {
-  if (pod === undefined) return { id: e.id, facts: e.addrs.map((addr) => ({ addr, entities: POD, ...NOTHING })) };
+  const of = factsOf(e, pod, namespace, views);
+  const [first] = of;
+  return { id: e.id, facts: of, judged: first && { key: String(e.id), of: "pods", facts: first } };
+}
+
+function factsOf(
+  e: Endpoint,
+  pod: Pod | undefined,
+  namespace: Namespace | undefined,
+  views: LabelViews,
+): readonly AddressFacts[] {
+  if (pod === undefined) return e.addrs.map((addr) => ({ addr, entities: POD, ...NOTHING }));
   // The API shows addresses and phase only after the attachment is made.
   const attached: Pod = { ...pod, podIps: e.addrs, isHostNetwork: false, phase: "Running" };
-  return { id: e.id, facts: podFacts(attached, namespaceLabels(pod.namespace, namespace), views) };
+  return podFacts(attached, namespaceLabels(pod.namespace, namespace), views);
 }

@@ -33,7 +33,7 @@ import { putEndpointRows } from "../endpoint-map.ts";
 import { ClusterFacts, type FactObjects, LOCAL_RANK, ownerText } from "./cluster-facts.ts";
 import type { NameSource } from "./event-names.ts";
 import { HostEndpoints } from "./host-endpoints.ts";
-import { LocalEndpoints, type PodTables } from "./local-endpoints.ts";
+import { type LocalEndpoint, LocalEndpoints, type PodTables } from "./local-endpoints.ts";
 import { PolicyHits } from "./policy-hits.ts";
 import { limitsOf } from "./policy-limits.ts";
 import { freeNumbers, PolicyMaps } from "./policy-maps.ts";
@@ -99,9 +99,14 @@ export class PolicyEngine implements NameSource {
   #lastRules: PolicyRules | undefined;
   readonly #order = createPolicyOrder();
   #ordered: readonly OrderedTier[] = [];
+  #lastEndpoints: readonly Endpoint[] = [];
   #endpoints = new Map<string, Endpoint>();
   #endpointsByAddr = new Map<string, Endpoint>();
+  #lastLocals: readonly (LocalEndpoint | undefined)[] = [];
   #localOwners = new Set<string>();
+  #judgedLocals: readonly PolicyEndpoint[] = [];
+  /** All that are judged: the same list as long as they are the same. */
+  #judged: readonly PolicyEndpoint[] = [];
   #unknown: readonly number[] = [];
   /** A write has failed: what stands in the maps is not known. */
   #isDoubtful = false;
@@ -167,8 +172,11 @@ export class PolicyEngine implements NameSource {
       views: rules.views,
       ordered: this.#ordered,
     });
-    const judged = [UNKNOWN, ...hosts, ...this.#takeLocals(endpoints, cluster, rules)];
-    const writes = this.#compile(judged);
+    this.#takeLocals(this.#locals.update(endpoints, cluster, rules.views), endpoints);
+    const judged = [UNKNOWN, ...hosts, ...this.#judgedLocals];
+    const isSame = judged.length === this.#judged.length && judged.every((e, i) => e === this.#judged[i]);
+    if (!isSame) this.#judged = judged;
+    const writes = this.#compile();
     if (writes === 0) return;
     this.#changes++;
     this.#lastChangeMs = performance.now() - start;
@@ -240,37 +248,39 @@ export class PolicyEngine implements NameSource {
     };
   }
 
-  #takeLocals(endpoints: readonly Endpoint[], cluster: PodTables, rules: PolicyRules): PolicyEndpoint[] {
+  #takeLocals(locals: readonly (LocalEndpoint | undefined)[], endpoints: readonly Endpoint[]): void {
+    if (locals === this.#lastLocals && endpoints === this.#lastEndpoints) return;
+    this.#lastLocals = locals;
+    this.#lastEndpoints = endpoints;
+    this.#endpoints = new Map(endpoints.map((e) => [String(e.id), e]));
+    this.#endpointsByAddr = new Map(endpoints.flatMap((e) => e.addrs.map((a) => [a.text, e])));
     const judged: PolicyEndpoint[] = [];
     const owners = new Set<string>();
     const unknown: number[] = [];
-    this.#endpoints = new Map(endpoints.map((e) => [String(e.id), e]));
-    this.#endpointsByAddr = new Map(endpoints.flatMap((e) => e.addrs.map((a) => [a.text, e])));
-    for (const [i, local] of this.#locals.update(endpoints, cluster, rules.views).entries()) {
-      const facts = local?.facts[0];
-      if (local === undefined || facts === undefined) {
+    for (const [i, local] of locals.entries()) {
+      if (local?.judged === undefined) {
         unknown.push(endpoints[i]?.id ?? 0);
         continue;
       }
       const owner = `endpoint ${local.id}`;
       owners.add(owner);
       this.#facts.put(owner, local.facts, LOCAL_RANK);
-      judged.push({ key: String(local.id), of: "pods", facts });
+      judged.push(local.judged);
     }
     for (const owner of this.#localOwners) if (!owners.has(owner)) this.#facts.delete(owner);
     this.#localOwners = owners;
     this.#unknown = unknown;
-    return judged;
+    this.#judgedLocals = judged;
   }
 
   /** @returns how many writes there were */
-  #compile(judged: readonly PolicyEndpoint[]): number {
+  #compile(): number {
     let writes = 0;
     const wasDoubtful = this.#isDoubtful;
     // Whatever is not finished below is in doubt.
     this.#isDoubtful = true;
     try {
-      for (const { tables, change, goneRules } of this.#compiler.steps(this.#ordered, judged, this.#partition)) {
+      for (const { tables, change, goneRules } of this.#compiler.steps(this.#ordered, this.#judged, this.#partition)) {
         const { before, after } = change;
         const { put, removed } = this.#partition.changes();
         this.#tables = tables;

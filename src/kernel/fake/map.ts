@@ -1,5 +1,6 @@
 /** A pretended BPF map: bounded, and with the kernel's own answers to what does not fit. */
 
+import { bytesKey } from "../../net/bytes-key.ts";
 import type { MapRow } from "../../plan/rows.ts";
 import { KernelError } from "../kernel.ts";
 import { FakeRing } from "./ring.ts";
@@ -98,7 +99,7 @@ export class FakeMap {
   /** Keys of a trie are the same when their prefixes are: bits behind the length do not count. */
   #idOf(key: Uint8Array): string {
     const bytes = this.spec.type === "lpm_trie" ? withLength(key, prefixLength(key)) : key;
-    return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+    return bytesKey(bytes);
   }
 }
 
