@@ -5,6 +5,7 @@ import type { AgentPaths } from "../../agent/config/config.ts";
 import { AgentAwayError, ask } from "../client.ts";
 import { type Io, printJson, UsageError } from "../io.ts";
 import { controlSocket, hasLedger, type NodeOptions, nodePaths, withJson, withNodeOptions } from "../options.ts";
+import { addCleanupKubeProxy } from "./cleanup-kube-proxy.ts";
 
 interface CleanupOptions extends NodeOptions {
   readonly dryRun?: boolean;
@@ -57,7 +58,9 @@ async function cleanup(io: Io, options: CleanupOptions): Promise<void> {
 
 /** Adds the command. */
 export function addCleanup(program: Command, io: Io): void {
-  withJson(withNodeOptions(program.command("cleanup").alias("uninstall")))
+  const command = program.command("cleanup").alias("uninstall");
+  addCleanupKubeProxy(command, io);
+  withJson(withNodeOptions(command))
     .description("remove everything that Twill made on this node")
     .option("--dry-run", "only say what would be removed")
     .option("--force", "also while an agent runs or pods are attached")
