@@ -1,6 +1,5 @@
 /** A node in a box, with the API of a large cluster beside an agent as an installed one is started. */
 
-import { readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { spawnIn } from "../../src/lab/box.ts";
@@ -11,6 +10,7 @@ import { openNodes, type TwillNode } from "../../test/fixture/twill-nodes.ts";
 import { goFirst } from "../priority.ts";
 import type { ChangeOrder, ChangeResult } from "./changes.ts";
 import { LOCAL_NODE, placeOf, type ScaleSize } from "./cluster.ts";
+import { profileChanges, profileEnvironment, profileRest } from "./profile.ts";
 
 const API_PORT = 6443;
 const METRICS_PORT = 9878;
@@ -56,7 +56,7 @@ export class ScaleNode {
   /** @returns milliseconds until a runtime would find the network ready */
   async start(): Promise<number> {
     const start = performance.now();
-    this.#node.startAgent(profiling(), LOCAL_NODE);
+    this.#node.startAgent(profileEnvironment(), LOCAL_NODE);
     goFirst(await waitFor("the agent's process", () => this.#node.agentPid()));
     await this.#node.whenReady();
     return performance.now() - start;
@@ -100,17 +100,16 @@ export class ScaleNode {
     return Number(value);
   }
 
-  /** Where a profile is wanted. It takes the agent many seconds, during which it does nothing else. */
-  async snapshot(): Promise<void> {
-    const directory = process.env["TWILL_BENCH_PROFILE"];
-    if (directory === undefined) return;
-    writeFileSync(`${directory}/smaps`, readFileSync(`/proc/${this.agentPid()}/smaps`));
-    process.kill(this.agentPid(), "SIGUSR2");
-    await this.heapBytes();
+  /** See profile.ts. */
+  snapshot(): Promise<void> {
+    return profileRest(this.agentPid(), () => this.heapBytes());
   }
 
   async change(order: ChangeOrder): Promise<ChangeResult> {
-    return JSON.parse(await this.#ask(JSON.stringify(order))) as ChangeResult;
+    const profile = profileChanges(this.#node, this.agentPid(), order.seconds);
+    const result = JSON.parse(await this.#ask(JSON.stringify(order))) as ChangeResult;
+    await profile;
+    return result;
   }
 }
 
@@ -134,16 +133,4 @@ async function startApi(stack: AsyncDisposableStack, node: TwillNode, size: Scal
     child.stdin?.write(`${request}\n`);
     return next();
   };
-}
-
-/**
- * Who wants to see what an agent spends its memory and time on names a directory in `TWILL_BENCH_PROFILE`: a heap snapshot
- * of it at rest and its mappings (proc(5), `smaps`) are written there, and with `TWILL_BENCH_CPU` a profile of its life.
- */
-function profiling(): Record<string, string> {
-  const directory = process.env["TWILL_BENCH_PROFILE"];
-  if (directory === undefined) return {};
-  const flags = [`--heapsnapshot-signal=SIGUSR2`, `--diagnostic-dir=${directory}`];
-  if (process.env["TWILL_BENCH_CPU"] !== undefined) flags.push("--cpu-prof", `--cpu-prof-dir=${directory}`);
-  return { NODE_OPTIONS: flags.join(" ") };
 }

@@ -4,15 +4,20 @@
  */
 
 import type { Addr } from "../net/addr.ts";
-import type { AddressFacts } from "./rule.ts";
+import type { Facts } from "./rule.ts";
 
 /** Told of what counts for an address; undefined: nobody says anything any more. */
-export type FactListener = (addr: Addr, facts: AddressFacts | undefined) => void;
+export type FactListener = (addr: Addr, facts: Facts | undefined) => void;
 
-interface Say {
+/** What is known of some addresses. */
+export interface Said {
+  readonly addrs: readonly Addr[];
+  readonly facts: Facts;
+}
+
+interface Say extends Said {
   readonly owner: string;
   readonly rank: number;
-  readonly facts: readonly AddressFacts[];
 }
 
 /** One owner's say, as it nearly always is, or several by rising weight. */
@@ -22,10 +27,6 @@ const listOf = (says: Says | undefined): readonly Say[] => (says === undefined ?
 
 /** The say that counts. */
 const lastOf = (says: Says | undefined): Say | undefined => listOf(says).at(-1);
-
-function factsAt(says: Says | undefined, addr: Addr): AddressFacts | undefined {
-  return lastOf(says)?.facts.find((f) => f.addr.text === addr.text);
-}
 
 /** See the file's comment. */
 export class FactTable {
@@ -37,20 +38,20 @@ export class FactTable {
     this.#listener = listener;
   }
 
-  /** All that an owner says, instead of what it said before. @param rank higher counts more */
-  put(owner: string, facts: readonly AddressFacts[], rank: number): void {
+  /** All that an owner says, instead of what it said before; undefined: nothing. @param rank higher counts more */
+  put(owner: string, said: Said | undefined, rank: number): void {
     const before = this.#byOwner.get(owner);
-    if (before?.facts === facts) return;
-    const say: Say = { owner, rank, facts };
-    if (facts.length === 0) this.#byOwner.delete(owner);
+    if (before?.facts === said?.facts && before?.addrs === said?.addrs) return;
+    const say = said === undefined ? undefined : { owner, rank, addrs: said.addrs, facts: said.facts };
+    if (say === undefined) this.#byOwner.delete(owner);
     else this.#byOwner.set(owner, say);
-    const isKept = (addr: Addr) => facts.some((f) => f.addr.text === addr.text);
-    for (const { addr } of before?.facts ?? []) if (!isKept(addr)) this.#settle(addr, owner);
-    for (const { addr } of facts) this.#settle(addr, owner, say);
+    const now = said?.addrs ?? [];
+    for (const addr of before?.addrs ?? []) if (!now.some((a) => a.text === addr.text)) this.#settle(addr, owner);
+    for (const addr of now) this.#settle(addr, owner, say);
   }
 
   delete(owner: string): void {
-    this.put(owner, [], 0);
+    this.put(owner, undefined, 0);
   }
 
   /** Whose say counts for an address; undefined: nobody says anything. */
@@ -65,13 +66,13 @@ export class FactTable {
   /** The owner says this of the address now; undefined: nothing. */
   #settle(addr: Addr, owner: string, say?: Say): void {
     const old = this.#byAddr.get(addr.text);
-    const before = factsAt(old, addr);
+    const before = lastOf(old)?.facts;
     const others = listOf(old).filter((s) => s.owner !== owner);
     const says = say === undefined ? others : [...others, say].sort((a, b) => a.rank - b.rank);
     const [only] = says;
     if (only === undefined) this.#byAddr.delete(addr.text);
     else this.#byAddr.set(addr.text, says.length === 1 ? only : says);
-    const now = factsAt(says, addr);
+    const now = says.at(-1)?.facts;
     if (now !== before) this.#listener(addr, now);
   }
 }

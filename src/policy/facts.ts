@@ -5,6 +5,7 @@ import type { Node } from "../model/node.ts";
 import { hasOwnAddresses, type Pod, type PortProtocol } from "../model/pod.ts";
 import { type Addr, addrEqual } from "../net/addr.ts";
 import { nthAddr } from "../net/prefix.ts";
+import type { Said } from "./fact-table.ts";
 import type { LabelMap } from "./label-expr.ts";
 import type { AddressFacts, Entity, Facts, LabelDomain, NamedPort } from "./rule.ts";
 
@@ -82,8 +83,8 @@ interface SharedPodFacts {
 
 const sharedByViews = new WeakMap<LabelViews, SharedPodFacts>();
 
-/** All but the addresses. Labels and ports of pods are shared themselves: see `src/model/intern.ts`. */
-function factsOfPod(pod: Pod, namespace: LabelMap, views: LabelViews): Facts {
+/** What is known of a pod, whatever its addresses are. Labels and ports of pods are shared themselves: see `src/model/intern.ts`. */
+export function podTraits(pod: Pod, namespace: LabelMap, views: LabelViews): Facts {
   const shared = sharedByViews.get(views) ?? { numbers: new WeakMap(), known: new Map(), next: 0 };
   sharedByViews.set(views, shared);
   const numberOf = (part: object): number => {
@@ -107,11 +108,20 @@ function factsOfPod(pod: Pod, namespace: LabelMap, views: LabelViews): Facts {
   return facts;
 }
 
-/** What is known of each address of a pod; nothing when it has none of its own. */
+/** An address with what is known of it and of others. */
+export function factsAt(addr: Addr, shared: Facts): AddressFacts {
+  return new FactsOfMany(addr, shared);
+}
+
+/** What is known of a pod's addresses; undefined when it has none of its own. */
+export function podSays(pod: Pod, namespace: LabelMap, views: LabelViews = {}): Said | undefined {
+  return hasOwnAddresses(pod) ? { addrs: pod.podIps, facts: podTraits(pod, namespace, views) } : undefined;
+}
+
+/** {@link podSays} for each address. */
 export function podFacts(pod: Pod, namespace: LabelMap, views: LabelViews = {}): AddressFacts[] {
-  if (!hasOwnAddresses(pod)) return [];
-  const shared = factsOfPod(pod, namespace, views);
-  return pod.podIps.map((addr) => new FactsOfMany(addr, shared));
+  const said = podSays(pod, namespace, views);
+  return said === undefined ? [] : said.addrs.map((addr) => factsAt(addr, said.facts));
 }
 
 /** Addresses that are the node's: those of its object, and the first of each pod CIDR, by which pods see it. */
@@ -120,14 +130,20 @@ export function nodeAddrs(node: Node): Addr[] {
   return all.filter((a, i) => all.findIndex((b) => addrEqual(a, b)) === i);
 }
 
-/** What is known of each address of a node. */
-export function nodeFacts(node: Node, isLocal: boolean, views: LabelViews = {}): AddressFacts[] {
+/** What is known of a node's addresses. */
+export function nodeSays(node: Node, isLocal: boolean, views: LabelViews = {}): Said {
   const labels = new Map<LabelDomain, readonly LabelMap[]>([
     ["node", [node.labels]],
     ...(views.node?.(node, isLocal) ?? []),
   ]);
   const entities = isLocal ? HOST : REMOTE_NODE;
-  return nodeAddrs(node).map((addr) => ({ addr, entities, labels, namedPorts: [], services: NO_SERVICES }));
+  return { addrs: nodeAddrs(node), facts: { entities, labels, namedPorts: [], services: NO_SERVICES } };
+}
+
+/** {@link nodeSays} for each address. */
+export function nodeFacts(node: Node, isLocal: boolean, views: LabelViews = {}): AddressFacts[] {
+  const { addrs, facts } = nodeSays(node, isLocal, views);
+  return addrs.map((addr) => factsAt(addr, facts));
 }
 
 /** All addresses of the cluster, as one node sees them. A pod's address wins over a node's. */

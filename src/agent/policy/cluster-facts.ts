@@ -4,7 +4,7 @@ import type { Namespace } from "../../model/namespace.ts";
 import type { Node } from "../../model/node.ts";
 import type { Pod } from "../../model/pod.ts";
 import type { FactTable } from "../../policy/fact-table.ts";
-import { type LabelViews, namespaceLabels, nodeFacts, podFacts } from "../../policy/facts.ts";
+import { type LabelViews, namespaceLabels, nodeSays, podSays } from "../../policy/facts.ts";
 import type { Table } from "../../store/table.ts";
 
 /** Whose say counts more where two speak of one address. */
@@ -67,12 +67,12 @@ export class ClusterFacts {
   }
 
   #putNode(node: Node, views: LabelViews): void {
-    this.#facts.put(node.name, nodeFacts(node, node.name === this.#localNode, views), RANK.node);
+    this.#facts.put(node.name, nodeSays(node, node.name === this.#localNode, views), RANK.node);
   }
 
   #putPod(pod: Pod, key: string, objects: FactObjects, views: LabelViews): void {
     const namespace = namespaceLabels(pod.namespace, objects.namespaces.get(pod.namespace));
-    this.#facts.put(key, podFacts(pod, namespace, views), RANK.pod);
+    this.#facts.put(key, podSays(pod, namespace, views), RANK.pod);
     const keys = this.#inNamespace.get(pod.namespace) ?? new Set();
     this.#inNamespace.set(pod.namespace, keys.add(key));
   }

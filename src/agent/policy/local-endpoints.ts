@@ -4,13 +4,14 @@ import type { Endpoint } from "../../model/endpoint.ts";
 import type { Namespace } from "../../model/namespace.ts";
 import { type Pod, podKey } from "../../model/pod.ts";
 import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
-import { type LabelViews, namespaceLabels, podFacts } from "../../policy/facts.ts";
-import type { AddressFacts, Entity } from "../../policy/rule.ts";
+import type { Said } from "../../policy/fact-table.ts";
+import { factsAt, type LabelViews, namespaceLabels, podTraits } from "../../policy/facts.ts";
+import type { Entity, Facts } from "../../policy/rule.ts";
 
 /** What is known of one attachment. */
 export interface LocalEndpoint {
   readonly id: number;
-  readonly facts: readonly AddressFacts[];
+  readonly said: Said;
   /** As policies select it; undefined: it has no address. */
   readonly judged: PolicyEndpoint | undefined;
 }
@@ -21,8 +22,9 @@ export interface PodTables {
   readonly namespaces: { get(key: string): Namespace | undefined };
 }
 
-const POD: ReadonlySet<Entity> = new Set<Entity>(["pod"]);
-const NOTHING: Pick<AddressFacts, "labels" | "namedPorts" | "services"> = {
+/** What is known of an attachment that no object is about. */
+const NAMELESS: Facts = {
+  entities: new Set<Entity>(["pod"]),
   labels: new Map(),
   namedPorts: [],
   services: new Set(),
@@ -100,19 +102,9 @@ export class LocalEndpoints {
 }
 
 function make(e: Endpoint, pod: Pod | undefined, namespace: Namespace | undefined, views: LabelViews): LocalEndpoint {
-  const of = factsOf(e, pod, namespace, views);
-  const [first] = of;
-  return { id: e.id, facts: of, judged: first && { key: String(e.id), of: "pods", facts: first } };
-}
-
-function factsOf(
-  e: Endpoint,
-  pod: Pod | undefined,
-  namespace: Namespace | undefined,
-  views: LabelViews,
-): readonly AddressFacts[] {
-  if (pod === undefined) return e.addrs.map((addr) => ({ addr, entities: POD, ...NOTHING }));
-  // The API shows addresses and phase only after the attachment is made.
-  const attached: Pod = { ...pod, podIps: e.addrs, isHostNetwork: false, phase: "Running" };
-  return podFacts(attached, namespaceLabels(pod.namespace, namespace), views);
+  // Whatever addresses the API shows: it learns of them after the attachment is made.
+  const facts = pod === undefined ? NAMELESS : podTraits(pod, namespaceLabels(pod.namespace, namespace), views);
+  const [first] = e.addrs;
+  const judged = first && { key: String(e.id), of: "pods" as const, facts: factsAt(first, facts) };
+  return { id: e.id, said: { addrs: e.addrs, facts }, judged };
 }

@@ -11,7 +11,7 @@ import { EMPTY_TABLES } from "../../policy/change.ts";
 import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
 import { type Compiler, createCompiler } from "../../policy/compile.ts";
 import { FactTable } from "../../policy/fact-table.ts";
-import { worldFacts } from "../../policy/facts.ts";
+import { factsAt, worldFacts } from "../../policy/facts.ts";
 import type { Failsafes } from "../../policy/failsafe.ts";
 import {
   createRuleReader,
@@ -84,7 +84,7 @@ export class PolicyEngine implements NameSource {
   readonly #kernel: Kernel;
   readonly #partition = createPartition();
   readonly #facts = new FactTable((addr, facts) =>
-    facts === undefined ? this.#partition.delete(addr) : this.#partition.set(facts),
+    facts === undefined ? this.#partition.delete(addr) : this.#partition.set(factsAt(addr, facts)),
   );
   readonly #clusterFacts: ClusterFacts;
   readonly #locals: LocalEndpoints;
@@ -264,7 +264,7 @@ export class PolicyEngine implements NameSource {
       }
       const owner = `endpoint ${local.id}`;
       owners.add(owner);
-      this.#facts.put(owner, local.facts, LOCAL_RANK);
+      this.#facts.put(owner, local.said, LOCAL_RANK);
       judged.push(local.judged);
     }
     for (const owner of this.#localOwners) if (!owners.has(owner)) this.#facts.delete(owner);

@@ -68,6 +68,8 @@ describe("maps without batches", { skip }, () => {
     maps.put("nodes", rows);
     assert.deepEqual(keys(maps.rows("nodes")), keys(rows));
     assert.equal(maps.count("nodes"), 300);
+    const { rows: page, next } = maps.page("nodes", undefined, 10);
+    assert.deepEqual([keys(page), next], [keys(rows), undefined], "all of it is one page");
     maps.delete(
       "nodes",
       [...rows.slice(0, 290), ...rows.slice(0, 10)].map((r) => r.key),
