@@ -44,33 +44,6 @@ export function namedPortsOf(pod: Pod): NamedPort[] {
     .map((p) => ({ name: p.name, protocol: PORT_PROTOCOL_NUMBERS[p.protocol], port: p.port }));
 }
 
-/** An address with facts that others have, too. */
-class FactsOfMany implements AddressFacts {
-  readonly addr: Addr;
-  readonly shared: Facts;
-
-  constructor(addr: Addr, shared: Facts) {
-    this.addr = addr;
-    this.shared = shared;
-  }
-
-  get entities() {
-    return this.shared.entities;
-  }
-
-  get labels() {
-    return this.shared.labels;
-  }
-
-  get namedPorts() {
-    return this.shared.namedPorts;
-  }
-
-  get services() {
-    return this.shared.services;
-  }
-}
-
 /** Kept for each way to look at pods. With more the sharing begins anew, which costs memory and changes nothing. */
 const MAX_SHARED = 16_384;
 
@@ -108,9 +81,9 @@ export function podTraits(pod: Pod, namespace: LabelMap, views: LabelViews): Fac
   return facts;
 }
 
-/** An address with what is known of it and of others. */
+/** An address with what is known of it and of others. A copy with other facts must not name these as shared. */
 export function factsAt(addr: Addr, shared: Facts): AddressFacts {
-  return new FactsOfMany(addr, shared);
+  return { addr, shared, ...shared };
 }
 
 /** What is known of a pod's addresses; undefined when it has none of its own. */
@@ -121,7 +94,7 @@ export function podSays(pod: Pod, namespace: LabelMap, views: LabelViews = {}): 
 /** {@link podSays} for each address. */
 export function podFacts(pod: Pod, namespace: LabelMap, views: LabelViews = {}): AddressFacts[] {
   const said = podSays(pod, namespace, views);
-  return said === undefined ? [] : said.addrs.map((addr) => factsAt(addr, said.facts));
+  return said === undefined ? [] : said.addrs.map((addr) => ({ addr, ...said.facts }));
 }
 
 /** Addresses that are the node's: those of its object, and the first of each pod CIDR, by which pods see it. */
@@ -143,7 +116,7 @@ export function nodeSays(node: Node, isLocal: boolean, views: LabelViews = {}): 
 /** {@link nodeSays} for each address. */
 export function nodeFacts(node: Node, isLocal: boolean, views: LabelViews = {}): AddressFacts[] {
   const { addrs, facts } = nodeSays(node, isLocal, views);
-  return addrs.map((addr) => factsAt(addr, facts));
+  return addrs.map((addr) => ({ addr, ...facts }));
 }
 
 /** All addresses of the cluster, as one node sees them. A pod's address wins over a node's. */

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import type { Namespace } from "../../model/namespace.ts";
 import { podKey } from "../../model/pod.ts";
 import { FactTable } from "../../policy/fact-table.ts";
-import { clusterFacts, factsAt } from "../../policy/facts.ts";
+import { clusterFacts } from "../../policy/facts.ts";
 import type { AddressFacts } from "../../policy/rule.ts";
 import { generateCluster } from "../../policy/testing/generate.ts";
 import { parseCluster } from "../../policy/testing/parse.ts";
@@ -19,7 +19,7 @@ test("whatever came and went, what is known of addresses is what a fresh look fi
     const { pods, nodes, namespaces } = parseCluster(generateCluster(seed));
     const known = new Map<string, AddressFacts>();
     const facts = new ClusterFacts(
-      new FactTable((a, f) => (f === undefined ? known.delete(a.text) : known.set(a.text, factsAt(a, f)))),
+      new FactTable((a, f) => (f === undefined ? known.delete(a.text) : known.set(a.text, { addr: a, ...f }))),
       NODE,
     );
     const byPod = (p: { namespace: string; name: string }) => podKey(p.namespace, p.name);

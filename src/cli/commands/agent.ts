@@ -44,8 +44,13 @@ export function addAgent(program: Command, io: Io): void {
         "health.listen": options.healthListen,
       };
       const { learnConfig } = await import("../../agent/config/learn-config.ts");
-      const { live, learned } = await learnConfig(configSource(io, options, flags), io.env);
       const { runAgent } = await import("../../agent/agent.ts");
+      // What is loaded later, too: nothing may call for the remover of types afterwards.
+      await import("../../agent/leader/start.ts");
+      await import("../../agent/leader/wanted-status.ts");
+      const { beginWarm } = await import("../warm-start.ts");
+      beginWarm();
+      const { live, learned } = await learnConfig(configSource(io, options, flags), io.env);
       await runAgent(live, untilTerminated(), learned);
     });
 }
