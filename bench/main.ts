@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- cni|path|policy|scale [--json] [--rounds N] [--quick]`: Twill beside its peers, in one run, in turns.
+ * `npm run bench -- cni|path|policy|scale|services [--json] [--rounds N] [--quick]`: Twill beside its peers, in one run, in turns.
  * Progress goes to standard error; standard output is the table, or with `--json` one line.
  */
 
@@ -11,16 +11,18 @@ import { benchPolicy } from "./policy.ts";
 import { goFirst } from "./priority.ts";
 import { toJson, toText } from "./report.ts";
 import { benchScale } from "./scale.ts";
+import { benchServices } from "./services.ts";
 import type { RowWithRanges } from "./stats.ts";
 import { NEEDED_PROGRAMS } from "./tools.ts";
 
-const USAGE = "Usage: npm run bench -- cni|path|policy|scale [--json] [--rounds N] [--quick]";
+const USAGE = "Usage: npm run bench -- cni|path|policy|scale|services [--json] [--rounds N] [--quick]";
 
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => Promise<RowWithRanges[]>>> = {
   cni: benchCni,
   path: benchPath,
   policy: benchPolicy,
   scale: benchScale,
+  services: benchServices,
 };
 
 async function main(argv: readonly string[]): Promise<number> {

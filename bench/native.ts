@@ -29,8 +29,16 @@ export interface BenchAddon {
   runPrograms(jobs: readonly Job[]): Ended[];
   /** Blocks for ever. */
   serveConnections(host: string, port: number): never;
-  /** Connections in a second, one after the other, for so many seconds; blocks. */
-  countConnections(host: string, port: number, seconds: number): number;
+  /** Connections one after the other, for so many seconds, each to one of `addresses` (default 1) from `host` on; blocks. */
+  countConnections(host: string, port: number, seconds: number, addresses?: number): ConnectionTimes;
+}
+
+/** What connections took: opened, one byte each way, closed. */
+export interface ConnectionTimes {
+  /** In a second. */
+  readonly rate: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
 }
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

@@ -5,12 +5,14 @@
  */
 
 import { inNetns, run, type Sandbox, waitFor } from "../test/fixture/sandbox.ts";
+import type { ConnectionTimes } from "./native.ts";
 import { median } from "./stats.ts";
 import type { Path } from "./topologies.ts";
 
 const SOCKPERF_PORT = 5001;
 const IPERF_PORT = 5002;
-const RATE_PORT = 5003;
+/** Where {@link rateServer} listens. */
+export const RATE_PORT = 5003;
 
 /**
  * Which CPU each end runs on. Round trips and connections share one: across CPUs a virtual machine's wake-up interrupts
@@ -30,7 +32,7 @@ export async function startServers(box: Sandbox, path: Path): Promise<void> {
   const netns = path.serverNetns;
   box.start(inNetns(netns, ["sockperf", "sr", "--tcp", "-i", at, "-p", String(SOCKPERF_PORT)], CPUS.latencyServer));
   box.start(inNetns(netns, ["iperf3", "-s", "-J", "-i", "0.1", "-B", at, "-p", String(IPERF_PORT)], CPUS.bulkServer));
-  box.start(inNetns(netns, [...RATE, "server", at, String(RATE_PORT)], CPUS.latencyServer));
+  box.start(rateServer(netns, at));
   await waitFor(`servers of ${path.subject}`, () => {
     const listening = run(inNetns(netns, ["ss", "-Hltn"]));
     return [SOCKPERF_PORT, IPERF_PORT, RATE_PORT].every((port) => listening.includes(`:${port} `));
@@ -86,10 +88,35 @@ export function parseIperf(text: string): number {
 
 /** New connections in a second: connect, one byte each way, close; one after the other. */
 export function measureConnectionRate(path: Path, seconds: number): number {
-  const argv = [...RATE, "client", path.serverAddress, String(RATE_PORT), String(seconds)];
-  const rate = Number(run(inNetns(path.clientNetns, argv, CPUS.client)).trim());
-  if (!(rate > 0)) throw new SyntaxError(`Cannot measure connections over ${path.subject}: rate is "${rate}"`);
-  return rate;
+  return measureConnections(path.subject, path.clientNetns, { host: path.serverAddress }, seconds).rate;
+}
+
+/** Where connections go: to one of so many addresses from `host` on. */
+export interface Targets {
+  readonly host: string;
+  /** Default {@link RATE_PORT}. */
+  readonly port?: number;
+  /** Default 1. */
+  readonly addresses?: number;
+}
+
+/** As {@link measureConnectionRate}, with what single ones took. @param wrap what the client's command line is put into */
+export function measureConnections(
+  subject: string,
+  netns: string,
+  { host, port = RATE_PORT, addresses = 1 }: Targets,
+  seconds: number,
+  wrap: (argv: readonly string[]) => string[] = (argv) => [...argv],
+): ConnectionTimes {
+  const argv = [...RATE, "client", host, String(port), String(seconds), String(addresses)];
+  const times = JSON.parse(run(inNetns(netns, wrap(argv), CPUS.client))) as ConnectionTimes;
+  if (!(times.rate > 0)) throw new SyntaxError(`Cannot measure connections over ${subject}: rate is "${times.rate}"`);
+  return times;
+}
+
+/** The server of {@link measureConnections} alone, for pods that are nothing but backends. */
+export function rateServer(netns: string, host: string): string[] {
+  return inNetns(netns, [...RATE, "server", host, String(RATE_PORT)], CPUS.latencyServer);
 }
 
 /** The Debian packages whose programs are used here. */

@@ -63,6 +63,30 @@ export function routedSameNode(box: Sandbox, name = "rs"): NodePath {
   return { ...found, nodeNetns: node, clientAddress: "10.203.0.2" };
 }
 
+/** A client and many servers behind one routing node, as {@link routedSameNode}. */
+export interface RoutedServers {
+  readonly nodeNetns: string;
+  readonly clientNetns: string;
+  readonly servers: readonly { readonly netns: string; readonly address: string }[];
+}
+
+/** @param name two lower-case letters or digits @param count of servers, at most 99 */
+export function routedServers(box: Sandbox, name: string, count: number): RoutedServers {
+  const node = box.netns(`${name}-n`);
+  const client = box.netns(`${name}-c`);
+  box.sysctl(node, { "net.ipv4.ip_forward": "1" });
+  // Where nothing translates them, packets to services end.
+  box.ip(node, ["route add blackhole default"]);
+  routedPod(box, node, client, "10.206.0.2");
+  const servers = Array.from({ length: count }, (_, i) => {
+    const netns = box.netns(`${name}-s${i}`);
+    const address = `10.206.0.${3 + i}`;
+    routedPod(box, node, netns, address);
+    return { netns, address };
+  });
+  return { nodeNetns: node, clientNetns: client, servers };
+}
+
 /** Two nodes with one routed pod each and plain routes between them. */
 export function routedCrossNode(box: Sandbox): Path {
   const [a, b] = nodes(box, "rc");

@@ -33,6 +33,7 @@
 #define DEADLINE_MS 60000
 #define WINDOW_MS 20
 #define MAX_WINDOWS 5000
+#define MAX_TIMES (1 << 20)
 
 struct job {
 	char *path;
@@ -306,28 +307,71 @@ static bool use_connection(const struct sockaddr_storage *address, socklen_t len
 	return is_good;
 }
 
+static int compare_times(const void *a, const void *b)
+{
+	float x = *(const float *)a, y = *(const float *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The n-th of the addresses that follow `first`; only IPv4 has more than one. */
+static struct sockaddr_storage nth_address(const struct sockaddr_storage *first, uint32_t n)
+{
+	struct sockaddr_storage address = *first;
+	struct sockaddr_in *four = (struct sockaddr_in *)&address;
+
+	if (address.ss_family == AF_INET)
+		four->sin_addr.s_addr = htonl(ntohl(four->sin_addr.s_addr) + n);
+	return address;
+}
+
+static void set_number(napi_env env, napi_value object, const char *name, double number)
+{
+	napi_value value;
+
+	napi_create_double(env, number, &value);
+	napi_set_named_property(env, object, name, value);
+}
+
 /*
- * countConnections(host, port, seconds): connections in a second, one after the other: the median of windows of 20 ms,
- * so that what else the machine does for a moment is not taken for the network's. The server's end lingers, so no port
- * of the client's is used up, however many connections are made.
+ * countConnections(host, port, seconds, addresses): { rate, p50Us, p99Us }. Connections one after the other, each to one of
+ * so many addresses from `host` on, chosen at random. The rate in a second is the median of windows of 20 ms, so that what
+ * else the machine does for a moment is not taken for the network's. The server's end lingers, so no port of the client's
+ * is used up, however many connections are made.
  */
 static napi_value count_connections(napi_env env, napi_callback_info info)
 {
 	static uint32_t counts[MAX_WINDOWS];
-	struct sockaddr_storage address;
-	uint32_t windows = 0;
-	double seconds, end;
-	napi_value result;
+	static float times_us[MAX_TIMES];
+	struct sockaddr_storage first, address;
+	uint32_t windows = 0, times = 0, addresses = 1, seed = 1;
+	double seconds, start, end;
+	napi_value argv[4], result;
+	size_t argc = 4;
 	socklen_t length;
 
-	if (!read_address(env, info, &address, &length, &seconds))
+	if (!read_address(env, info, &first, &length, &seconds))
 		return NULL;
+	napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+	if (argc > 3 && (napi_get_value_uint32(env, argv[3], &addresses) != napi_ok || addresses == 0)) {
+		napi_throw_range_error(env, NULL, "Argument \"addresses\" must be a positive number");
+		return NULL;
+	}
 	while (windows < MAX_WINDOWS && windows < seconds * 1e3 / WINDOW_MS) {
-		end = now_ms() + WINDOW_MS;
+		start = now_ms();
+		end = start + WINDOW_MS;
 		counts[windows] = 0;
-		while (now_ms() < end) {
+		while (start < end) {
+			double now;
+
+			seed = seed * 1664525u + 1013904223u; /* Numerical Recipes; its upper bits are good enough */
+			address = nth_address(&first, (uint32_t)(((uint64_t)seed * addresses) >> 32));
 			if (!use_connection(&address, length))
 				return fail(env, "use a connection");
+			now = now_ms();
+			if (times < MAX_TIMES)
+				times_us[times++] = (float)((now - start) * 1e3);
+			start = now;
 			counts[windows]++;
 		}
 		windows++;
@@ -337,7 +381,11 @@ static napi_value count_connections(napi_env env, napi_callback_info info)
 		return NULL;
 	}
 	qsort(counts, windows, sizeof(counts[0]), compare_counts);
-	napi_create_double(env, counts[windows / 2] * 1e3 / WINDOW_MS, &result);
+	qsort(times_us, times, sizeof(times_us[0]), compare_times);
+	napi_create_object(env, &result);
+	set_number(env, result, "rate", counts[windows / 2] * 1e3 / WINDOW_MS);
+	set_number(env, result, "p50Us", times_us[times / 2]);
+	set_number(env, result, "p99Us", times_us[times - 1 - times / 100]);
 	return result;
 }
 

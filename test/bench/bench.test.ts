@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { kubeProxyProgram } from "../../bench/services/peers.ts";
 import { runProcess } from "../../src/lab/run.ts";
 
 const MAIN = fileURLToPath(new URL("../../bench/main.ts", import.meta.url));
@@ -85,6 +86,14 @@ test("bench scale", async () => {
   for (const what of wanted) assert.ok(rows.has(`scale.1000.${what}`), what);
   const [rss = 0, own = 0, heap = 0] = ["rss", "anonymous", "heap"].map((x) => rows.get(`scale.1000.rest.${x}`)?.twill);
   assert.ok(rss > own && own > heap && heap > 5, `${rss}, ${own} and ${heap} MB are not what a process has`);
+});
+
+test("bench services", async () => {
+  const rows = await rowsOf("services");
+  const peers = ["direct", "nftables-map", ...(kubeProxyProgram() === undefined ? [] : ["kube-proxy-iptables"])];
+  for (const what of ["conn-rate", "conn.p50", "conn.p99"])
+    assert.deepEqual(Object.keys(rows.get(`services.40.${what}`)?.peers ?? {}).sort(), peers.sort(), what);
+  for (const what of ["load", "applied.p99", "rss"]) assert.ok(rows.has(`services.40.${what}`), what);
 });
 
 test("a wrong call is refused with what would be right", async () => {
