@@ -6,17 +6,20 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import fc from "fast-check";
+import { ConfigFlag, Metric, ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
 import { dissect } from "./dissect.ts";
 import { echo, frame, icmpError, ipPacket, payload, raw, sctp, type Transport, tcp, udp } from "./frames.ts";
 import { enterEmptyNetns, makeUnderlay, NODE, Plane, type Program, whyNot } from "./plane.ts";
+import { BALANCER, putFrontend, SERVED, SERVICE } from "./service-way.ts";
 
 const PROGRAMS: readonly Program[] = ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire"];
-const { podA, podB, remote, outside, node, router } = NODE;
+const { podA, podB, remote, remoteNode, outside, node, router } = NODE;
 /** The likely ones several times: most packets of two addresses drawn at random would be nobody's. */
-const likely = (f: "v4" | "v6") => [podA, podB, remote, podA, remote, outside, node].map((x) => x[f]);
+const likely = (f: "v4" | "v6") =>
+  [podA, podB, remote, podA, remote, podA, podB, remote, outside, node].map((x) => x[f]);
 const ADDRESSES = {
-  4: [...likely("v4"), router.v4, "224.0.0.1", "255.255.255.255", "169.254.1.1", "0.0.0.0"],
-  6: [...likely("v6"), router.v6, "ff02::1", "fe80::1", "::", "::1"],
+  4: [...likely("v4"), SERVICE.v4, BALANCER.v4, router.v4, "224.0.0.1", "255.255.255.255", "169.254.1.1", "0.0.0.0"],
+  6: [...likely("v6"), SERVICE.v6, BALANCER.v6, router.v6, "ff02::1", "fe80::1", "::", "::1"],
 } as const;
 const OPTIONS = { tunnel: { from: NODE.remoteNode.v4 } };
 
@@ -78,10 +81,26 @@ const damaged = fc
     return out;
   });
 
+/** Services of every kind of backend at some of the addresses, and one that nobody is behind. */
+function putServices(plane: Plane): void {
+  for (const f of ["v4", "v6"] as const) {
+    const backends = [podA, podB, remote, node, remoteNode, outside].map((x) => ({ addr: x[f], port: 53 }));
+    const flags = ServiceFlag.outside;
+    putFrontend(plane, { addr: SERVICE[f], port: 80, inside: backends });
+    putFrontend(plane, { addr: SERVICE[f], port: 53, inside: [] });
+    putFrontend(plane, { addr: BALANCER[f], port: 80, flags: flags | ServiceFlag.dsr, outside: backends });
+    putFrontend(plane, { addr: BALANCER[f], port: 53, flags, inside: backends, outside: backends });
+    putFrontend(plane, { addr: f === "v4" ? "0.0.0.0" : "::", port: 20_000, flags, outside: backends });
+  }
+  plane.putConfig({ flags: SERVED & ~ConfigFlag.noShortcut });
+}
+
 /** TEST_RUN itself refuses what is not even an IP header. */
 function runOrRefused(plane: Plane, program: Program, bytes: Uint8Array) {
+  // What comes from the wire is addressed to the node: the device that TEST_RUN says it comes by has the address zero.
+  const data = program === "from_wire" ? new Uint8Array([0, 0, 0, 0, 0, 0, ...bytes.slice(6)]) : bytes;
   try {
-    return plane.runQuick(program, bytes, OPTIONS);
+    return plane.runQuick(program, data, OPTIONS);
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EINVAL") return undefined;
     throw error;
@@ -93,62 +112,70 @@ function innermost(ran: { readonly ifindex: number; readonly frame: Uint8Array }
   return ran.ifindex === NODE.wire ? ran.frame.slice(50) : ran.frame;
 }
 
-describe("hostile packets", { skip: whyNot() }, () => {
-  let plane: Plane;
-  before(() => {
-    enterEmptyNetns();
-    makeUnderlay();
-    plane = new Plane();
-    plane.setUp();
-    plane.allowShortcut();
-  });
-  after(() => plane.close());
+for (const hasServices of [false, true])
+  describe(`hostile packets ${hasServices ? "with" : "without"} services`, { skip: whyNot() }, () => {
+    let plane: Plane;
+    before(() => {
+      enterEmptyNetns();
+      makeUnderlay();
+      plane = new Plane();
+      plane.setUp();
+      plane.allowShortcut();
+      if (hasServices) putServices(plane);
+    });
+    after(() => plane.close());
 
-  for (const program of PROGRAMS) {
-    it(`${program}: noise ends in a verdict`, () => {
-      let runs = 0;
+    for (const program of PROGRAMS) {
+      it(`${program}: noise ends in a verdict`, () => {
+        let runs = 0;
+        fc.assert(
+          fc.property(fc.oneof(damaged, fc.uint8Array({ minLength: 15, maxLength: 200 })), (bytes) => {
+            if (runOrRefused(plane, program, bytes) !== undefined) runs++;
+          }),
+          { numRuns: 2000 },
+        );
+        assert.ok(runs > 500, `only ${runs} frames were accepted by TEST_RUN`);
+      });
+
+      it(`${program}: what is forwarded has right checksums`, () => {
+        let forwarded = 0;
+        fc.assert(
+          fc.property(plausible, (bytes) => {
+            const before = dissect(bytes);
+            const ran = runOrRefused(plane, program, bytes);
+            if (ran === undefined || ran.verdict === "drop") return;
+            forwarded++;
+            if (before.wrongSums.length > 0) return;
+            assert.deepEqual(dissect(ran.frame).wrongSums, []);
+            assert.deepEqual(dissect(innermost(ran)).wrongSums, []);
+          }),
+          { numRuns: 1500 },
+        );
+        assert.ok(forwarded > 20, `only ${forwarded} frames were forwarded`);
+      });
+    }
+
+    it("from_pod never lets another address than the pod's own out", () => {
+      // A pod that is its own backend sees the gateway, and what it answers comes from the service.
+      const served = hasServices ? [router, SERVICE].flatMap((x) => [x.v4, x.v6]) : [];
+      const own: ReadonlySet<string> = new Set([podA.v4, podA.v6, NODE.podD.v4, NODE.podD.v6, ...served]);
+      let forwarded = 0;
       fc.assert(
-        fc.property(fc.oneof(damaged, fc.uint8Array({ minLength: 15, maxLength: 200 })), (bytes) => {
-          if (runOrRefused(plane, program, bytes) !== undefined) runs++;
+        fc.property(fc.oneof(plausible, damaged), (bytes) => {
+          const ran = runOrRefused(plane, "from_pod", bytes);
+          if (ran === undefined || ran.verdict === "drop") return;
+          const out = dissect(innermost(ran));
+          // An answer of the gateway goes back to where the question came from.
+          if (ran.verdict === "redirect" && ran.ifindex === podA.ifindex) return;
+          forwarded++;
+          assert.ok(own.has(out.src), `let out ${out.src}`);
         }),
         { numRuns: 2000 },
       );
-      assert.ok(runs > 500, `only ${runs} frames were accepted by TEST_RUN`);
-    });
-
-    it(`${program}: what is forwarded has right checksums`, () => {
-      let forwarded = 0;
-      fc.assert(
-        fc.property(plausible, (bytes) => {
-          const before = dissect(bytes);
-          const ran = runOrRefused(plane, program, bytes);
-          if (ran === undefined || ran.verdict === "drop") return;
-          forwarded++;
-          if (before.wrongSums.length > 0) return;
-          assert.deepEqual(dissect(ran.frame).wrongSums, []);
-          assert.deepEqual(dissect(innermost(ran)).wrongSums, []);
-        }),
-        { numRuns: 1500 },
-      );
       assert.ok(forwarded > 20, `only ${forwarded} frames were forwarded`);
     });
-  }
 
-  it("from_pod never lets another address than the pod's own out", () => {
-    const own: ReadonlySet<string> = new Set([podA.v4, podA.v6, NODE.podD.v4, NODE.podD.v6]);
-    let forwarded = 0;
-    fc.assert(
-      fc.property(fc.oneof(plausible, damaged), (bytes) => {
-        const ran = runOrRefused(plane, "from_pod", bytes);
-        if (ran === undefined || ran.verdict === "drop") return;
-        const out = dissect(innermost(ran));
-        // An answer of the gateway goes back to where the question came from.
-        if (ran.verdict === "redirect" && ran.ifindex === podA.ifindex) return;
-        forwarded++;
-        assert.ok(own.has(out.src), `let out ${out.src}`);
-      }),
-      { numRuns: 2000 },
-    );
-    assert.ok(forwarded > 20, `only ${forwarded} frames were forwarded`);
+    it(`services ${hasServices ? "had" : "had no"} part in it`, () => {
+      assert.equal((plane.counters().get(Metric.serviceForward) ?? 0n) > 0n, hasServices);
+    });
   });
-});
