@@ -21,9 +21,9 @@ import {
   SERVICE,
   SYN,
 } from "./service-way.ts";
-import { bothFamilies, familyOf } from "./wire-way.ts";
+import { bothFamilies, familyOf, MACS, PORT } from "./wire-way.ts";
 
-const { podA, podB, remote, remoteNode, router, outside } = NODE;
+const { podA, podB, remote, remoteNode, node, router, outside } = NODE;
 const { syn, ack, rst } = TCP_FLAG;
 
 const nobody: Case[] = bothFamilies.flatMap((f): Case[] => [
@@ -234,6 +234,43 @@ const errors: Case[] = bothFamilies.flatMap((f) =>
           assert.deepEqual([d.src, d.dst], [SERVICE[f], podA[f]]);
           const q = inside(ran.frame);
           assert.deepEqual([q.dst, q.dstPort, q.wrongSums], [SERVICE[f], FRONT, []]);
+        },
+      },
+      {
+        name: `${f}: an ICMP error of the node itself about ${name} comes from the service`,
+        program: "from_host",
+        before: (plane) => begun(plane, node[f]),
+        frame: frame(node[f], podA[f], icmpError(family, ipPacket(podA[f], node[f], question(BACK)))),
+        verdict: "peer",
+        to: podA.ifindex,
+        metrics: [...metrics, "service_reply"],
+        check: (d, ran) => {
+          assert.deepEqual([d.src, d.dst], [SERVICE[f], podA[f]]);
+          const q = inside(ran.frame);
+          assert.deepEqual([q.dst, q.dstPort, q.wrongSums], [SERVICE[f], FRONT, []]);
+        },
+      },
+      {
+        name: `${f}: an ICMP error on the way to a backend outside about ${name} comes from the service`,
+        program: "from_wire",
+        before: (plane) => {
+          begun(plane, outside[f]);
+          plane.putConfig({ flags: SERVED, natPortMin: PORT, natPortMax: PORT });
+          plane.run("to_wire", frame(podA[f], outside[f], question(BACK), MACS));
+        },
+        frame: frame(
+          remoteNode[f],
+          node[f],
+          icmpError(family, ipPacket(node[f], outside[f], isTcp ? tcp(PORT, BACK, { flags: syn }) : udp(PORT, BACK))),
+          MACS,
+        ),
+        verdict: "peer",
+        to: podA.ifindex,
+        metrics: ["forward_local", "nat_in", "icmp_related", "service_reply"],
+        check: (d, ran) => {
+          assert.deepEqual([d.src, d.dst], [SERVICE[f], podA[f]]);
+          const q = inside(ran.frame);
+          assert.deepEqual([q.src, q.srcPort, q.dst, q.dstPort, q.wrongSums], [podA[f], CLIENT, SERVICE[f], FRONT, []]);
         },
       },
       {
