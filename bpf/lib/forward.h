@@ -5,6 +5,10 @@
 
 #include "policy.h"
 
+/* <sys/socket.h> is the C library's. */
+#define AF_INET 2
+#define AF_INET6 10
+
 /* The gateway that every pod sees, twill0, and every pod's host end. */
 #define GATEWAY_MAC_HIGH bpf_htonl(0xeeeeeeee)
 #define GATEWAY_MAC_LOW bpf_htons(0xeeee)

@@ -17,10 +17,6 @@
 #include "service.h"
 #include "shortcut.h"
 
-#define AF_INET_ 2
-#define AF_INET6_ 10
-#define FIB_NO_NEIGHBOUR 7 /* BPF_FIB_LKUP_RET_NO_NEIGH */
-
 /*
  * Out of the node by the routing table, with a hop taken and past the stack, which would take the source for forged: it is the
  * node's own, or a service's.
@@ -39,16 +35,16 @@ static __noinline int send_out(struct __sk_buff *skb, const struct packet *p, __
 	fib.ifindex = c->twill0_ifindex;
 	fib.l4_protocol = p->protocol;
 	if (p->family == 4) {
-		fib.family = AF_INET_;
+		fib.family = AF_INET;
 		fib.ipv4_src = p->src.w[3];
 		fib.ipv4_dst = p->dst.w[3];
 	} else {
-		fib.family = AF_INET6_;
+		fib.family = AF_INET6;
 		__builtin_memcpy(fib.ipv6_src, p->src.w, 16);
 		__builtin_memcpy(fib.ipv6_dst, p->dst.w, 16);
 	}
 	failed = bpf_fib_lookup(skb, &fib, sizeof(fib), 0);
-	if (failed && failed != FIB_NO_NEIGHBOUR)
+	if (failed && failed != BPF_FIB_LKUP_RET_NO_NEIGH)
 		return drop(skb, p, METRIC_DROP_NO_ROUTE, hook);
 	if (rewrite_headers(skb, p, NULL, true))
 		return drop(skb, p, METRIC_DROP_REWRITE, hook);

@@ -13,8 +13,32 @@
 /* Backends, or ports in place of the client's, that are tried until the translated packet is none of another flow. */
 #define SERVICE_TRIES 32
 
+/* Whether an address that the cluster does not know is one of the node's all the same: of another device, or a second one. */
+static __noinline bool is_local_address(struct __sk_buff *skb, const struct packet *p)
+{
+	const struct config *c = get_config();
+	struct bpf_fib_lookup fib = {};
+
+	if (!c)
+		return false;
+	fib.ifindex = c->twill0_ifindex;
+	if (p->family == 4) {
+		if (*(const __u8 *)&p->dst.w[3] == 127)
+			return false;
+		fib.family = AF_INET;
+		fib.ipv4_dst = p->dst.w[3];
+	} else {
+		/* The loopback's, and those of a link. */
+		if (!p->dst.w[0] || is_link_local6(p, &p->dst))
+			return false;
+		fib.family = AF_INET6;
+		__builtin_memcpy(fib.ipv6_dst, p->dst.w, 16);
+	}
+	return bpf_fib_lookup(skb, &fib, sizeof(fib), 0) == BPF_FIB_LKUP_RET_NOT_FWDED;
+}
+
 /* The service that a packet asks for, or NULL. */
-INLINE const struct service *find_service(const struct packet *p, bool is_outside)
+INLINE const struct service *find_service(struct __sk_buff *skb, const struct packet *p, bool is_outside)
 {
 	/* A node port is the same at every node: pods need not go to another one for it. */
 	__u32 nodes_flags = is_outside ? IPCACHE_LOCAL_NODE : IPCACHE_LOCAL_NODE | IPCACHE_REMOTE_NODE;
@@ -32,7 +56,7 @@ INLINE const struct service *find_service(const struct packet *p, bool is_outsid
 		if (!s)
 			return NULL;
 		known = ipcache_find(&p->dst);
-		if (!known || !(known->flags & nodes_flags))
+		if (known ? !(known->flags & nodes_flags) : !is_local_address(skb, p))
 			return NULL;
 	}
 	return is_outside && !(s->flags & SERVICE_OUTSIDE) ? NULL : s;
@@ -202,7 +226,7 @@ VERIFIED_ONCE int try_backend(const struct packet *p, __u32 attempt)
  * Chooses a backend for what asks for a service: SERVED_NOT for what does not, SERVED_NEW and how in the scratch, whose `key` is
  * the packet's, or the reason to drop.
  */
-VERIFIED_ONCE int choose_backend(const struct packet *p, int is_outside)
+VERIFIED_ONCE int choose_backend(struct __sk_buff *skb, const struct packet *p, int is_outside)
 {
 	struct translation *t = get_translation();
 	int result = METRIC_DROP_NO_BACKEND;
@@ -211,7 +235,7 @@ VERIFIED_ONCE int choose_backend(const struct packet *p, int is_outside)
 
 	if (!p || !t || !is_served_protocol(p->protocol))
 		return SERVED_NOT;
-	s = find_service(p, is_outside && !t->wanted);
+	s = find_service(skb, p, is_outside && !t->wanted);
 	if (!s || (is_outside && is_impossible_client(p)))
 		return SERVED_NOT;
 	if (is_outside && s->flags & SERVICE_SOURCES && !is_source_allowed(s->number, &p->src))
@@ -242,7 +266,7 @@ VERIFIED_ONCE int choose_backend(const struct packet *p, int is_outside)
 		if (result == METRIC_DROP_NO_BACKEND && i > 1)
 			return result;
 		if (result == METRIC_DROP_NO_BACKEND) {
-			s = find_service(p, is_outside);
+			s = find_service(skb, p, is_outside);
 			if (!s)
 				return result;
 			t->set = is_outside ? s->outside_set : s->inside_set;
@@ -361,7 +385,7 @@ static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow
 		ct_find_apart(p, flow);
 	}
 	t->is_again = served;
-	served = choose_backend(p, is_outside);
+	served = choose_backend(skb, p, is_outside);
 	if (served == SERVED_NOT)
 		return flow->entry && flow->entry->flags & CT_SERVICE && !flow->is_reply &&
 				       !(is_syn(p) && ct_is_closed(flow->entry))

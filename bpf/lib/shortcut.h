@@ -98,7 +98,7 @@ INLINE bool fits_underlay(struct __sk_buff *skb, const struct packet *p, __u32 m
  */
 static __noinline int shortcut_out(struct __sk_buff *skb, const struct packet *p, const struct config *c, __be32 to)
 {
-	struct bpf_fib_lookup fib = { .family = 2 /* AF_INET */, .l4_protocol = IPPROTO_UDP };
+	struct bpf_fib_lookup fib = { .family = AF_INET, .l4_protocol = IPPROTO_UDP };
 	void *data = (void *)(long)skb->data;
 	void *end = (void *)(long)skb->data_end;
 	__u32 hash = bpf_get_hash_recalc(skb);

@@ -75,6 +75,8 @@ export const NODE = {
   podD: { v4: "10.244.1.13", v6: "fd00:10:244:1::13", mac: "0a:58:00:00:00:13", ifindex: 1, flags: 2 },
   router: { v4: "10.244.1.1", v6: "fd00:10:244:1::1" },
   node: { v4: "192.168.77.11", v6: "fd00:77::11" },
+  /** An address that only the node's own kernel knows of; there is one only after makeUnderlay. */
+  second: { v4: "203.0.113.7", v6: "2001:db8:113::7" },
   /** A pod on node 2, behind an IPv4 tunnel. */
   remote: { v4: "10.244.2.20", v6: "fd00:10:244:2::20" },
   remoteNode: { v4: "192.168.77.12", v6: "fd00:77::12" },
@@ -460,6 +462,8 @@ export function makeUnderlay(): void {
   writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
   writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
   ip(`-6 addr add ${NODE.node.v6}/64 dev eth0 nodad`);
+  ip(`addr add ${NODE.second.v4}/32 dev eth0`);
+  ip(`-6 addr add ${NODE.second.v6}/128 dev eth0 nodad`);
   ip(`-6 neigh add ${NODE.remoteNode.v6} lladdr ${NODE.remoteNodeMac} dev eth0 nud permanent`);
   ip(`route add ${NODE.outside.v4}/32 via ${NODE.remoteNode.v4}`);
   ip(`-6 route add ${NODE.outside.v6}/128 via ${NODE.remoteNode.v6}`);

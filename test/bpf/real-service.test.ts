@@ -99,7 +99,10 @@ for (const isTracked of [false, true])
     const backends: Record<string, { readonly netns: string; readonly addresses: readonly string[] }> = {};
 
     before(async () => {
-      const opened = await openNodes(stack, { count: 2, config: { devices: ["eth0", "eth1"] } });
+      const opened = await openNodes(stack, {
+        count: 2,
+        config: { devices: ["eth0", "eth1"], services: { socketCgroup: "off" } },
+      });
       nodes = opened as [TwillNode, TwillNode];
       outside = { netns: await joinOutside(stack, nodes[0]), addresses: OUTSIDE };
       if (isTracked) for (const node of nodes) await node.run(["nft", "-f", "-"], { input: FIREWALL });

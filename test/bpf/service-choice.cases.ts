@@ -320,7 +320,7 @@ const clashes: Case[] = bothFamilies.flatMap((f): Case[] => {
       verdict: "drop",
       metrics: ["drop_service_flow"],
     },
-    ...[node[f], router[f], remoteNode[f]].map((to) =>
+    ...[node[f], router[f], remoteNode[f], NODE.second[f]].map((to) =>
       asks(
         f,
         `the node port at ${to} is the same everywhere`,

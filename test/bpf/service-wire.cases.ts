@@ -231,6 +231,9 @@ const frontends: Case[] = bothFamilies.flatMap((f): Case[] => [
   ignored(f, "a node port of somebody else", {
     frame: frame(outside[f], f === "v4" ? "192.168.77.50" : "fd00:77::50", tcp(CLIENT, NODE_PORT), FROM_WIRE),
   }),
+  ignored(f, "a node port of the loopback's", {
+    frame: frame(outside[f], f === "v4" ? "127.0.0.1" : "::1", tcp(CLIENT, NODE_PORT), FROM_WIRE),
+  }),
   ignored(f, "a frame for somebody else", {
     frame: asking(f, tcp(CLIENT, NODE_PORT), { dstMac: "02:00:00:00:00:99" }),
   }),
@@ -266,6 +269,22 @@ const frontends: Case[] = bothFamilies.flatMap((f): Case[] => [
     frame: frame(remote[f], node[f], udp(BACK, PORT), FROM_WIRE),
     check: () => {},
   }),
+  comes(f, "a node port at another address of the node", {
+    frame: frame(outside[f], NODE.second[f], tcp(CLIENT, NODE_PORT, { flags: syn }), FROM_WIRE),
+  }),
+  {
+    name: `${f}: what answers from there comes from there`,
+    program: "from_pod",
+    before: (plane) => {
+      nodePort(plane, f, [podA[f]]);
+      plane.run("from_wire", frame(outside[f], NODE.second[f], tcp(CLIENT, NODE_PORT, { flags: syn }), FROM_WIRE));
+    },
+    frame: frame(podA[f], outside[f], tcp(BACK, CLIENT, { flags: syn | ack })),
+    verdict: "neighbour",
+    to: NODE.wire,
+    metrics: ["service_reply"],
+    check: (d) => leads(d, NODE.second[f], NODE_PORT, outside[f], CLIENT),
+  },
   comes(f, "another node's processes may ask", {
     frame: frame(remoteNode[f], node[f], tcp(CLIENT, NODE_PORT, { flags: syn }), FROM_WIRE),
   }),
