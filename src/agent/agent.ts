@@ -35,6 +35,7 @@ import { newMac } from "./new-mac.ts";
 import { type AgentParts, NodeAgent } from "./node-agent.ts";
 import { NodeObject } from "./node-object.ts";
 import { openNodeKernel, openNodeLedger } from "./open-node.ts";
+import { Pace } from "./pace.ts";
 import { PendingPods, podIsKnown } from "./policy/pod-is-known.ts";
 import { objectFile } from "./program-object.ts";
 import { messageOf } from "./reconcile/failures.ts";
@@ -202,6 +203,9 @@ function makeParts(stack: AsyncDisposableStack, live: LiveConfig, log: Log, sour
   };
 }
 
+/** Between two looks at what has changed: a change that comes behind others waits so long, and many are followed as one. */
+const CHANGES_GAP_MS = 10;
+
 /** What a change of the cluster's objects calls for. @param setLevel of the log */
 function takeChanges({ parts, live, agent, loop, object }: Started, setLevel: (level: string) => void) {
   const configuration = new ConfigFollower({ ...parts, live });
@@ -286,13 +290,15 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   // Its failure ends the agent below; here only its end is waited for.
   stack.defer(() => following.then(() => undefined).catch(() => undefined));
   stack.defer(() => ending.abort());
-  stack.defer(source.onChange(takeChanges(started, setLevel)));
+  const changes = new Pace(takeChanges(started, setLevel), CHANGES_GAP_MS);
+  stack.defer(source.onChange(() => changes.request()));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   const firewallWatch = setInterval(() => agent.hasNewFirewall() && loop.request(), FIREWALL_LOOK_MS);
   stack.defer(() => clearInterval(firewallWatch));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());
   stack.use(agent.services);
+  stack.use(changes);
   loop.request();
   await Promise.race([fallen(signal), following]);
   log.info({}, "ending");
