@@ -52,6 +52,8 @@ export class ServiceEngine {
   readonly #maps: ServiceMaps;
   readonly #objects = new ServiceObjects();
   readonly #tables: ServiceTables;
+  /** Services whose health is asked for: few among thousands. */
+  readonly #healthChecked = new Set<string>();
   readonly #issues = new Map<string, readonly string[]>();
   #context: ServiceContext;
   /** Text of what the context was made from. */
@@ -125,10 +127,9 @@ export class ServiceEngine {
   /** What is to be answered at `healthCheckNodePort`. */
   localHealth(): readonly LocalHealth[] {
     const { node } = this.#options;
-    return [...this.#objects.names()].flatMap((name) => {
+    return [...this.#healthChecked].flatMap((name) => {
       const service = this.#objects.service(name);
-      if (service?.healthCheckNodePort === undefined) return [];
-      return localHealthOf(service, this.#objects.slices(name), node) ?? [];
+      return (service && localHealthOf(service, this.#objects.slices(name), node)) ?? [];
     });
   }
 
@@ -141,6 +142,8 @@ export class ServiceEngine {
   #apply(name: string): void {
     const plan = this.plan(name);
     this.#tables.apply(name, plan);
+    if (this.#objects.service(name)?.healthCheckNodePort === undefined) this.#healthChecked.delete(name);
+    else this.#healthChecked.add(name);
     if (plan === undefined || plan.issues.length === 0) this.#issues.delete(name);
     else this.#issues.set(name, plan.issues);
   }
