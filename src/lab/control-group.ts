@@ -68,6 +68,27 @@ export function inGroup(group: BoxGroup, argv: readonly string[]): string[] {
   return joining(join(group.path, LEAF), argv);
 }
 
+/**
+ * Runs with this whole process in the control group of a box's process: what it makes meanwhile belongs there, as a socket
+ * does for good. `run` must be synchronous.
+ */
+export function asMemberOf<T>(pid: number, run: () => T): T {
+  const [there, home] = [groupOf(pid), ownGroup()];
+  if (there === undefined || home === undefined) return run();
+  writeFileSync(join(there, "cgroup.procs"), "0");
+  try {
+    return run();
+  } finally {
+    writeFileSync(join(home, "cgroup.procs"), "0");
+  }
+}
+
+function ownGroup(): string | undefined {
+  const mount = cgroup2Root();
+  const name = /^0::(\/[^\n]*)$/m.exec(text("/proc/self/cgroup"))?.[1];
+  return mount === undefined || name === undefined ? undefined : join(mount, name);
+}
+
 function joining(path: string, argv: readonly string[]): string[] {
   return ["sh", "-c", 'echo 0 > "$0/cgroup.procs" && exec "$@"', path, ...argv];
 }

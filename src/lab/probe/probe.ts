@@ -12,6 +12,8 @@ export type Verdict = "ok" | "refused" | "timeout";
 export interface ProbeSpec {
   /** Path of the namespace that sends. */
   readonly netns: string;
+  /** Process of a box in whose control group the socket is made, for TCP and UDP; default: none, which no agent's hook sees. */
+  readonly memberOf?: number;
   readonly protocol: "TCP" | "UDP" | "ICMP";
   readonly to: string;
   /** Ignored for ICMP. */
@@ -92,7 +94,7 @@ function found(socket: ProbeSocket, reply: EchoReply): Found {
 
 async function probeTcp(spec: ProbeSpec): Promise<Found> {
   const timeoutMs = spec.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  using socket = new ProbeSocket(spec.netns, familyOf(spec.to), SOCKET.STREAM, SOCKET.IPPROTO_TCP);
+  using socket = new ProbeSocket(spec.netns, familyOf(spec.to), SOCKET.STREAM, SOCKET.IPPROTO_TCP, spec.memberOf);
   socket.setOption(SOCKET.IPPROTO_TCP, SOCKET.TCP_NODELAY, 1);
   await socket.connect(spec.to, spec.port, timeoutMs);
   if (spec.isConnectEnough === true)
@@ -138,7 +140,7 @@ async function ask<T>(
 
 async function probeUdp(spec: ProbeSpec): Promise<Found> {
   const timeoutMs = spec.timeoutMs ?? DEFAULT_TIMEOUT_MS;
-  using socket = new ProbeSocket(spec.netns, familyOf(spec.to), SOCKET.DGRAM, 0);
+  using socket = new ProbeSocket(spec.netns, familyOf(spec.to), SOCKET.DGRAM, 0, spec.memberOf);
   setFragment(socket, spec);
   await socket.connect(spec.to, spec.port, timeoutMs);
   const nonce = randomBytes(6).toString("hex");

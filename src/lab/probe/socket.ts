@@ -1,6 +1,7 @@
 /** A socket in some network namespace with deadlines, over the addon: what every probe is made of. */
 
 import { type Addon, isSyscallError, loadAddon, type NetnsRef, type SocketName } from "../../kernel/linux/addon.ts";
+import { asMemberOf } from "../control-group.ts";
 
 /** Numbers of `<sys/socket.h>` and `<netinet/in.h>` that probes use; they differ between no architectures we run on. */
 export const SOCKET = {
@@ -48,9 +49,12 @@ export class ProbeSocket implements Disposable {
   readonly fd: number;
   readonly #addon: Addon;
 
-  constructor(netns: NetnsRef | undefined, family: 4 | 6, type: number, protocol: number) {
-    this.#addon = loadAddon();
-    this.fd = this.#addon.socket(netns, family === 4 ? SOCKET.AF_INET : SOCKET.AF_INET6, type, protocol);
+  /** @param memberOf process of a box whose control group the socket belongs to; undefined: to ours */
+  constructor(netns: NetnsRef | undefined, family: 4 | 6, type: number, protocol: number, memberOf?: number) {
+    const addon = loadAddon();
+    const make = () => addon.socket(netns, family === 4 ? SOCKET.AF_INET : SOCKET.AF_INET6, type, protocol);
+    this.#addon = addon;
+    this.fd = memberOf === undefined ? make() : asMemberOf(memberOf, make);
   }
 
   setOption(level: number, name: number, value: number): void {
