@@ -15,16 +15,18 @@ export interface ConnectionReport {
 
 /**
  * Opens a connection at each interval, to one address after the other, uses it once and closes it. The other side must
- * answer at {@link TEST_PORT}.
+ * answer at the port.
  */
 export class Connections implements Disposable {
   readonly #running = new Set<Promise<void>>();
   readonly #failures: ProbeResult[] = [];
   readonly #timer: NodeJS.Timeout;
+  readonly #port: number;
   #attempts = 0;
   #slowestMs = 0;
 
-  constructor(netns: string, to: readonly string[], intervalMs: number) {
+  constructor(netns: string, to: readonly string[], intervalMs: number, port = TEST_PORT) {
+    this.#port = port;
     this.#timer = setInterval(() => {
       const one = this.#connect(netns, to[this.#attempts++ % to.length] ?? "");
       this.#running.add(one);
@@ -33,9 +35,14 @@ export class Connections implements Disposable {
   }
 
   async #connect(netns: string, to: string): Promise<void> {
-    const result = await probe({ netns, protocol: "TCP", to, port: TEST_PORT, timeoutMs: 10_000 });
+    const result = await probe({ netns, protocol: "TCP", to, port: this.#port, timeoutMs: 10_000 });
     this.#slowestMs = Math.max(this.#slowestMs, result.ms);
     if (result.verdict !== "ok") this.#failures.push(result);
+  }
+
+  /** How many have been tried until now. */
+  get attempts(): number {
+    return this.#attempts;
   }
 
   [Symbol.dispose](): void {

@@ -13,32 +13,41 @@ import { probe, probeAll } from "../../src/lab/probe/probe.ts";
 import { Responder } from "../../src/lab/probe/responder.ts";
 import { repoRoot } from "../../tools/repo-files.ts";
 import { waitFor } from "../fixture/sandbox.ts";
+import { kills, lostMemory, rollingUpdate } from "./disturbed.cases.ts";
+import { startsClosed } from "./first-packet.cases.ts";
+import { KubeApi } from "./kube/api.ts";
 import { KubeCluster } from "./kube/cluster.ts";
 import { buildEchoImage } from "./kube/echo-image.ts";
 import { apply, castOf, echoDeployment, getJson, type PodObject, untilReady } from "./kube/objects.ts";
 import { cannotRun, programDirectory } from "./kube/programs.ts";
+import { SLOW_MS } from "./kube/stage.ts";
+import { dialectScenarios, kubernetesCases } from "./policy.cases.ts";
 
 const MANIFEST = join(repoRoot, "install/twill.yaml");
 const CRDS = join(repoRoot, "install/crds");
-/** A machine with two CPUs starts all of a cluster at once. */
-const SLOW_MS = 300_000;
 const PODS = 30;
 
 const skip = cannotRun() ?? false;
 
 describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
   let cluster: KubeCluster;
+  let api: KubeApi;
   let pods: readonly PodObject[] = [];
+  const stage = () => ({ cluster, api, pods });
 
   before(async () => {
     cluster = await KubeCluster.start({ nodes: 3, programs: programDirectory(), hasKubeProxy: true });
+    api = await KubeApi.open(cluster);
     const images = [
       buildImage(join(cluster.directory, "twill.tar")),
       buildEchoImage(join(cluster.directory, "echo.tar")),
     ];
     for (const { archive } of images) await Promise.all(cluster.nodes.map((n) => n.loadImage(archive)));
   });
-  after(() => cluster?.[Symbol.asyncDispose]());
+  after(async () => {
+    api?.[Symbol.dispose]();
+    await cluster?.[Symbol.asyncDispose]();
+  });
 
   test("the API server takes every object of the manifest", async () => {
     const said = await cluster.kubectl(["apply", "--dry-run=server", "-f", MANIFEST]);
@@ -51,6 +60,9 @@ describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
       timeoutMs: SLOW_MS,
     });
     await cluster.kubectl(["wait", "node", "--all", "--for=condition=Ready", "--timeout=280s"], { timeoutMs: SLOW_MS });
+    // Agents look for kinds that were absent every 30 to 60 seconds: meanwhile the tests go on.
+    for (const file of readdirSync(CRDS).filter((f) => f.endsWith(".yaml")))
+      await cluster.kubectl(["apply", "-f", join(CRDS, file)]);
   });
 
   test("a Deployment of 30 pods is spread and ready; kubelets reach the pods they probe", async () => {
@@ -116,8 +128,6 @@ describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
   });
 
   test("a policy closes pods, says so on its status, and its end opens them", async () => {
-    for (const file of readdirSync(CRDS).filter((f) => f.endsWith(".yaml")))
-      await cluster.kubectl(["create", "-f", join(CRDS, file)]);
     const [a, b] = (await castOf(cluster, pods.slice(0, 2))).pods;
     const [to = ""] = b?.addresses ?? [];
     const ask = async () =>
@@ -129,7 +139,6 @@ describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
       metadata: { name: "closed", namespace: "default" },
       spec: { endpointSelector: { matchLabels: { app: "echo" } }, ingress: [{}] },
     };
-    // Agents look for kinds that were absent every 30 to 60 seconds.
     await waitFor(
       "the kind to be served",
       async () => (await cluster.attemptKubectl(["get", "ciliumnetworkpolicies"])).code === 0,
@@ -140,15 +149,26 @@ describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
     const condition = `jsonpath={.status.conditions[?(@.type=="Accepted")].status}`;
     const accepted = () => cluster.kubectl(["get", "ciliumnetworkpolicy", "closed", "-o", condition]);
     await waitFor("its status", async () => (await accepted()) === "True", SLOW_MS);
+    assert.match(await cluster.kubectl(["get", "cnp"]), /^closed /m);
     await cluster.kubectl(["delete", "ciliumnetworkpolicy", "closed"]);
     await waitFor("its end", async () => (await ask()) === "ok", SLOW_MS);
   });
+
+  rollingUpdate(stage);
+  kills(stage);
+  lostMemory(stage);
+  startsClosed(stage);
+  kubernetesCases(stage);
+  dialectScenarios(stage);
 
   test("deleting the manifest and uninstalling leaves nothing on the nodes", async () => {
     await cluster.kubectl(["delete", "deployment", "echo", "--wait"]);
     await waitFor(
       "all pods to end",
-      async () => (await getJson<{ items: unknown[] }>(cluster, ["pods"])).items.length === 0,
+      async () => {
+        const { items } = await getJson<{ items: PodObject[] }>(cluster, ["pods", "--all-namespaces"]);
+        return items.every((p) => p.metadata.namespace === "kube-system");
+      },
       SLOW_MS,
     );
     await cluster.kubectl(["delete", "-f", MANIFEST, "--wait"], { timeoutMs: SLOW_MS });

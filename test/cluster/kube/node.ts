@@ -17,9 +17,13 @@ import type { ClusterPki } from "./pki.ts";
 import { IDENTITIES, kubeletIdentity } from "./pki.ts";
 
 /** The image of a pod's sandbox. */
-const PAUSE = "twill.dev/pause:test";
+export const PAUSE_IMAGE = "twill.dev/pause:test";
 const KUBERNETES = "/etc/kubernetes";
+const CONTAINERD_CONFIG = "/etc/containerd/config.toml";
 const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
+
+/** Where Twill and the chained plugins are. */
+const PLUGINS = "/opt/cni/bin";
 
 /** The kubelet sets these for the whole machine; it is shown files that have the values already. */
 const KUBELET_SYSCTLS: Readonly<Record<string, string>> = {
@@ -103,7 +107,7 @@ export class KubeNode {
       `mount --bind '${disk}/kubelet' /var/lib/kubelet`,
       `mount --bind '${disk}/log' /var/log`,
       `mount --bind '${disk}/opt' /opt`,
-      "mkdir -p /opt/cni/bin",
+      `mkdir -p ${PLUGINS}`,
       "mount -t tmpfs -o mode=1777 twill-lab /tmp",
       ...Object.entries(KUBELET_SYSCTLS).map(([key, value], i) => {
         const file = `/run/lab/sysctl-${i}`;
@@ -115,8 +119,8 @@ export class KubeNode {
     ];
     await this.run(["sh", "-ec", script.join("\n")]);
     makeCgroups(this.name);
-    writeIn(this.box, "/etc/containerd/config.toml", containerdConfig());
-    writeIn(this.box, "/run/lab/pause.tar", pauseImage(PAUSE, process.arch));
+    writeIn(this.box, CONTAINERD_CONFIG, containerdConfig(PLUGINS));
+    writeIn(this.box, "/run/lab/pause.tar", pauseImage(PAUSE_IMAGE, process.arch));
     const serving = await pki.server([lab.name, lab.v4, lab.v6]);
     writeIn(this.box, `${KUBERNETES}/ca.crt`, pki.ca);
     writeIn(this.box, `${KUBERNETES}/serving.crt`, serving.cert);
@@ -128,15 +132,39 @@ export class KubeNode {
 
   /** Starts containerd, then kubelet and, where wanted, kube-proxy. */
   async start(): Promise<void> {
+    await this.#startContainerd();
+    await this.run(["ctr", "-n", "k8s.io", "images", "import", "/run/lab/pause.tar"]);
+    this.startDaemon("kubelet");
+    if (this.spec.hasKubeProxy) this.startDaemon("kube-proxy");
+  }
+
+  async #startContainerd(): Promise<void> {
     this.startDaemon("containerd");
     await waitFor(
       `containerd on ${this.name}`,
       async () => (await this.attempt(["ctr", "version"])).code === 0,
       120_000,
     );
-    await this.run(["ctr", "-n", "k8s.io", "images", "import", "/run/lab/pause.tar"]);
-    this.startDaemon("kubelet");
-    if (this.spec.hasKubeProxy) this.startDaemon("kube-proxy");
+  }
+
+  /** Kills one program: it is not told to end. */
+  async halt(daemon: Daemon): Promise<void> {
+    const task = this.task(daemon);
+    if (!task.signal("SIGKILL")) throw new Error(`${daemon} does not run on "${this.name}"`);
+    await task.ended;
+  }
+
+  /** {@link halt}, and the program started again. */
+  async crash(daemon: Daemon): Promise<void> {
+    await this.halt(daemon);
+    if (daemon === "containerd") await this.#startContainerd();
+    else this.startDaemon(daemon);
+  }
+
+  /** Has containerd look for plugins in another folder of the node. It is started anew, containers go on. */
+  async usePlugins(directory: string): Promise<void> {
+    writeIn(this.box, CONTAINERD_CONFIG, containerdConfig(directory));
+    await this.crash("containerd");
   }
 
   /** Brings an image archive onto the node. */
@@ -157,7 +185,7 @@ export class KubeNode {
   startDaemon(daemon: Daemon): Task {
     const { lab, programs, podCidrs } = this.spec;
     const argv = {
-      containerd: ["containerd", "--config", "/etc/containerd/config.toml"],
+      containerd: ["containerd", "--config", CONTAINERD_CONFIG],
       kubelet: [
         join(programs, "kubelet"),
         `--config=${KUBERNETES}/kubelet.yaml`,
@@ -166,7 +194,7 @@ export class KubeNode {
         `--node-ip=${lab.v4}`,
         "--container-runtime=remote",
         `--container-runtime-endpoint=unix://${CONTAINERD_SOCKET}`,
-        `--pod-infra-container-image=${PAUSE}`,
+        `--pod-infra-container-image=${PAUSE_IMAGE}`,
         "--feature-gates=IPv6DualStack=true",
         "--v=2",
       ],
@@ -207,18 +235,18 @@ export class KubeNode {
   }
 }
 
-function containerdConfig(): string {
+function containerdConfig(plugins: string): string {
   const unused = ["aufs", "btrfs", "devmapper", "zfs"].map((name) => `"io.containerd.snapshotter.v1.${name}"`);
   return `version = 2
 disabled_plugins = [${unused.join(", ")}]
 [grpc]
   address = "${CONTAINERD_SOCKET}"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "${PAUSE}"
+  sandbox_image = "${PAUSE_IMAGE}"
   restrict_oom_score_adj = true
   disable_apparmor = true
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "/opt/cni/bin"
+    bin_dir = "${plugins}"
     conf_dir = "/etc/cni/net.d"
 `;
 }

@@ -1,6 +1,6 @@
 /** What tests on the real cluster ask of it and put into it. */
 
-import { DEMO_PORTS, type DemoCast, type DemoPod } from "../../../src/lab/demo/checks.ts";
+import { DEMO_PORTS, type DemoCast, type DemoHost } from "../../../src/lab/demo/checks.ts";
 import { waitFor } from "../../fixture/sandbox.ts";
 import type { KubeCluster } from "./cluster.ts";
 import { ECHO_IMAGE } from "./echo-image.ts";
@@ -12,7 +12,11 @@ export interface PodObject {
   readonly status: {
     readonly phase?: string;
     readonly podIPs?: readonly { readonly ip: string }[];
-    readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+    readonly conditions?: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly lastTransitionTime?: string;
+    }[];
   };
 }
 
@@ -78,7 +82,8 @@ export function echoDeployment(name: string, replicas: number): object {
   };
 }
 
-function isReady(pod: PodObject): boolean {
+/** Whether its kubelet says so. */
+export function isReady(pod: PodObject): boolean {
   return pod.status.conditions?.some((c) => c.type === "Ready" && c.status === "True") === true;
 }
 
@@ -112,37 +117,68 @@ interface EndpointJson {
   readonly mtuBytes: number;
 }
 
-/** The network namespaces of pods, as Twill's own command on their nodes tells them. */
-async function endpointsOn(cluster: KubeCluster, node: string): Promise<readonly EndpointJson[]> {
-  const text = await cluster.node(node).run(["/opt/twill/bin/twill", "endpoint", "list", "--json"]);
-  return JSON.parse(text) as readonly EndpointJson[];
+/** A pod's end of the network, as Twill's own command on its node tells it. */
+export interface PodEnd {
+  /** `namespace/name` */
+  readonly name: string;
+  readonly node: string;
+  /** Valid on this machine. */
+  readonly netns: string;
+  /** IPv4 first. */
+  readonly addresses: readonly string[];
+  readonly mtuBytes: number;
+}
+
+async function endsOn(cluster: KubeCluster, name: string): Promise<readonly PodEnd[]> {
+  const node = cluster.node(name);
+  const text = await node.run(["/opt/twill/bin/twill", "endpoint", "list", "--json"]);
+  return (JSON.parse(text) as readonly EndpointJson[]).map((e) => ({
+    name: e.pod ?? "",
+    node: name,
+    netns: `${node.box.root}${e.netnsPath.replace(/^\/var\/run/, "/run")}`,
+    addresses: e.addrs,
+    mtuBytes: e.mtuBytes,
+  }));
+}
+
+/** Every pod that Twill has attached, by `namespace/name`. */
+export async function podEnds(cluster: KubeCluster): Promise<ReadonlyMap<string, PodEnd>> {
+  const all = await Promise.all(cluster.nodes.map((n) => endsOn(cluster, n.name)));
+  return new Map(all.flat().map((end) => [end.name, end]));
+}
+
+/** Nodes as others reach them: what the kubelet does not report is no node's to anybody, and 1.20 tells one family. */
+export async function nodeEnds(cluster: KubeCluster): Promise<readonly DemoHost[]> {
+  const known = await getJson<{ items: readonly NodeObject[] }>(cluster, ["nodes"]);
+  return cluster.nodes.map((n) => ({
+    name: n.name,
+    netns: n.box.netns,
+    addresses: internalAddresses(known.items.find((o) => o.metadata.name === n.name)),
+  }));
 }
 
 /** Pods, nodes and the outside host as the demonstration's checks take them. */
 export async function castOf(cluster: KubeCluster, pods: readonly PodObject[]): Promise<DemoCast> {
-  const nodes = new Map<string, readonly EndpointJson[]>();
-  for (const node of cluster.nodes) nodes.set(node.name, await endpointsOn(cluster, node.name));
-  let mtuBytes = 0;
-  const cast = pods.map((pod): DemoPod => {
+  const ends = await podEnds(cluster);
+  const cast = pods.map((pod): PodEnd => {
     const name = `${pod.metadata.namespace}/${pod.metadata.name}`;
-    const node = pod.spec.nodeName ?? "";
-    const endpoint = nodes.get(node)?.find((e) => e.pod === name);
-    if (endpoint === undefined) throw new Error(`Twill on "${node}" knows no endpoint of pod "${name}"`);
-    mtuBytes = endpoint.mtuBytes;
-    const netns = `${cluster.node(node).box.root}${endpoint.netnsPath.replace(/^\/var\/run/, "/run")}`;
-    return { name, node, netns, addresses: endpoint.addrs };
+    const end = ends.get(name);
+    if (end === undefined) throw new Error(`Twill on "${pod.spec.nodeName}" knows no endpoint of pod "${name}"`);
+    return end;
   });
-  const { topology, underlay } = cluster;
-  const known = await getJson<{ items: readonly NodeObject[] }>(cluster, ["nodes"]);
   return {
     pods: cast,
-    nodes: topology.nodes.map((n) => ({
-      name: n.name,
-      netns: cluster.node(n.name).box.netns,
-      // What the kubelet does not report is no node's to anybody: Kubernetes 1.20 tells one family.
-      addresses: internalAddresses(known.items.find((o) => o.metadata.name === n.name)),
-    })),
-    outside: { name: "outside", netns: underlay.outside.netns, addresses: [topology.outside.v4, topology.outside.v6] },
-    mtuBytes,
+    nodes: await nodeEnds(cluster),
+    outside: outsideEnd(cluster),
+    mtuBytes: cast[0]?.mtuBytes ?? 0,
+  };
+}
+
+/** The host that is no part of the cluster. */
+export function outsideEnd({ topology, underlay }: KubeCluster): DemoHost {
+  return {
+    name: "outside",
+    netns: underlay.outside.netns,
+    addresses: [topology.outside.v4, topology.outside.v6],
   };
 }
