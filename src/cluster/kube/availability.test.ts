@@ -124,7 +124,9 @@ test("what only some policies ask for is followed from then on, under an older v
   f.source.want(["endpointSlices"]);
   assert.equal(f.source.isSynced(), true, "nothing else waits for it");
   await eventually("known", () => f.source.stateOf("endpointSlices") === "known");
-  assert.deepEqual(f.source.snapshot().tables.endpointSlices.get("default/api-1")?.ports, [{ protocol: 6, port: 80 }]);
+  assert.deepEqual(f.source.snapshot().tables.endpointSlices.get("default/api-1")?.ports, [
+    { name: "", protocol: 6, port: 80 },
+  ]);
   t.api.objects.create(slice("api-2"));
   await eventually("followed", () => f.source.snapshot().tables.endpointSlices.size === 2);
 
