@@ -12,6 +12,7 @@ import type { ClusterSource } from "../cluster/source.ts";
 import { TABLE_NAMES } from "../cluster/tables.ts";
 import { mountBpffs } from "../kernel/linux/bpffs.ts";
 import { watchDevices } from "../kernel/linux/device-watch.ts";
+import { AnnounceControl } from "./announce/announce-control.ts";
 import { CallStats } from "./call-stats.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { CniDoor } from "./cni/door.ts";
@@ -68,6 +69,7 @@ interface Started {
   readonly events: EventWatch;
   readonly waiting: PendingPods;
   /** What follows every run. */
+  readonly announce: AnnounceControl;
   readonly afterRun: () => void;
   readonly startedAtMs: number;
   readonly learned: Learned | undefined;
@@ -207,7 +209,31 @@ function makeParts(stack: AsyncDisposableStack, live: LiveConfig, log: Log, sour
 const CHANGES_GAP_MS = 10;
 
 /** What a change of the cluster's objects calls for. @param setLevel of the log */
-function takeChanges({ parts, live, agent, loop, object }: Started, setLevel: (level: string) => void) {
+/** Nothing tells that a firewall has begun to follow connections. */
+function watchFirewall(agent: NodeAgent, loop: Loop): Disposable {
+  const timer = setInterval(() => agent.hasNewFirewall() && loop.request(), FIREWALL_LOOK_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
+}
+
+/** What the node answers for services beside the data plane. */
+function openAnnounce(
+  stack: AsyncDisposableStack,
+  parts: AgentParts,
+  live: LiveConfig,
+  agent: NodeAgent,
+): AnnounceControl {
+  stack.use(agent.services);
+  const announce = new AnnounceControl({
+    ...parts,
+    self: parts.config.nodeName,
+    isEnabled: () => live.config.services.isEnabled && live.config.services.isAnnounced,
+    objects: () => agent.services.engine?.objects,
+    underlay: () => agent.plan?.underlay,
+  });
+  return stack.use(announce);
+}
+
+function takeChanges({ parts, live, agent, loop, object, announce }: Started, setLevel: (level: string) => void) {
   const configuration = new ConfigFollower({ ...parts, live });
   return () => {
     // First: everything else follows from it, too.
@@ -216,6 +242,7 @@ function takeChanges({ parts, live, agent, loop, object }: Started, setLevel: (l
     object.see();
     const hasMore = isConfigured || agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy();
     if (!agent.applyServices() || hasMore) loop.request();
+    announce.update();
   };
 }
 
@@ -255,7 +282,9 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
     new EventWatch({ ...parts, names: agent.names, monotonicNs: () => process.hrtime.bigint() }),
   );
   const object = new NodeObject(parts, live, agent);
+  const announce = openAnnounce(stack, parts, live, agent);
   const afterRun = () => {
+    announce.update();
     events.use(agent.programs);
     whenReady();
     object.look();
@@ -273,6 +302,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
     object,
     events,
     waiting,
+    announce,
     afterRun,
     startedAtMs: parts.nowMs(),
     learned,
@@ -290,15 +320,12 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   // Its failure ends the agent below; here only its end is waited for.
   stack.defer(() => following.then(() => undefined).catch(() => undefined));
   stack.defer(() => ending.abort());
-  const changes = new Pace(takeChanges(started, setLevel), CHANGES_GAP_MS);
+  const changes = stack.use(new Pace(takeChanges(started, setLevel), CHANGES_GAP_MS));
   stack.defer(source.onChange(() => changes.request()));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
-  const firewallWatch = setInterval(() => agent.hasNewFirewall() && loop.request(), FIREWALL_LOOK_MS);
-  stack.defer(() => clearInterval(firewallWatch));
+  stack.use(watchFirewall(agent, loop));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());
-  stack.use(agent.services);
-  stack.use(changes);
   loop.request();
   await Promise.race([fallen(signal), following]);
   log.info({}, "ending");

@@ -60,6 +60,8 @@ export interface AgentConfig {
     readonly maglevTableSize: number;
     /** Of services that ask for none. */
     readonly forwarding: Forwarding;
+    /** Load balancers' addresses are answered for on the wire. */
+    readonly isAnnounced: boolean;
     /** Where node ports are open; empty: on all addresses of the node. */
     readonly nodePortAddresses: readonly Prefix[];
     /** Path of the control group whose sockets are given backends; `auto`: the node's own root. */
@@ -174,6 +176,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
       algorithm: c.services.algorithm,
       maglevTableSize: c.services.maglevTableSize,
       forwarding: c.services.forwarding,
+      isAnnounced: c.services.announce,
       nodePortAddresses: c.services.nodePortAddresses,
       socketCgroup: c.services.socketCgroup,
     },

@@ -185,6 +185,10 @@ const services = z.strictObject({
     .describe(
       "How who asks a node from outside reaches pods of other nodes. `snat`: in the node's name, so that the pod does not learn who asks; `dsr`: as it came, and the pod's node answers with the service's address, which the network has to let pass. A Service chooses by the annotation `twill.dev/service-forwarding`",
     ),
+  announce: z
+    .boolean()
+    .default(true)
+    .describe("Answer ARP and neighbour solicitations for load balancers' addresses: one node for each"),
   nodePortAddresses: z
     .array(cidr)
     .max(64)

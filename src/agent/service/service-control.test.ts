@@ -17,6 +17,7 @@ const SERVICES = {
   algorithm: "random",
   maglevTableSize: 251,
   forwarding: "snat",
+  isAnnounced: true,
   nodePortAddresses: [],
   socketCgroup: "off",
 } as const;
