@@ -8,6 +8,7 @@
 #ifndef TWILL_SERVICE_H
 #define TWILL_SERVICE_H
 
+#include "service-pick.h"
 #include "translate.h"
 
 /* Backends, or ports in place of the client's, that are tried until the translated packet is none of another flow. */
@@ -49,10 +50,7 @@ INLINE const struct service *find_service(struct __sk_buff *skb, const struct pa
 	key.addr = p->dst;
 	s = bpf_map_lookup_elem(&services, &key);
 	if (!s) {
-		__builtin_memset(&key.addr, 0, sizeof(key.addr));
-		if (p->family == 4)
-			key.addr.w[2] = bpf_htonl(0xffff);
-		s = bpf_map_lookup_elem(&services, &key);
+		s = node_port_at(&key);
 		if (!s)
 			return NULL;
 		known = ipcache_find(&p->dst);
@@ -106,22 +104,17 @@ INLINE bool is_impossible_client(const struct packet *p)
 /* The backend that the n-th try is about: its number, or 0. */
 INLINE __u32 backend_number(const struct translation *t, __u32 attempt)
 {
-	struct service_slot_key key = { .set = t->set };
-	const struct service_slot *slot;
-
 	if (t->wanted)
 		return t->wanted;
 	if (attempt == 0 && t->flags & SERVICE_AFFINITY) {
 		const struct service_affinity *last = bpf_map_lookup_elem(&service_affinity, &t->client);
 
-		if (last && tick_now() - last->last_seen <= t->affinity_ticks)
+		if (last && tick_now() - last->last_seen <= t->affinity_ticks && set_has(t->set, t->slots, last->backend))
 			return last->backend;
 	}
 	if (!t->slots)
 		return 0;
-	key.index = (t->flags & SERVICE_MAGLEV ? t->hash + attempt : bpf_get_prandom_u32()) % t->slots;
-	slot = bpf_map_lookup_elem(&service_slots, &key);
-	return slot ? slot->backend : 0;
+	return slot_at(t->set, (t->flags & SERVICE_MAGLEV ? t->hash + attempt : bpf_get_prandom_u32()) % t->slots);
 }
 
 /*
@@ -185,21 +178,20 @@ VERIFIED_ONCE int try_backend(const struct packet *p, __u32 attempt)
 	const struct config *c = get_config();
 	const struct addr *source;
 	const struct backend *b;
-	struct backend_key key = {};
-	__u32 ports;
+	__u32 number, ports;
 	bool is_high;
 
 	if (!p || !t || !c)
 		return METRIC_DROP_NOT_CONFIGURED;
-	key.number = backend_number(t, attempt);
-	b = bpf_map_lookup_elem(&backends, &key);
+	number = backend_number(t, attempt);
+	b = backend_of(number);
 	if (!b || is_mapped(&b->addr) != (p->family == 4))
 		return METRIC_DROP_NO_BACKEND;
 	t->to.src = p->src;
 	t->to.src_port = p->src_port;
 	t->to.dst = b->addr;
 	t->to.dst_port = b->port;
-	t->to.backend = key.number;
+	t->to.backend = number;
 	t->to.flags = t->is_outside ? SERVICE_FLOW_OUTSIDE : 0;
 	if (t->wanted && !bpf_map_lookup_elem(&endpoints, &b->addr))
 		return METRIC_DROP_NO_ENDPOINT;

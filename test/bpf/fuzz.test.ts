@@ -9,7 +9,7 @@ import fc from "fast-check";
 import { ConfigFlag, Metric, ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
 import { dissect } from "./dissect.ts";
 import { echo, frame, icmpError, ipPacket, payload, raw, sctp, type Transport, tcp, udp } from "./frames.ts";
-import { enterEmptyNetns, makeUnderlay, NODE, Plane, type Program, whyNot } from "./plane.ts";
+import { enterEmptyNetns, makeUnderlay, NODE, Plane, type Program, type Ran, whyNot } from "./plane.ts";
 import { BALANCER, putFrontend, SERVED, SERVICE } from "./service-way.ts";
 
 const PROGRAMS: readonly Program[] = ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire"];
@@ -17,10 +17,10 @@ const { podA, podB, remote, remoteNode, outside, node, router } = NODE;
 /** The likely ones several times: most packets of two addresses drawn at random would be nobody's. */
 const likely = (f: "v4" | "v6") =>
   [podA, podB, remote, podA, remote, podA, podB, remote, outside, node].map((x) => x[f]);
-const ADDRESSES = {
+const ADDRESSES: Readonly<Record<4 | 6, readonly string[]>> = {
   4: [...likely("v4"), SERVICE.v4, BALANCER.v4, router.v4, "224.0.0.1", "255.255.255.255", "169.254.1.1", "0.0.0.0"],
   6: [...likely("v6"), SERVICE.v6, BALANCER.v6, router.v6, "ff02::1", "fe80::1", "::", "::1"],
-} as const;
+};
 const OPTIONS = { tunnel: { from: NODE.remoteNode.v4 } };
 
 /** Programs that give pods only what is to a pod, whose packets may be cut up at will. */
@@ -50,23 +50,34 @@ function transport(f: 4 | 6): fc.Arbitrary<Transport> {
   );
 }
 
-const plausible = family.chain((f) =>
-  fc
-    .record({
-      src: fc.constantFrom(...ADDRESSES[f]),
-      dst: fc.constantFrom(...ADDRESSES[f]),
-      body: transport(f),
-      ttl: fc.constantFrom(0, 1, 2, 64, 255),
-      fragment: fc.option(
-        fc.record({ id: fc.integer({ min: 0, max: 3 }), offset: fc.integer({ min: 0, max: 3 }), more: fc.boolean() }),
-        { nil: undefined },
+/** @param from who sends @param to who gets it; addresses by family */
+const between = (from: typeof ADDRESSES, to: typeof ADDRESSES) =>
+  family.chain((f) =>
+    fc
+      .record({
+        src: fc.constantFrom(...from[f]),
+        dst: fc.constantFrom(...to[f]),
+        body: transport(f),
+        ttl: fc.constantFrom(0, 1, 2, 64, 255),
+        fragment: fc.option(
+          fc.record({ id: fc.integer({ min: 0, max: 3 }), offset: fc.integer({ min: 0, max: 3 }), more: fc.boolean() }),
+          { nil: undefined },
+        ),
+        extensions: fc.array(fc.constantFrom(0, 43, 60), { maxLength: 8 }),
+      })
+      .map(({ src, dst, body, ttl, fragment, extensions }) =>
+        frame(src, dst, body, { ttl, extensions, ...(fragment === undefined ? {} : { fragment }) }),
       ),
-      extensions: fc.array(fc.constantFrom(0, 43, 60), { maxLength: 8 }),
-    })
-    .map(({ src, dst, body, ttl, fragment, extensions }) =>
-      frame(src, dst, body, { ttl, extensions, ...(fragment === undefined ? {} : { fragment }) }),
-    ),
-);
+  );
+
+const anybody = between(ADDRESSES, ADDRESSES);
+const pick = (...who: readonly { readonly v4: string; readonly v6: string }[]) => ({
+  4: who.map((x) => x.v4),
+  6: who.map((x) => x.v6),
+});
+/** What may ask for services, which two addresses drawn at random seldom do. */
+const asking = between(pick(podA, outside), pick(SERVICE, BALANCER, node));
+const plausible = fc.oneof({ weight: 4, arbitrary: anybody }, { weight: 1, arbitrary: asking });
 
 /** A plausible frame with some bytes overwritten and its end cut off. */
 const damaged = fc
@@ -107,9 +118,9 @@ function runOrRefused(plane: Plane, program: Program, bytes: Uint8Array) {
   }
 }
 
-/** The frame that the pod sent, without the headers that the shortcut put in front. */
-function innermost(ran: { readonly ifindex: number; readonly frame: Uint8Array }): Uint8Array {
-  return ran.ifindex === NODE.wire ? ran.frame.slice(50) : ran.frame;
+/** The frame that the pod sent, without the headers that the shortcut put in front. What answers from the wire has none. */
+function innermost(ran: Omit<Ran, "metrics">): Uint8Array {
+  return ran.verdict === "redirect" && ran.ifindex === NODE.wire ? ran.frame.slice(50) : ran.frame;
 }
 
 for (const hasServices of [false, true])

@@ -129,6 +129,16 @@ const choices: Case[] = bothFamilies.flatMap((f): Case[] => {
     ),
     asks(
       f,
+      "whose backend of before serves others only gets another one",
+      (plane) => {
+        putService(plane, { ...sticky, inside: [{ addr: podB[f] }, { addr: remote[f] }] });
+        putService(plane, { ...sticky, inside: [{ addr: podB[f] }] });
+        remembered(plane, f, backendNumber(1), 1);
+      },
+      { check: (d) => assert.equal(d.dst, podB[f]) },
+    ),
+    asks(
+      f,
       "a table of another family is of no use",
       (plane) => putService(plane, { addr: SERVICE[f], inside: [{ addr: podB[f === "v4" ? "v6" : "v4"] }] }),
       {

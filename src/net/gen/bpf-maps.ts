@@ -6,7 +6,6 @@ import { bytesAt, exactly, uint, uint64, viewOf } from "../codec.ts";
 export const BPF_MAPS = {
   nat: { keyBytes: 40, valueBytes: 24 },
   service_flows: { keyBytes: 40, valueBytes: 56 },
-  backends: { keyBytes: 8, valueBytes: 24 },
   endpoints: { keyBytes: 16, valueBytes: 32 },
   service_affinity: { keyBytes: 24, valueBytes: 8 },
   shapers: { keyBytes: 8, valueBytes: 8 },
@@ -28,6 +27,7 @@ export const BPF_MAPS = {
   events: { keyBytes: 0, valueBytes: 0 },
   services: { keyBytes: 24, valueBytes: 32 },
   service_slots: { keyBytes: 8, valueBytes: 8 },
+  backends: { keyBytes: 8, valueBytes: 24 },
   service_sources: { keyBytes: 24, valueBytes: 8 },
   sock_reverse: { keyBytes: 32, valueBytes: 24 },
   sock_choices: { keyBytes: 32, valueBytes: 16 },
@@ -572,70 +572,6 @@ export function decodeServiceFlowAt(view: DataView, offset: number): ServiceFlow
 /** @throws RangeError for any other length */
 export function decodeServiceFlow(b: Uint8Array): ServiceFlow {
   return decodeServiceFlowAt(viewOf(b, SERVICE_FLOW_BYTES, "service_flow"), 0);
-}
-
-/** `struct backend_key`. */
-export interface BackendKey {
-  readonly number: number;
-}
-
-/** Size of `struct backend_key`. */
-export const BACKEND_KEY_BYTES = 8;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeBackendKey(v: BackendKey): Uint8Array {
-  const out = new Uint8Array(BACKEND_KEY_BYTES);
-  const view = new DataView(out.buffer);
-  view.setUint32(0, uint(v.number, 4, "backend_key.number"), true);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeBackendKeyAt(view: DataView, offset: number): BackendKey {
-  return {
-    number: view.getUint32(offset, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeBackendKey(b: Uint8Array): BackendKey {
-  return decodeBackendKeyAt(viewOf(b, BACKEND_KEY_BYTES, "backend_key"), 0);
-}
-
-/** `struct backend`. */
-export interface Backend {
-  /** 16 bytes, network order. */
-  readonly addr: Uint8Array;
-  /** Network order in the map, an ordinary number here. */
-  readonly port: number;
-  readonly protocol: number;
-}
-
-/** Size of `struct backend`. */
-export const BACKEND_BYTES = 24;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeBackend(v: Backend): Uint8Array {
-  const out = new Uint8Array(BACKEND_BYTES);
-  const view = new DataView(out.buffer);
-  out.set(exactly(v.addr, 16, "backend.addr"), 0);
-  view.setUint16(16, uint(v.port, 2, "backend.port"), false);
-  view.setUint8(18, uint(v.protocol, 1, "backend.protocol"));
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeBackendAt(view: DataView, offset: number): Backend {
-  return {
-    addr: bytesAt(view, offset, 16),
-    port: view.getUint16(offset + 16, false),
-    protocol: view.getUint8(offset + 18),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeBackend(b: Uint8Array): Backend {
-  return decodeBackendAt(viewOf(b, BACKEND_BYTES, "backend"), 0);
 }
 
 /** `struct endpoint_key`. */
@@ -1791,6 +1727,70 @@ export function decodeServiceSlotAt(view: DataView, offset: number): ServiceSlot
 /** @throws RangeError for any other length */
 export function decodeServiceSlot(b: Uint8Array): ServiceSlot {
   return decodeServiceSlotAt(viewOf(b, SERVICE_SLOT_BYTES, "service_slot"), 0);
+}
+
+/** `struct backend_key`. */
+export interface BackendKey {
+  readonly number: number;
+}
+
+/** Size of `struct backend_key`. */
+export const BACKEND_KEY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeBackendKey(v: BackendKey): Uint8Array {
+  const out = new Uint8Array(BACKEND_KEY_BYTES);
+  const view = new DataView(out.buffer);
+  view.setUint32(0, uint(v.number, 4, "backend_key.number"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeBackendKeyAt(view: DataView, offset: number): BackendKey {
+  return {
+    number: view.getUint32(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeBackendKey(b: Uint8Array): BackendKey {
+  return decodeBackendKeyAt(viewOf(b, BACKEND_KEY_BYTES, "backend_key"), 0);
+}
+
+/** `struct backend`. */
+export interface Backend {
+  /** 16 bytes, network order. */
+  readonly addr: Uint8Array;
+  /** Network order in the map, an ordinary number here. */
+  readonly port: number;
+  readonly protocol: number;
+}
+
+/** Size of `struct backend`. */
+export const BACKEND_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeBackend(v: Backend): Uint8Array {
+  const out = new Uint8Array(BACKEND_BYTES);
+  const view = new DataView(out.buffer);
+  out.set(exactly(v.addr, 16, "backend.addr"), 0);
+  view.setUint16(16, uint(v.port, 2, "backend.port"), false);
+  view.setUint8(18, uint(v.protocol, 1, "backend.protocol"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeBackendAt(view: DataView, offset: number): Backend {
+  return {
+    addr: bytesAt(view, offset, 16),
+    port: view.getUint16(offset + 16, false),
+    protocol: view.getUint8(offset + 18),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeBackend(b: Uint8Array): Backend {
+  return decodeBackendAt(viewOf(b, BACKEND_BYTES, "backend"), 0);
 }
 
 /** `struct service_source_key`. */
