@@ -50,6 +50,17 @@ const show = (slices: readonly any[]) =>
       `${s.metadata.name} ${s.ports.map((p: { port: number }) => p.port)} ${s.endpoints.map((e: { addresses: string[] }) => e.addresses[0])}`,
   );
 
+test("hints bring clients to the zone or the node, where the service prefers it", () => {
+  const zones = new Map([["n1", "z1"]]);
+  const hints = (trafficDistribution?: string) =>
+    // biome-ignore lint/suspicious/noExplicitAny: the plan's own objects
+    (planSlices(service({ trafficDistribution }), [pod(1)], zones)[0] as any).endpoints[0];
+  assert.deepEqual([hints().zone, hints().hints], ["z1", undefined]);
+  assert.deepEqual(hints("PreferClose").hints, { forZones: [{ name: "z1" }] });
+  assert.deepEqual(hints("PreferSameNode").hints, { forZones: [{ name: "z1" }], forNodes: [{ name: "n1" }] });
+  assert.equal(show(planSlices(service(), [pod(1)])).length, 2);
+});
+
 test("a slice for each family, with the pods that the selector chooses and that have not ended", () => {
   const others = [pod(3, { phase: "Succeeded" }), { ...pod(4), metadata: meta("other", { labels: { app: "db" } }) }];
   assert.deepEqual(show(planSlices(service(), [pod(1), pod(2), ...others])), [

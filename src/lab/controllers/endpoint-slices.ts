@@ -49,14 +49,35 @@ function addressOf(pod: KubeObject, isV6: boolean): string | undefined {
   return ips.find((ip) => ip.includes(":") === isV6);
 }
 
-function endpointOf(pod: KubeObject, address: string, isAlwaysReady: boolean) {
+/** Zones of nodes, by the node's name. */
+export type Zones = ReadonlyMap<string, string>;
+
+const ZONE = "topology.kubernetes.io/zone";
+
+/** The nearest clients are to ask, as the service's `trafficDistribution` has it (KEP-4444, KEP-3015). */
+function hintsOf(distribution: unknown, nodeName: string, zone: string | undefined) {
+  const isNear = ["PreferClose", "PreferSameZone", "PreferSameNode"].includes(String(distribution));
+  const hints = {
+    ...(isNear && zone !== undefined ? { forZones: [{ name: zone }] } : {}),
+    ...(distribution === "PreferSameNode" ? { forNodes: [{ name: nodeName }] } : {}),
+  };
+  return Object.keys(hints).length === 0 ? {} : { hints };
+}
+
+function endpointOf(pod: KubeObject, address: string, service: KubeObject, zones: Zones) {
+  const spec = service["spec"] ?? {};
+  const isAlwaysReady = spec.publishNotReadyAddresses === true;
+  const nodeName = String(pod["spec"]?.nodeName ?? "");
+  const zone = zones.get(nodeName);
   const isTerminating = pod.metadata.deletionTimestamp !== undefined;
   const serving = isPodReady(pod) || isAlwaysReady;
   const { name, namespace, uid } = pod.metadata;
   return {
     addresses: [address],
     conditions: { ready: serving && (!isTerminating || isAlwaysReady), serving, terminating: isTerminating },
-    ...(pod["spec"]?.nodeName ? { nodeName: pod["spec"].nodeName as string } : {}),
+    ...(nodeName === "" ? {} : { nodeName }),
+    ...(nodeName === "" ? {} : hintsOf(spec.trafficDistribution, nodeName, zone)),
+    ...(zone === undefined ? {} : { zone }),
     targetRef: { kind: "Pod", name, namespace: namespace ?? "default", uid },
   };
 }
@@ -67,7 +88,7 @@ function labelsOf(service: KubeObject): Record<string, string> {
 }
 
 /** The slices that a Service should have: by family, by the ports' numbers, at most 100 endpoints each. */
-export function planSlices(service: KubeObject, pods: readonly KubeObject[]): NewObject[] {
+export function planSlices(service: KubeObject, pods: readonly KubeObject[], zones: Zones = new Map()): NewObject[] {
   const spec = service["spec"] ?? {};
   const selector = Object.entries((spec.selector ?? {}) as Record<string, string>);
   const behind = pods
@@ -96,7 +117,7 @@ export function planSlices(service: KubeObject, pods: readonly KubeObject[]): Ne
         ownerReferences: [ownerReference(service)],
       },
       addressType: family,
-      endpoints: chunk.map((e) => endpointOf(e.pod, e.address, spec.publishNotReadyAddresses === true)),
+      endpoints: chunk.map((e) => endpointOf(e.pod, e.address, service, zones)),
       ports: chunk[0]?.ports ?? [],
     }));
   });
@@ -142,9 +163,10 @@ function reconcile(
   service: KubeObject,
   pods: readonly KubeObject[],
   present: readonly KubeObject[],
+  zones: Zones,
 ): void {
   if (service.metadata.deletionTimestamp !== undefined || service["spec"]?.selector === undefined) return;
-  const slices = planSlices(service, pods);
+  const slices = planSlices(service, pods, zones);
   const wanted = new Set(slices.map((s) => s.metadata.name));
   for (const s of slices) objects.apply(s);
   for (const s of present) if (isOwnedBy(s, service) && !wanted.has(s.metadata.name)) objects.delete(refOf(s));
@@ -159,14 +181,22 @@ export function runEndpointSlices(objects: ObjectClient, onError: OnError): () =
   const kinds = [
     { apiVersion: "v1", kind: "Service" },
     { apiVersion: "v1", kind: "Pod" },
+    { apiVersion: "v1", kind: "Node" },
   ];
   return runLoop(objects, kinds, () => {
     const pods = byNamespace("v1", "Pod");
+    const nodes = objects.list({ apiVersion: "v1", kind: "Node" });
+    const zones = new Map(
+      nodes.flatMap(({ metadata: { name, labels } }) => {
+        const zone = labels?.[ZONE];
+        return zone === undefined ? [] : [[name, zone] as const];
+      }),
+    );
     const slices = byNamespace("discovery.k8s.io/v1", "EndpointSlice");
     for (const service of objects.list({ apiVersion: "v1", kind: "Service" })) {
       const { namespace, name } = service.metadata;
       try {
-        reconcile(objects, service, pods.get(namespace) ?? [], slices.get(namespace) ?? []);
+        reconcile(objects, service, pods.get(namespace) ?? [], slices.get(namespace) ?? [], zones);
       } catch (error) {
         onError(error, `reconcile the endpoints of Service "${namespace}/${name}"`);
       }
