@@ -3,10 +3,19 @@
 import type { RunReport, TableStatus } from "./reconcile/status.ts";
 
 /**
- * Tables in which a failed row concerns one pod or one other node, not this node's network as a whole: reported, but no
- * reason to refuse every new pod.
+ * Tables in which a failed row concerns one pod, one other node or services, not this node's network as a whole: reported, but
+ * no reason to refuse every new pod. What a socket hook would have translated, a pod's packets are translated for.
  */
-const LOCAL_DAMAGE: ReadonlySet<string> = new Set(["map/ipcache", "map/nodes", "map/endpoints"]);
+const LOCAL_DAMAGE: ReadonlySet<string> = new Set([
+  "map/ipcache",
+  "map/nodes",
+  "map/endpoints",
+  "map/services",
+  "map/service_slots",
+  "map/backends",
+  "map/service_sources",
+  "socket-hooks",
+]);
 
 /** A pod's device in a row's words. */
 const POD_LINK = /\btwl[0-9a-f]{12}\b/;
@@ -28,7 +37,7 @@ export interface ReadinessFacts {
   readonly report: RunReport | undefined;
 }
 
-/** Whether a failure concerns one pod or one other node only. */
+/** Whether a failure leaves the network of other pods as it is. */
 function isLocal(table: TableStatus, text: string): boolean {
   return LOCAL_DAMAGE.has(table.table) || POD_LINK.test(text);
 }
