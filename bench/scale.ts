@@ -15,9 +15,12 @@ const FULL = { size: FULL_SIZE, perSecond: 100, seconds: 30, settleMs: 30_000 } 
 const QUICK = { size: SMALL_SIZE, perSecond: 50, seconds: 3, settleMs: 7_000 } as const;
 
 const WHAT: readonly (readonly [name: string, unit: string])[] = [
-  ["start", "ms"],
-  ["start.cpu", "s"],
-  ["start.peak", "MB"],
+  ...["start", "restart"].flatMap((way): [string, string][] => [
+    [way, "ms"],
+    [`${way}.known`, "ms"],
+    [`${way}.cpu`, "s"],
+    [`${way}.peak`, "MB"],
+  ]),
   ["rest.rss", "MB"],
   ["rest.pss", "MB"],
   ["rest.anonymous", "MB"],
@@ -32,7 +35,7 @@ const WHAT: readonly (readonly [name: string, unit: string])[] = [
 
 const at = (size: ScaleSize) => `scale.${size.pods}`;
 
-/** Each round starts an agent anew, on the node that the last one left. */
+/** The first round starts an agent on a new node, the others on the node that the last one left. */
 export async function benchScale(options: BenchOptions): Promise<RowWithRanges[]> {
   const { size, ...how } = options.isQuick ? QUICK : FULL;
   await using stack = new AsyncDisposableStack();
@@ -40,7 +43,7 @@ export async function benchScale(options: BenchOptions): Promise<RowWithRanges[]
   const samples: Sample[] = [];
   for (let round = 0; round < options.rounds; round++) {
     options.signal.throwIfAborted();
-    const figures = await measure(node, size, how, options);
+    const figures = await measure(node, size, how, round === 0 ? "start" : "restart", options);
     for (const [name, value] of Object.entries(figures))
       samples.push({ row: `${at(size)}.${name}`, subject: TWILL, round, value });
   }
@@ -52,11 +55,12 @@ async function measure(
   node: ScaleNode,
   size: ScaleSize,
   { perSecond, seconds, settleMs }: { readonly perSecond: number; readonly seconds: number; readonly settleMs: number },
+  way: "start" | "restart",
   { log, signal }: BenchOptions,
 ): Promise<Record<string, number>> {
-  const startMs = await node.start();
+  const { readyMs, knownMs } = await node.start();
   const agent = new AgentProcess(node.agentPid());
-  const ready = { cpu: agent.cpuSeconds(), memory: agent.memory() };
+  const known = { cpu: agent.cpuSeconds(), memory: agent.memory() };
   await node.attach(podsOfNode(size));
   await sleep(settleMs, undefined, { signal });
   const rest = {
@@ -75,13 +79,14 @@ async function measure(
   const after = agent.memory();
   await node.stop();
   log(
-    `ready after ${startMs.toFixed(0)} ms; ${rest.memory.rssMb.toFixed(0)} MB at rest, ${rest.memory.anonymousMb.toFixed(0)} of them its own, ${rest.heapMb.toFixed(0)} its heap's; ${made} changes in ${(tookMs / 1000).toFixed(1)} s took ${cpu.toFixed(3)} of a CPU, ${late} of them were not seen`,
+    `${way}: ready after ${readyMs.toFixed(0)} ms, all known after ${knownMs.toFixed(0)} ms; ${rest.memory.rssMb.toFixed(0)} MB at rest, ${rest.memory.anonymousMb.toFixed(0)} of them its own, ${rest.heapMb.toFixed(0)} its heap's; ${made} changes in ${(tookMs / 1000).toFixed(1)} s took ${cpu.toFixed(3)} of a CPU, ${late} of them were not seen`,
   );
   if (ms.length === 0) throw new Error(`Cannot time changes: none of ${made} reached the kernel`);
   return {
-    start: startMs,
-    "start.cpu": ready.cpu,
-    "start.peak": ready.memory.peakMb,
+    [way]: readyMs,
+    [`${way}.known`]: knownMs,
+    [`${way}.cpu`]: known.cpu,
+    [`${way}.peak`]: known.memory.peakMb,
     "rest.rss": rest.memory.rssMb,
     "rest.pss": rest.memory.pssMb,
     "rest.anonymous": rest.memory.anonymousMb,

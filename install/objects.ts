@@ -145,7 +145,12 @@ function daemonSet(): Tree {
             {
               name: "agent",
               ...image,
-              command: [`${HOME}/bin/node`, "--max-semi-space-size=2", `${HOME}/src/cli/main.ts`],
+              command: [
+                `${HOME}/bin/node`,
+                "--max-semi-space-size=2",
+                "--heap-growing-percent=30",
+                `${HOME}/src/cli/main.ts`,
+              ],
               args: ["agent", "--node", "$(NODE_NAME)", "--health-listen", `127.0.0.1:${HEALTH_PORT}`],
               env: [
                 { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },

@@ -275,7 +275,6 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   const installation = new Installation(parts);
   const memory = stack.use(new MemoryTimer(log));
   const whenReady = createWhenReady(parts, agent, installation, () => {
-    memory.begin();
     cni.open().catch((error: unknown) => log.error({ failure: messageOf(error) }, "cannot serve the plugin"));
   });
   const events = stack.use(
@@ -288,6 +287,8 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
     events.use(agent.programs);
     whenReady();
     object.look();
+    // Before the cluster is known there is nothing to give back.
+    if (agent.policy !== undefined) memory.begin();
   };
   const loop = makeLoop(agent, parts, afterRun);
   const sweeper = new Sweeper(parts.kernel);

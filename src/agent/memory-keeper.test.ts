@@ -24,12 +24,12 @@ test("later ones only when much has come, and not one after the other", () => {
   const { keeper, memory } = open(400e6, 120e6);
   keeper.look(0);
   memory.bytes = 145e6;
-  assert.equal(keeper.look(70_000), undefined, "a fifth more is no reason");
+  assert.equal(keeper.look(40_000), undefined, "a fifth more is no reason");
   memory.bytes = 300e6;
-  assert.equal(keeper.look(59_000), undefined, "too soon");
-  assert.deepEqual(keeper.look(61_000), { before: 300e6, after: 120e6 });
+  assert.equal(keeper.look(29_000), undefined, "too soon");
+  assert.deepEqual(keeper.look(31_000), { before: 300e6, after: 120e6 });
   memory.bytes = 300e6;
-  assert.equal(keeper.look(90_000), undefined, "counted from the last time");
+  assert.equal(keeper.look(60_000), undefined, "counted from the last time");
   assert.equal(memory.compacted, 2);
 });
 

@@ -12,7 +12,7 @@ import type { Log } from "./log.ts";
 /** So much more than after the last time is worth a pause. */
 const GROWTH = { factor: 1.25, bytes: 24e6 } as const;
 /** Between two times at least. */
-const PAUSE_MS = 60_000;
+const PAUSE_MS = 30_000;
 /** Between two looks. The first one follows the start, when the garbage is largest. */
 const LOOK_MS = 5_000;
 
@@ -75,7 +75,7 @@ export class MemoryTimer implements Disposable {
     this.#log = log;
   }
 
-  /** The agent is ready. Nothing happens the second time. */
+  /** The cluster is known. Nothing happens the second time. */
   begin(): void {
     if (this.#timer !== undefined) return;
     const keeper = new MemoryKeeper(createProcessMemory());

@@ -75,6 +75,7 @@ test("bench scale", async () => {
   const rows = await rowsOf("scale");
   const wanted = [
     "start",
+    "start.known",
     "start.cpu",
     "rest.rss",
     "rest.pss",
