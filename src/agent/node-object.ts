@@ -67,7 +67,7 @@ export class NodeObject {
         [WAITING_ANNOTATION]: waitingValue({ restart: waits, refused: formatIssues(issues) }),
       },
       isReady: this.#agent.notReady().length === 0,
-      startupTaint: undefined,
+      startupTaint: this.#live.config.startupTaint,
     };
   }
 }

@@ -70,3 +70,22 @@ test("what an agent reads at its start waits for it, and the status names it", a
   lab.objects.patch(set, { spec: { template: { metadata: { annotations: { restarted: "1" } } } } });
   await until(() => says(CLUSTER) === "Accepted=True Valid,Ready=True InEffect", "restarted agents to have it");
 });
+
+test("a node that is told to be not ready for pods by the taint is freed by its agent", async () => {
+  const node = { apiVersion: "v1", kind: "Node", name: "node-2" };
+  const taints = () => (lab.objects.get(node)?.["spec"]?.taints ?? []).map((t: { key: string }) => t.key).join();
+  const [gone, other] = [
+    { key: "twill.dev/agent-not-ready", effect: "NoSchedule" },
+    { key: "own", effect: "NoSchedule" },
+  ];
+  lab.objects.patch(node, { spec: { taints: [gone, other] } });
+  await until(() => taints() === "own", "the start-up taint to be gone");
+  lab.objects.patch(CLUSTER, { spec: { startupTaint: "none", ipam: null } });
+  await until(() => says(CLUSTER).includes("RestartNeeded"), "the configuration to be followed");
+  lab.objects.patch(node, { spec: { taints: [gone] } });
+  lab.objects.patch(CLUSTER, { spec: { startupTaint: "own" } });
+  lab.objects.patch(node, { spec: { taints: [gone, other] } });
+  await until(() => taints() === gone.key, "the other key to be the one that counts");
+  lab.objects.delete(CLUSTER);
+  await until(() => taints() === "", "the default to count again");
+});

@@ -29,7 +29,8 @@ function names(nodes: readonly Node[]): string {
   return nodes.length > MAX_NAMES ? `${shown.join(", ")} and ${nodes.length - MAX_NAMES} more` : shown.join(", ");
 }
 
-function readyOf(layer: Layer, nodes: readonly Node[]): Said {
+/** @param concerns whether a key that waits on a node is of this object */
+function readyOf(nodes: readonly Node[], concerns: (key: string, node: Node) => boolean): Said {
   if (nodes.length === 0) return ready("False", "NoNode", "It is for no node that there is");
   const waiting = nodes.map((node) => ({ node, says: parseWaiting(node.annotations.get(WAITING_ANNOTATION)) }));
   const refusing = waiting.filter((w) => w.says.refused !== "");
@@ -42,11 +43,11 @@ function readyOf(layer: Layer, nodes: readonly Node[]): Said {
         refusing[0]?.says.refused ?? "",
       ]),
     );
-  const own = new Set(leaves(layer.settings));
-  const keysOf = (says: Waiting) => says.restart.filter((key) => own.has(key));
-  const late = waiting.filter((w) => keysOf(w.says).length > 0);
+  const keysOf = (w: { readonly node: Node; readonly says: Waiting }) =>
+    w.says.restart.filter((key) => concerns(key, w.node));
+  const late = waiting.filter((w) => keysOf(w).length > 0);
   if (late.length === 0) return ready("True", "InEffect", `All of it is in effect on ${nodes.length} nodes`);
-  const keys = new Set(late.flatMap((w) => keysOf(w.says)));
+  const keys = new Set(late.flatMap(keysOf));
   return ready(
     "False",
     "RestartNeeded",
@@ -70,6 +71,16 @@ function layerAt(
   return row === undefined ? undefined : { layer: nodeLayer(row), nodes: all.filter((n) => isForNode(row, n)) };
 }
 
+/** What no NodeConfiguration speaks of concerns the ClusterConfiguration, also where it has just stopped speaking of it. */
+function concernOf({ nodeConfigurations }: Tables, { kind, settings }: Layer): (key: string, node: Node) => boolean {
+  if (kind === "node") {
+    const own = new Set(leaves(settings));
+    return (key) => own.has(key);
+  }
+  const others = [...nodeConfigurations].map((c) => ({ c, keys: new Set(leaves(c.settings)) }));
+  return (key, node) => !others.some(({ c, keys }) => keys.has(key) && isForNode(c, node));
+}
+
 /** What should stand on an object of {@link CONFIG_TABLES}. */
 export function configConditions(tables: Tables, report: ObjectReport): readonly ObjectCondition[] {
   const found = layerAt(tables, report);
@@ -84,7 +95,7 @@ export function configConditions(tables: Tables, report: ObjectReport): readonly
     acceptedOf(issues),
     isRefused
       ? ready("False", "Invalid", "Nodes that know an earlier valid version go on with that")
-      : readyOf(found.layer, found.nodes),
+      : readyOf(found.nodes, concernOf(tables, found.layer)),
   ];
   return said.map((s) => ({ ...s, observedGeneration: report.generation }));
 }

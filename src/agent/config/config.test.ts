@@ -140,6 +140,11 @@ const REFUSED: readonly (readonly [name: string, text: string, expected: string]
     "cluster: dir:/x\nnodeAddress: {ipv4: first-found}",
     'nodeAddress.ipv4: "first-found" needs a Kubernetes API: in a directory of objects each Node says its addresses',
   ],
+  [
+    "no taint",
+    "startupTaint: a b",
+    'startupTaint: "a b" is neither none nor the key of a taint such as twill.dev/agent-not-ready',
+  ],
   ["no mapping", "hello", '"hello" is not an object'],
 ];
 

@@ -36,6 +36,8 @@ export interface AgentConfig {
   readonly apiServer: string | undefined;
   readonly tlsServerName: string | undefined;
   readonly network: NetworkSettings;
+  /** See {@link ParsedConfig}; undefined: none. */
+  readonly startupTaint: string | undefined;
   /** How this node's address of each family is found. */
   readonly nodeAddress: Readonly<Record<Family, AddressMethod>>;
   /** Cluster CIDRs with the length of each node's share. */
@@ -162,6 +164,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
       },
       rejectsDenied: c.policy.reject,
     },
+    startupTaint: c.startupTaint,
     nodeAddress: { 4: c.nodeAddress.ipv4, 6: c.nodeAddress.ipv6 },
     clusterPools: pools,
     givesNodeCidrs: c.allocateNodeCIDRs,

@@ -3,6 +3,7 @@
 import * as z from "zod";
 import { err, ok, type Result } from "../../base/result.ts";
 import { apiServerUrl } from "../../cluster/kube/find-config.ts";
+import { isLabelKey } from "../../model/policy/label-selector.ts";
 import { compareAddr, type Family, parseAddr } from "../../net/addr.ts";
 import { type Prefix, parsePrefix } from "../../net/prefix.ts";
 import { type AddrRange, rangeOf, rangeOfPrefix } from "../../net/range.ts";
@@ -157,6 +158,18 @@ export const apiServer = z.string().transform((text, ctx): string => {
   if (url === undefined)
     ctx.issues.push({ code: "custom", message: `"${text.slice(0, 96)}" is not https://HOST:PORT`, input: text });
   return url ?? z.NEVER;
+});
+
+/** Key of a taint; `none`: undefined. */
+export const startupTaint = z.string().transform((text, ctx): string | undefined => {
+  if (text === "none") return undefined;
+  if (!isLabelKey(text))
+    ctx.issues.push({
+      code: "custom",
+      message: `"${text.slice(0, 96)}" is neither none nor the key of a taint such as twill.dev/agent-not-ready`,
+      input: text,
+    });
+  return text;
 });
 
 /** An absolute path. */

@@ -19,6 +19,7 @@ import {
   failsafeText,
   listen,
   portRange,
+  startupTaint,
 } from "./fields.ts";
 
 const tunnel = z.strictObject({
@@ -268,6 +269,11 @@ export const configSchema = z.strictObject({
     .default(false)
     .describe(
       "Give nodes without pod CIDRs their share of `clusterCIDRs`. Only where kube-controller-manager does not (`--allocate-node-cidrs`), and on all nodes alike",
+    ),
+  startupTaint: startupTaint
+    .prefault("twill.dev/agent-not-ready")
+    .describe(
+      "Key of the taint that this node's agent takes away once pods can be attached, whatever its effect and value; `none`: it takes none",
     ),
   nodeMaskSize: nodeMaskSize.prefault({}),
   tunnel: tunnel.prefault({}),

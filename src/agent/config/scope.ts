@@ -30,6 +30,7 @@ const LIVE = [
   "mtu",
   "devices",
   "nodeAddress",
+  "startupTaint",
   "masquerade",
   "ipam.reserved",
   "policy.mode",

@@ -75,7 +75,9 @@ test("a configuration says whether it is understood, and in effect on all nodes"
   await eventually("in effect", () => /Accepted=True Valid.*\nReady=True InEffect: .* 3 nodes/.test(says()));
   o.tell("n2", waitingValue({ restart: ["maps.nat", "health.listen"], refused: "" }) ?? null);
   await eventually("n2 waits for a restart", () =>
-    /Ready=False RestartNeeded: maps\.nat: .* 1 of 3 nodes have not: n2; kubectl .*rollout restart/.test(says()),
+    /Ready=False RestartNeeded: health\.listen, maps\.nat: .* 1 of 3 nodes have not: n2; kubectl .*rollout restart/.test(
+      says(),
+    ),
   );
   o.tell("n2", null);
   await eventually("and has it", () => /Ready=True InEffect/.test(says()));
