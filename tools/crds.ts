@@ -134,6 +134,28 @@ const OWN_SPECS: Readonly<Record<string, object>> = {
       },
     },
   },
+  IPPool: {
+    type: "object",
+    ...KEEP,
+    required: ["cidr"],
+    properties: {
+      cidr: { type: "string", maxLength: 43, description: "Range that nodes' pod CIDRs are carved from" },
+      nodeMaskSize: {
+        type: "integer",
+        minimum: 1,
+        maximum: 126,
+        description: "Length of each node's pod CIDR; without it that of the configuration",
+      },
+      nodeSelector: SELECTOR,
+      disabled: { type: "boolean", description: "No node is given CIDRs of it; those that were given stay" },
+      reserved: {
+        type: "array",
+        maxItems: 256,
+        items: { type: "string", maxLength: 91 },
+        description: "Addresses that no pod gets: addresses, CIDRs or FIRST-LAST",
+      },
+    },
+  },
   LoadBalancerPool: {
     type: "object",
     required: ["addresses"],
@@ -164,6 +186,7 @@ const OWN_SPECS: Readonly<Record<string, object>> = {
 const OWN_COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   ClusterConfiguration: [],
   NodeConfiguration: [],
+  IPPool: [column("CIDR", ".spec.cidr"), column("Disabled", ".spec.disabled", "boolean")],
 };
 
 function definition(kind: TableKind, group: string, version: string, plural: string): object {

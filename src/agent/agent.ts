@@ -10,6 +10,8 @@ import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
 import { TABLE_NAMES } from "../cluster/tables.ts";
+import type { ClusterPool } from "../ipam/carve.ts";
+import { carvingPools, settlePools } from "../ipam/node-pools.ts";
 import { mountBpffs } from "../kernel/linux/bpffs.ts";
 import { watchDevices } from "../kernel/linux/device-watch.ts";
 import { AnnounceControl } from "./announce/announce-control.ts";
@@ -332,6 +334,12 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   log.info({}, "ending");
 }
 
+/** What nodes' CIDRs are carved from now. */
+function carvingNow({ source, config }: AgentParts): readonly ClusterPool[] {
+  const settled = settlePools(source.snapshot().tables.ipPools);
+  return carvingPools(settled, config.clusterPools, config.nodeLengths);
+}
+
 /** What this agent does for all nodes, while it is the one that does. */
 async function leading({ agent, parts }: Started, signal: AbortSignal): Promise<void> {
   const { log, source, config } = parts;
@@ -339,14 +347,14 @@ async function leading({ agent, parts }: Started, signal: AbortSignal): Promise<
   const { startLoadBalancer, startNodeCidrs, startStatus } = await import("./leader/start.ts");
   const { wantedStatus } = await import("./leader/wanted-status.ts");
   const policies = () => (parts.config.policy.writesStatus ? agent.wantedConditions() : undefined);
-  const wanted = wantedStatus({ source, policies });
+  const wanted = wantedStatus({ source, policies, settings: () => parts.config });
   await Promise.all([
     startNodeCidrs(
       config,
       USER_AGENT,
       {
         log,
-        pools: () => parts.config.clusterPools,
+        pools: () => carvingNow(parts),
         isNeeded: () => parts.config.givesNodeCidrs && source.isSynced() && agent.hasBareNodes(),
       },
       signal,

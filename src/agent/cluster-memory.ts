@@ -15,6 +15,8 @@ interface Stored {
     readonly name: string;
     readonly ips: readonly string[];
     readonly cidrs: readonly string[];
+    /** Not there where there are none. */
+    readonly pools?: readonly string[];
   }[];
 }
 
@@ -28,6 +30,7 @@ export function encodeNodes(nodes: readonly NodeNet[]): string {
       name: n.name,
       ips: n.internalIps.map((a) => a.text),
       cidrs: n.podCidrs.map((p) => p.text),
+      ...(n.poolCidrs !== undefined && n.poolCidrs.length > 0 && { pools: n.poolCidrs.map((p) => p.text) }),
     })),
   };
   return `${JSON.stringify(stored)}\n`;
@@ -61,9 +64,11 @@ export function decodeNodes(text: string): Result<readonly NodeNet[]> {
   for (const n of nodes as readonly Partial<Stored["nodes"][number]>[]) {
     const internalIps = parsed(texts(n.ips) ?? ["?"], parseAddr);
     const podCidrs = parsed(texts(n.cidrs) ?? ["?"], parsePrefix);
+    const poolCidrs = parsed(n.pools === undefined ? [] : (texts(n.pools) ?? ["?"]), parsePrefix);
+    if (poolCidrs === undefined) return err(`Node ${JSON.stringify(n.name)} is damaged`);
     if (typeof n.name !== "string" || internalIps === undefined || podCidrs === undefined)
       return err(`Node ${JSON.stringify(n.name)} is damaged`);
-    out.push({ name: n.name, internalIps, podCidrs });
+    out.push({ name: n.name, internalIps, podCidrs, ...(poolCidrs.length > 0 && { poolCidrs }) });
   }
   return ok(out);
 }

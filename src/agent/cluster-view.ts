@@ -30,7 +30,7 @@ export interface ViewParts {
 }
 
 function saysTheSame(a: NodeNet, b: NodeNet): boolean {
-  const texts = (n: NodeNet) => [...n.internalIps, ...n.podCidrs].map((x) => x.text).join(" ");
+  const texts = (n: NodeNet) => [...n.internalIps, ...n.podCidrs, ...(n.poolCidrs ?? [])].map((x) => x.text).join(" ");
   return a.internalIps.length === b.internalIps.length && texts(a) === texts(b);
 }
 
@@ -84,8 +84,8 @@ export class ClusterView {
     if (table === this.#table) return;
     this.#table = table;
     const before = new Map(this.#nodes.map((n) => [n.name, n]));
-    const nodes = [...table].map(({ name, internalIps, podCidrs }): NodeNet => {
-      const fresh = { name, internalIps, podCidrs };
+    const nodes = [...table].map(({ name, internalIps, podCidrs, poolCidrs }): NodeNet => {
+      const fresh = { name, internalIps, podCidrs, poolCidrs };
       const known = before.get(name);
       return known !== undefined && saysTheSame(known, fresh) ? known : fresh;
     });

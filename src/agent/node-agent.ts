@@ -42,6 +42,7 @@ import { conditionsFor, type WantedConditions } from "./policy/object-conditions
 import { OverflowWatch } from "./policy/overflow-watch.ts";
 import { PolicyEngine, type PolicySettings, type PolicyState } from "./policy/policy-engine.ts";
 import type { PolicyHits } from "./policy/policy-hits.ts";
+import { rememberingPools, reservedIn } from "./pool-cidrs.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
 import { tracksConnections } from "./reconcile/facts.ts";
@@ -79,6 +80,7 @@ export class NodeAgent {
   readonly #reconciler: Reconciler;
   readonly #links: LinksView;
   readonly #cluster: ClusterView;
+  readonly #withPools = rememberingPools();
   readonly #clusterRows: (input: ClusterInput) => ClusterRows;
   readonly #programs: Programs;
   readonly services: ServiceControl;
@@ -213,7 +215,9 @@ export class NodeAgent {
       makePool(
         c.text,
         c,
-        this.#parts.config.ipam.reserved.filter((r) => r.family === c.family),
+        [...this.#parts.config.ipam.reserved, ...reservedIn(this.#parts.source, c)].filter(
+          (r) => r.family === c.family,
+        ),
       ),
     );
   }
@@ -276,7 +280,7 @@ export class NodeAgent {
         this.#isTracked ||= seen.tracksConnections;
         const facts = { ...seen, tracksConnections: this.#isTracked };
         this.#plan = planNode({
-          settings: config.network,
+          settings: this.#withPools(config.network, view.nodes),
           ...view,
           // Devices that limit pods may have been made since the last look.
           endpoints: this.#presentEndpoints(),

@@ -28,6 +28,9 @@ export interface LeaderApi extends Disposable {
   writeLease(write: LeaseWrite, version: string | undefined, signal: AbortSignal): Promise<LeaseState | undefined>;
   /** All nodes as the API has them now, never from a cache. Objects that cannot be read are an error: none may be overlooked. */
   listNodes(signal: AbortSignal): Promise<readonly Node[]>;
-  /** Sets `spec.podCIDRs` of a node that has none; Kubernetes refuses to change them later. */
-  setPodCidrs(node: string, cidrs: readonly Prefix[], signal: AbortSignal): Promise<void>;
+  /**
+   * Sets `spec.podCIDRs` of a node that has none; Kubernetes refuses to change them later.
+   * @param pools of which they are, where they are of IPPools
+   */
+  setPodCidrs(node: string, cidrs: readonly Prefix[], pools: readonly Prefix[], signal: AbortSignal): Promise<void>;
 }

@@ -8,6 +8,7 @@
 import type { Issue } from "../base/issue.ts";
 import type { ClusterConfiguration, NodeConfiguration } from "../model/configuration.ts";
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
+import type { IpPool } from "../model/ip-pool.ts";
 import type { LoadBalancerPool } from "../model/load-balancer-pool.ts";
 import type { Namespace } from "../model/namespace.ts";
 import type { Node } from "../model/node.ts";
@@ -53,6 +54,7 @@ export interface ClusterRows {
   readonly serviceAccounts: ServiceAccount;
   readonly clusterConfigurations: ClusterConfiguration;
   readonly nodeConfigurations: NodeConfiguration;
+  readonly ipPools: IpPool;
   readonly loadBalancerPools: LoadBalancerPool;
   readonly ciliumLoadBalancerPools: LoadBalancerPool;
   readonly calicoIpPools: LoadBalancerPool;

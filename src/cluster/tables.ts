@@ -6,6 +6,7 @@ import type { Result } from "../base/result.ts";
 import { parseClusterConfiguration, parseNodeConfiguration } from "../model/configuration.ts";
 import { parseEndpointSlice } from "../model/endpoint-slice.ts";
 import type { Interner } from "../model/intern.ts";
+import { parseIpPool } from "../model/ip-pool.ts";
 import {
   parseCalicoLoadBalancerPool,
   parseCiliumLoadBalancerPool,
@@ -217,6 +218,7 @@ export const TABLE_KINDS: readonly TableKind[] = [
   ),
   ofCluster("clusterConfigurations", "ClusterConfiguration", OWN, parseClusterConfiguration),
   ofCluster("nodeConfigurations", "NodeConfiguration", OWN, parseNodeConfiguration),
+  ofCluster("ipPools", "IPPool", OWN, parseIpPool),
   ofCluster("ciliumCidrGroups", "CiliumCIDRGroup", CILIUM, parseCiliumCidrGroup),
   poolsOf("loadBalancerPools", "LoadBalancerPool", ["twill.dev/v1alpha1"], parseLoadBalancerPool),
   poolsOf("ciliumLoadBalancerPools", "CiliumLoadBalancerIPPool", CILIUM, parseCiliumLoadBalancerPool),

@@ -1,27 +1,44 @@
 /** Node CIDRs out of cluster CIDRs. Pure: the leader reads all nodes, carves, and writes what is new. */
 
 import type { Issue } from "../base/issue.ts";
+import { type Labels, NO_LABELS } from "../model/intern.ts";
 import { addrFromBigint, addrToBigint, type Family, familyBits } from "../net/addr.ts";
 import { comparePrefix, type Prefix, prefixCovers, prefixesOverlap, prefixOf } from "../net/prefix.ts";
-import { type AddrRange, rangeOfPrefix, subtractRanges } from "../net/range.ts";
+import { type AddrRange, rangeOf, rangeOfPrefix, subtractRanges } from "../net/range.ts";
 
 /** A part of the cluster's pod address space. */
 export interface ClusterPool {
   readonly prefix: Prefix;
   /** Length of each node's share: at least `prefix.length`, at most the family's bits less 2. */
   readonly nodeLength: number;
+  /** Of an IPPool; undefined: the configuration's. */
+  readonly name?: string;
+  /** Nodes that are given blocks of it; undefined: all. */
+  isFor?(labels: Labels): boolean;
+  /** A block that lies in one of them as a whole is given to nobody. */
+  readonly reserved?: readonly AddrRange[];
 }
 
 /** A node and the pod CIDRs that its object has already; Kubernetes never lets them change. */
 export interface CarveNode {
   readonly name: string;
   readonly podCidrs: readonly Prefix[];
+  /** undefined: none. */
+  readonly labels?: Labels;
+  /** Pools that they were given of, whether or not these are still there. */
+  readonly poolCidrs?: readonly Prefix[];
+}
+
+/** One block, and the pool that it is of. */
+export interface Given {
+  readonly cidr: Prefix;
+  readonly pool: ClusterPool;
 }
 
 /** What {@link carveNodeCidrs} found. */
 export interface Carving {
   /** By node, one prefix of each family that has a cluster pool; only nodes that had none. */
-  readonly assigned: ReadonlyMap<string, readonly Prefix[]>;
+  readonly assigned: ReadonlyMap<string, readonly Given[]>;
   /** Overlaps, strays, nodes that lack a family, exhausted pools. Nodes named here keep what they have. */
   readonly issues: readonly Issue[];
 }
@@ -53,9 +70,42 @@ function* blocksOf(gap: AddrRange, length: number): Generator<Prefix> {
     yield prefixOf(addrFromBigint(gap.family, at), length);
 }
 
-function* freeBlocks(pools: readonly ClusterPool[], taken: readonly AddrRange[]): Generator<Prefix> {
-  for (const pool of pools)
-    for (const gap of subtractRanges(rangeOfPrefix(pool.prefix), taken)) yield* blocksOf(gap, pool.nodeLength);
+/** The part of a reserved range that whole blocks lie in; undefined: none does. */
+function wholeBlocks(r: AddrRange, length: number): AddrRange | undefined {
+  const size = 1n << BigInt(familyBits(r.family) - length);
+  const first = ((addrToBigint(r.first) + size - 1n) / size) * size;
+  const end = ((addrToBigint(r.last) + 1n) / size) * size;
+  return end <= first ? undefined : rangeOf(addrFromBigint(r.family, first), addrFromBigint(r.family, end - 1n));
+}
+
+function* freeBlocks(pool: ClusterPool, taken: readonly AddrRange[]): Generator<Prefix> {
+  const { prefix, nodeLength, reserved = [] } = pool;
+  const kept = reserved.flatMap((r) => (r.family === prefix.family ? (wholeBlocks(r, nodeLength) ?? []) : []));
+  for (const gap of subtractRanges(rangeOfPrefix(prefix), [...taken, ...kept])) yield* blocksOf(gap, nodeLength);
+}
+
+/** Blocks of a pool, one after the other; one that is looked at is still there. */
+class Supply {
+  readonly pool: ClusterPool;
+  readonly #blocks: Iterator<Prefix>;
+  #next: Prefix | undefined;
+
+  constructor(pool: ClusterPool, taken: readonly AddrRange[]) {
+    this.pool = pool;
+    this.#blocks = freeBlocks(pool, taken);
+  }
+
+  look(): Prefix | undefined {
+    if (this.#next === undefined) {
+      const next = this.#blocks.next();
+      this.#next = next.done === true ? undefined : next.value;
+    }
+    return this.#next;
+  }
+
+  take(): void {
+    this.#next = undefined;
+  }
 }
 
 /** Overlapping pairs: sorted by start, a prefix can only overlap one that has not ended yet. */
@@ -78,7 +128,7 @@ function overlapIssues(nodes: readonly CarveNode[]): readonly Issue[] {
 function nodeIssues(pools: readonly ClusterPool[], node: CarveNode): readonly Issue[] {
   const issues: Issue[] = [];
   for (const p of node.podCidrs)
-    if (!pools.some((pool) => prefixCovers(pool.prefix, p)))
+    if (![...pools.map((pool) => pool.prefix), ...(node.poolCidrs ?? [])].some((of) => prefixCovers(of, p)))
       issues.push({ path: node.name, message: `Pod CIDR "${p.text}" of node "${node.name}" is in no cluster CIDR` });
   if (node.podCidrs.length === 0) return issues;
   for (const family of new Set(pools.map((p) => p.prefix.family)))
@@ -91,49 +141,43 @@ function nodeIssues(pools: readonly ClusterPool[], node: CarveNode): readonly Is
 }
 
 /**
- * Gives each node without pod CIDRs one block of each family, the lowest free ones, in the nodes' order. A node is
- * given all its families or none. The same input gives the same output.
+ * Gives each node without pod CIDRs one block of each family, the lowest free one of the first pool that is for the node and has
+ * one, in the nodes' order. A node is given all families that there are pools of, or none. The same input gives the same output.
  */
 export function carveNodeCidrs(pools: readonly ClusterPool[], nodes: readonly CarveNode[]): Carving {
   const taken = nodes.flatMap((n) => n.podCidrs.map(rangeOfPrefix));
   const issues: Issue[] = [...overlapIssues(nodes), ...nodes.flatMap((n) => nodeIssues(pools, n))];
   const families = ([4, 6] as const).filter((f) => pools.some((p) => p.prefix.family === f));
-  const supply = new Map<Family, Iterator<Prefix>>(
-    families.map((f) => [
-      f,
-      freeBlocks(
-        pools.filter((p) => p.prefix.family === f),
-        taken,
-      ),
-    ]),
-  );
-  const spare = new Map<Family, Prefix>();
-  const assigned = new Map<string, readonly Prefix[]>();
+  const supplies = pools.map((pool) => new Supply(pool, taken));
+  const assigned = new Map<string, readonly Given[]>();
   for (const node of nodes) {
     if (node.podCidrs.length > 0 || families.length === 0) continue;
-    const lacking: Family[] = [];
-    for (const f of families) {
-      if (spare.has(f)) continue;
-      const next = supply.get(f)?.next();
-      if (next === undefined || next.done === true) lacking.push(f);
-      else spare.set(f, next.value);
+    const own = supplies.filter(({ pool }) => pool.isFor?.(node.labels ?? NO_LABELS) ?? true);
+    const found = families.map((f) => own.find((s) => s.pool.prefix.family === f && s.look() !== undefined));
+    const lacking = families.filter((_, i) => found[i] === undefined);
+    if (lacking.length > 0) {
+      const ofNode = own.map((s) => s.pool);
+      issues.push(...lacking.map((f) => ({ path: node.name, message: lackingMessage(ofNode, node.name, f) })));
+      continue;
     }
-    if (lacking.length === 0) {
-      assigned.set(
-        node.name,
-        families.flatMap((f) => spare.get(f) ?? []),
-      );
-      spare.clear();
-    } else issues.push({ path: node.name, message: exhaustedMessage(pools, node.name, lacking) });
+    const given = found.flatMap((s): Given[] => {
+      const cidr = s?.look();
+      return s === undefined || cidr === undefined ? [] : [{ cidr, pool: s.pool }];
+    });
+    for (const s of found) s?.take();
+    assigned.set(node.name, given);
   }
   return { assigned, issues };
 }
 
-function exhaustedMessage(pools: readonly ClusterPool[], node: string, families: readonly Family[]): string {
-  const full = pools.filter((p) => families.includes(p.prefix.family));
+function lackingMessage(pools: readonly ClusterPool[], node: string, family: Family): string {
+  const full = pools.filter((p) => p.prefix.family === family);
+  if (full.length === 0)
+    return `No IPPool of IPv${family} selects node "${node}": without one it is given no CIDR of any family`;
   const parts = full.map((p) => {
     const blocks = 1n << BigInt(p.nodeLength - p.prefix.length);
     return `"${p.prefix.text}" (${blocks} blocks of /${p.nodeLength}, 0 free)`;
   });
-  return `No pod CIDR is left for node "${node}" in ${parts.join(", ")}: add a cluster CIDR`;
+  const remedy = full.some((p) => p.name !== undefined) ? "an IPPool" : "a cluster CIDR";
+  return `No pod CIDR is left for node "${node}" in ${parts.join(", ")}: add ${remedy}`;
 }

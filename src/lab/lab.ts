@@ -255,8 +255,9 @@ function describeObject(o: KubeObject): string {
   return [o.kind, `"${o.metadata.name}"`, s.phase, counts, waiting || unready?.message].filter(Boolean).join(" ");
 }
 
-/** The cluster CIDRs and mask sizes that a configuration asks for. */
+/** The cluster CIDRs and mask sizes that a configuration asks for; none where agents are to give them. */
 function podCIDRsOf(config: AgentConfig, index: number): string[] {
+  if (config["allocateNodeCIDRs"] === true) return [];
   const clusters = Array.isArray(config["clusterCIDRs"]) ? config["clusterCIDRs"].map(String) : DEFAULT_CIDRS;
   const sizes = (config["nodeMaskSize"] ?? {}) as { ipv4?: number; ipv6?: number };
   return clusters

@@ -56,6 +56,7 @@ test("a node keeps what networking needs and nothing else", () => {
       labels: new Map([["a", "b"]]),
       annotations: new Map([["c", "d"]]),
       taints: [{ key: "k", value: "", effect: "NoSchedule" }],
+      poolCidrs: [],
       hasNetwork: false,
     },
   );

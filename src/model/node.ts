@@ -3,7 +3,7 @@
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Addr, addrEqual, parseAddr } from "../net/addr.ts";
-import { type Prefix, parsePrefix } from "../net/prefix.ts";
+import { type Prefix, parsePrefix, prefixCovers } from "../net/prefix.ts";
 import type { Interner, Labels } from "./intern.ts";
 import { type Reader, readObject } from "./read.ts";
 
@@ -23,6 +23,8 @@ export interface Node {
   readonly uid: string;
   /** At most one of each family, in the order of `spec.podCIDRs`. */
   readonly podCidrs: readonly Prefix[];
+  /** Of IPPools that these were given of, whether or not the pools are still there. */
+  readonly poolCidrs: readonly Prefix[];
   /** Those by which other nodes reach it: what its agent announced, then the InternalIPs. The first of a family counts. */
   readonly internalIps: readonly Addr[];
   readonly externalIps: readonly Addr[];
@@ -90,6 +92,21 @@ export function announcedAddrs(annotations: Labels): readonly Addr[] {
   return ([4, 6] as const).flatMap((family) => addrs.find((a) => a.family === family) ?? []);
 }
 
+/** Where the leader says of which IPPools a node's pod CIDRs are: what was given stays part of the cluster, whatever becomes of the pools. */
+export const POOLS_ANNOTATION = "twill.dev/pod-cidr-pools";
+
+/** The annotation's prefixes, as far as pod CIDRs lie in them. */
+function readPoolCidrs(annotations: Labels, podCidrs: readonly Prefix[]): readonly Prefix[] {
+  const parts = (annotations.get(POOLS_ANNOTATION) ?? "").split(",", 2 * podCidrs.length);
+  const found = parts.flatMap((part) => {
+    const p = parsePrefix(part.trim());
+    return p.ok && podCidrs.some((c) => prefixCovers(p.value, c)) ? [p.value] : [];
+  });
+  return found.length === 0 ? NO_CIDRS : found;
+}
+
+const NO_CIDRS: readonly Prefix[] = [];
+
 /** In front of those of their family: which family comes first stays as it was. */
 function withAnnounced(internalIps: readonly Addr[], announced: readonly Addr[]): readonly Addr[] {
   let all = internalIps;
@@ -109,11 +126,13 @@ export function parseNode(value: unknown, interner: Interner): Result<Node, read
   if (metadata === undefined) return err([...issues, { path: "metadata", message: "A value is required" }]);
   const spec = root.object("spec");
   const annotations = metadata.labels("annotations", interner);
+  const podCidrs = readPodCidrs(spec);
   const { internalIps, externalIps } = readAddresses(root.object("status"));
   const node: Node = {
     name: interner.string(metadata.requiredString("name")),
     uid: metadata.string("uid") ?? "",
-    podCidrs: readPodCidrs(spec),
+    podCidrs,
+    poolCidrs: readPoolCidrs(annotations, podCidrs),
     internalIps: withAnnounced(internalIps, announcedAddrs(annotations)),
     externalIps,
     labels: metadata.labels("labels", interner),

@@ -1,7 +1,8 @@
 /** Ranges of addresses of one family, both ends inclusive, and arithmetic on lists of them. */
 
-import { type Addr, addrFromBigint, addrToBigint, compareAddr, type Family, familyBits } from "./addr.ts";
-import type { Prefix } from "./prefix.ts";
+import { err, ok, type Result } from "../base/result.ts";
+import { type Addr, addrFromBigint, addrToBigint, compareAddr, type Family, familyBits, parseAddr } from "./addr.ts";
+import { type Prefix, parsePrefix } from "./prefix.ts";
 
 /** All addresses from `first` to `last`, both inclusive, of one family. Make it with {@link rangeOf} or {@link rangeOfPrefix}. */
 export interface AddrRange {
@@ -65,4 +66,19 @@ export function subtractRanges(whole: AddrRange, holes: readonly AddrRange[]): r
   }
   put(end);
   return out;
+}
+
+/** Reads an address, a CIDR, or `first-last`, both inclusive. */
+export function parseRange(text: string): Result<AddrRange> {
+  const [firstText = "", lastText, ...rest] = text.split("-");
+  const wrong = err(`"${text.slice(0, 96)}" is not an address, a CIDR or FIRST-LAST`);
+  if (rest.length > 0) return wrong;
+  if (lastText === undefined && firstText.includes("/")) {
+    const p = parsePrefix(firstText);
+    return p.ok ? ok(rangeOfPrefix(p.value)) : p;
+  }
+  const first = parseAddr(firstText);
+  const last = parseAddr(lastText ?? firstText);
+  if (!first.ok || !last.ok || first.value.family !== last.value.family) return wrong;
+  return compareAddr(first.value, last.value) > 0 ? wrong : ok(rangeOf(first.value, last.value));
 }

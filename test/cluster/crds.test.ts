@@ -29,6 +29,7 @@ interface Definition {
 /** What a specification must have. */
 const NEEDED: Readonly<Record<string, object>> = {
   ClusterConfiguration: { mtu: "auto", devices: ["eth0"], policy: { mode: "always" } },
+  IPPool: { cidr: "10.0.0.0/16", reserved: ["10.0.0.1-10.0.0.9"] },
   NodeConfiguration: { nodes: ["a"], config: { mtu: 1400, devices: "auto" } },
 };
 

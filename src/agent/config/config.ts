@@ -42,6 +42,8 @@ export interface AgentConfig {
   readonly nodeAddress: Readonly<Record<Family, AddressMethod>>;
   /** Cluster CIDRs with the length of each node's share. */
   readonly clusterPools: readonly ClusterPool[];
+  /** Lengths of nodes' shares, also of IPPools that say none. */
+  readonly nodeLengths: Readonly<Record<Family, number>>;
   /** Nodes without pod CIDRs are given some. */
   readonly givesNodeCidrs: boolean;
   readonly ipam: { readonly coolDownMs: number; readonly reserved: readonly AddrRange[] };
@@ -167,6 +169,7 @@ function complete(c: ParsedConfig, pools: readonly ClusterPool[], defaultNodeNam
     startupTaint: c.startupTaint,
     nodeAddress: { 4: c.nodeAddress.ipv4, 6: c.nodeAddress.ipv6 },
     clusterPools: pools,
+    nodeLengths: { 4: c.nodeMaskSize.ipv4, 6: c.nodeMaskSize.ipv6 },
     givesNodeCidrs: c.allocateNodeCIDRs,
     policy: {
       mode: c.policy.mode,

@@ -4,9 +4,9 @@ import * as z from "zod";
 import { err, ok, type Result } from "../../base/result.ts";
 import { apiServerUrl } from "../../cluster/kube/find-config.ts";
 import { isLabelKey } from "../../model/policy/label-selector.ts";
-import { compareAddr, type Family, parseAddr } from "../../net/addr.ts";
+import { type Family, parseAddr } from "../../net/addr.ts";
 import { type Prefix, parsePrefix } from "../../net/prefix.ts";
-import { type AddrRange, rangeOf, rangeOfPrefix } from "../../net/range.ts";
+import { type AddrRange, parseRange } from "../../net/range.ts";
 import { type AddressMethod, devicePattern } from "../../plan/node-address.ts";
 import type { PortRange } from "../../plan/settings.ts";
 import type { FailsafePort } from "../../policy/failsafe.ts";
@@ -18,20 +18,6 @@ export const cidr = z.string().transform((text, ctx): Prefix => {
   ctx.issues.push({ code: "custom", message: r.error, input: text });
   return z.NEVER;
 });
-
-function parseRange(text: string): Result<AddrRange> {
-  const [firstText = "", lastText, ...rest] = text.split("-");
-  const wrong = err(`"${text.slice(0, 96)}" is not an address, a CIDR or FIRST-LAST`);
-  if (rest.length > 0) return wrong;
-  if (lastText === undefined && firstText.includes("/")) {
-    const p = parsePrefix(firstText);
-    return p.ok ? ok(rangeOfPrefix(p.value)) : p;
-  }
-  const first = parseAddr(firstText);
-  const last = parseAddr(lastText ?? firstText);
-  if (!first.ok || !last.ok || first.value.family !== last.value.family) return wrong;
-  return compareAddr(first.value, last.value) > 0 ? wrong : ok(rangeOf(first.value, last.value));
-}
 
 /** A CIDR, an address, or `first-last`. */
 export const addrRange = z.string().transform((text, ctx): AddrRange => {

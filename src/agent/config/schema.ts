@@ -268,7 +268,7 @@ export const configSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      "Give nodes without pod CIDRs their share of `clusterCIDRs`. Only where kube-controller-manager does not (`--allocate-node-cidrs`), and on all nodes alike",
+      "Give nodes without pod CIDRs their share of the IPPools, or of `clusterCIDRs` where there is none. Only where kube-controller-manager does not (`--allocate-node-cidrs`), and on all nodes alike",
     ),
   startupTaint: startupTaint
     .prefault("twill.dev/agent-not-ready")

@@ -67,8 +67,10 @@ export class CidrDuty {
     const { assigned, issues } = carveNodeCidrs(pools(), nodes);
     this.#tell(issues.map((i) => i.message));
     let served = 0;
-    for (const [node, cidrs] of assigned) {
-      await api.setPodCidrs(node, cidrs, signal);
+    for (const [node, given] of assigned) {
+      const cidrs = given.map((g) => g.cidr);
+      const ofPools = given.flatMap(({ pool }) => (pool.name === undefined ? [] : [pool.prefix]));
+      await api.setPodCidrs(node, cidrs, ofPools, signal);
       log.info({ subject: node, cidrs: cidrs.map((c) => c.text) }, "gave pod CIDRs to a node");
       served++;
     }

@@ -20,13 +20,18 @@ const LOG = { info: () => {}, warn: () => {} } as unknown as Log;
 
 async function open() {
   const t = await startTestApi();
+  const gives = { now: true };
   const file = new URL("../../../install/crds/twill.dev.yaml", import.meta.url);
   for (const d of parseAllDocuments(readFileSync(file, "utf8"))) t.api.objects.create(d.toJS() as NewObject);
   const source = createKubeSource({ config: t.config, userAgent: "x" });
   const ending = new AbortController();
   const leader = createKubeLeaderApi({ config: t.config, userAgent: "x", namespace: "kube-system", name: "l" });
   const api = createKubeStatusApi({ config: t.config, userAgent: "x" });
-  const wanted = wantedStatus({ source, policies: () => undefined });
+  const wanted = wantedStatus({
+    source,
+    policies: () => undefined,
+    settings: () => ({ givesNodeCidrs: gives.now, nodeLengths: { 4: 24, 6: 64 } }),
+  });
   const duty = new StatusDuty({
     leader,
     api,
@@ -43,6 +48,7 @@ async function open() {
     t.api.objects.create({ apiVersion: "v1", kind: "Node", metadata: { name, labels: { at: name } } });
   return {
     t,
+    gives,
     wanted,
     source,
     says: (kind: string, name: string) => {
@@ -113,4 +119,49 @@ test("another name than default, a NodeConfiguration for nobody, and one for som
     /Accepted=False Invalid: spec\.tunnel\.vni: .*same on all nodes/.test(o.says("NodeConfiguration", "far")),
   );
   assert.equal(o.wanted(), o.wanted(), "the same for as long as it says the same");
+});
+
+test("an IPPool says how much of it is given, and why none is", async () => {
+  await using o = await open();
+  const create = (name: string, spec: object) =>
+    o.t.api.objects.create({ apiVersion: OWN, kind: "IPPool", metadata: { name }, spec });
+  const says = (name: string) => o.says("IPPool", name);
+  create("all", { cidr: "10.1.0.0/23" });
+  await eventually("it serves", () =>
+    /Accepted=True Valid.*\nReady=True Serving: 0 of 2 blocks of \/24/.test(says("all")),
+  );
+  const node = (name: string) => ({ apiVersion: "v1", kind: "Node", name });
+  o.t.api.objects.patch(node("n1"), { spec: { podCIDR: "10.1.0.0/24", podCIDRs: ["10.1.0.0/24"] } });
+  await eventually("one is given", () => /Serving: 1 of 2/.test(says("all")));
+  o.t.api.objects.patch(node("n2"), { spec: { podCIDR: "10.1.1.0/24", podCIDRs: ["10.1.1.0/24"] } });
+  await eventually("all are", () => /Ready=False Exhausted: All 2 blocks/.test(says("all")));
+  o.t.api.objects.patch({ apiVersion: OWN, kind: "IPPool", name: "all" }, { spec: { disabled: true } });
+  await eventually("it is disabled", () => /Ready=False Disabled: .*2 nodes have .*keep them/.test(says("all")));
+  create("nobody", { cidr: "10.3.0.0/16", nodeSelector: { matchLabels: { at: "n9" } } });
+  await eventually("for nobody", () => /Ready=False NoNode/.test(says("nobody")));
+  create("wrong", { cidr: "10.4.0.1/16", nodeMaskSize: 8 });
+  await eventually("wrong", () =>
+    /Accepted=False Invalid: spec\.cidr: "10\.4\.0\.1\/16" has host bits/.test(says("wrong")),
+  );
+  o.gives.now = false;
+  create("later", { cidr: "10.5.0.0/16" });
+  await eventually("nobody gives", () => /Ready=False NotAllocating: .*allocateNodeCIDRs: false/.test(says("later")));
+});
+
+test("of two pools that overlap the older is used", async () => {
+  await using o = await open();
+  const create = (name: string, cidr: string) =>
+    o.t.api.objects.create({ apiVersion: OWN, kind: "IPPool", metadata: { name }, spec: { cidr } });
+  const older = create("z-older", "10.1.0.0/16");
+  await eventually(
+    "the clock has moved on",
+    () => new Date().toISOString().slice(0, 19) > (older.metadata.creationTimestamp ?? "").slice(0, 19),
+  );
+  create("a-newer", "10.1.4.0/24");
+  await eventually("the newer is refused", () =>
+    /Accepted=False Overlap: "10\.1\.4\.0\/24" overlaps "10\.1\.0\.0\/16" of the older IPPool "z-older"/.test(
+      o.says("IPPool", "a-newer"),
+    ),
+  );
+  await eventually("the older serves", () => /Ready=True Serving/.test(o.says("IPPool", "z-older")));
 });

@@ -2,7 +2,7 @@
 
 import { formatIssues } from "../../base/issue.ts";
 import { createInterner } from "../../model/intern.ts";
-import { type Node, parseNode } from "../../model/node.ts";
+import { type Node, POOLS_ANNOTATION, parseNode } from "../../model/node.ts";
 import type { LeaderApi, LeaseState, LeaseWrite } from "../leader-api.ts";
 import { ClusterError } from "../source.ts";
 import { type Connection, createConnection } from "./connection.ts";
@@ -108,12 +108,18 @@ export function createKubeLeaderApi(options: LeaderApiOptions): LeaderApi {
       }
     },
     listNodes: (signal) => listNodes(connection, signal),
-    async setPodCidrs(node, cidrs, signal) {
+    async setPodCidrs(node, cidrs, pools, signal) {
       const podCIDRs = cidrs.map((c) => c.text);
       await connection.json({
         method: "PATCH",
         path: `/api/v1/nodes/${encodeURIComponent(node)}`,
-        body: { spec: { podCIDR: podCIDRs[0], podCIDRs } },
+        // In one write: CIDRs of a pool are never without the word that they are.
+        body: {
+          spec: { podCIDR: podCIDRs[0], podCIDRs },
+          ...(pools.length > 0 && {
+            metadata: { annotations: { [POOLS_ANNOTATION]: pools.map((p) => p.text).join(",") } },
+          }),
+        },
         contentType: "application/merge-patch+json",
         signal,
       });

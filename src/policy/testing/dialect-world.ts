@@ -46,6 +46,7 @@ function node(name: string, ip: string, of: Readonly<Record<string, string>>): N
     annotations: labels({}),
     taints: [],
     hasNetwork: true,
+    poolCidrs: [],
   };
 }
 
