@@ -32,7 +32,7 @@ import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { sweep } from "./cni/sweep.ts";
 import { tellSweep } from "./cni/sweep-log.ts";
 import type { AgentConfig } from "./config/config.ts";
-import { describePod, isClosed } from "./endpoint-words.ts";
+import { describePod, isClosed, lostIssues, strayIssues } from "./endpoint-words.ts";
 import type { Log } from "./log.ts";
 import { withApi } from "./policy/api-failsafe.ts";
 import { eventNames } from "./policy/event-names.ts";
@@ -180,11 +180,8 @@ export class NodeAgent {
     for (const { name, reason } of this.policy?.astray ?? [])
       issues.push({ path: `policy.hostEndpoints.${name}`, message: reason });
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
-    for (const e of this.#lost)
-      issues.push({
-        path: `endpoints.${e.id}`,
-        message: `Device "${e.hostIfname}" of ${describePod(e)} is gone although its namespace is there: delete the pod`,
-      });
+    const { ledger } = this.#parts;
+    issues.push(...lostIssues(this.#lost), ...strayIssues(ledger.endpoints(), this.#look.view?.self.podCidrs ?? []));
     return issues;
   }
 

@@ -12,8 +12,7 @@ import type { Addr, Family } from "../net/addr.ts";
  * One node of the cluster as routing sees it: the first InternalIP of a family is the node's address of that family; the
  * pod CIDRs are empty until somebody carved them.
  */
-export type NodeNet = Pick<Node, "name" | "internalIps" | "podCidrs"> &
-  Partial<Pick<Node, "poolCidrs">>;
+export type NodeNet = Pick<Node, "name" | "internalIps" | "podCidrs"> & Partial<Pick<Node, "poolCidrs">>;
 
 /**
  * The address that tunnels to a node are sent to: of the wanted family where the node has it, of the other otherwise.
