@@ -101,7 +101,7 @@ test("a wrong call is refused with what would be right", async () => {
   for (const args of [[], ["speed"], ["path", "--rounds", "0"], ["path", "--rounds", "x"]]) {
     const output = await runProcess([process.execPath, MAIN, ...args], { env: process.env });
     assert.equal(output.code, 2, args.join(" "));
-    assert.match(output.stderr, /cni\|path\|policy\|scale/);
+    assert.match(output.stderr, /cni\|path\|pods\|policy\|scale/);
     assert.equal(output.stdout, "");
   }
 });
