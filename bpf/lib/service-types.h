@@ -137,8 +137,10 @@ struct sock_reverse_key {
 struct sock_reverse {
 	struct addr addr; /* of the service */
 	__be16 port;
-	__u16 pad;
+	__u16 is_connected; /* to the backend: it talks to nobody else until it is told */
 	__u32 service; /* its number */
+	__u32 backend; /* its number */
+	__u32 pad;
 };
 
 /*
@@ -166,7 +168,7 @@ _Static_assert(sizeof(struct backend) == 24, "backend");
 _Static_assert(sizeof(struct service_flow_key) == 40, "service_flow_key");
 _Static_assert(sizeof(struct service_flow) == 56, "service_flow");
 _Static_assert(sizeof(struct sock_reverse_key) == 32, "sock_reverse_key");
-_Static_assert(sizeof(struct sock_reverse) == 24, "sock_reverse");
+_Static_assert(sizeof(struct sock_reverse) == 32, "sock_reverse");
 _Static_assert(sizeof(struct sock_choice_key) == 32, "sock_choice_key");
 _Static_assert(sizeof(struct sock_choice) == 16, "sock_choice");
 

@@ -168,13 +168,16 @@ static __noinline __u32 choose_kept(const struct service *s, const struct servic
 }
 
 /* So that the socket may be told again what it asked for. */
-INLINE void remember(__u64 cookie, const struct service_key *asked, const struct backend *b, __u32 service)
+INLINE void remember(__u64 cookie, const struct service_key *asked, const struct backend *b, __u32 number, __u32 service,
+		     bool is_connected)
 {
 	struct sock_reverse_key key = { .cookie = cookie, .addr = b->addr, .port = b->port, .protocol = asked->protocol };
-	struct sock_reverse value = { .addr = asked->addr, .port = asked->port, .service = service };
+	struct sock_reverse value = { .addr = asked->addr, .port = asked->port, .is_connected = is_connected,
+				      .service = service, .backend = number };
 	const struct sock_reverse *known = bpf_map_lookup_elem(&sock_reverse, &key);
 
-	if (known && known->service == service && known->port == value.port && addr_equal(&known->addr, &value.addr))
+	if (known && known->service == service && known->backend == number && known->is_connected == is_connected &&
+	    known->port == value.port && addr_equal(&known->addr, &value.addr))
 		return;
 	bpf_map_update_elem(&sock_reverse, &key, &value, BPF_ANY);
 }
@@ -221,7 +224,7 @@ INLINE int give_backend(struct bpf_sock_addr *ctx, const struct service_key *key
 	*to = number ? backend_of(number) : NULL;
 	if (unlikely(!*to))
 		return refuse_connection(s);
-	remember(cookie, key, *to, s->number);
+	remember(cookie, key, *to, number, s->number, asking == ASK_CONNECT);
 	return SOCK_PASS;
 }
 

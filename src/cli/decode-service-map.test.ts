@@ -98,12 +98,14 @@ test("who asked is an address or the namespace of a socket", () => {
 
 test("a socket is shown with what it asked for", () => {
   const key = encodeSockReverseKey({ cookie: 12n, addr: BACKEND, port: 8080, protocol: 6 });
-  const value = encodeSockReverse({ addr: CLUSTER_IP, port: 80, service: 7 });
+  const value = encodeSockReverse({ addr: CLUSTER_IP, port: 80, isConnected: 1, service: 7, backend: 3 });
   assert.deepEqual(decodeRow("sock_reverse", { key, value }), {
     socket: 12,
     protocol: "TCP",
-    backend: "10.244.2.7:8080",
+    "talks to": "10.244.2.7:8080",
     asked: "10.96.0.10:80",
+    connected: 1,
     service: 7,
+    backend: 3,
   });
 });

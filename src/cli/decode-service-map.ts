@@ -94,9 +94,11 @@ export const SERVICE_DECODERS: Readonly<Record<string, Decoder>> = {
     return {
       socket: Number(k.cookie),
       protocol: protocolText(k.protocol),
-      backend: socketText(k.addr, k.port),
+      "talks to": socketText(k.addr, k.port),
       asked: socketText(v.addr, v.port),
+      connected: v.isConnected,
       service: v.service,
+      backend: v.backend,
     };
   },
   sock_choices({ key, value }) {

@@ -168,6 +168,12 @@ export interface Kernel extends Disposable {
   /** In place of what is on another group, without a moment with neither. @throws KernelError ENOENT for a group that is gone */
   putSocketHook(row: SocketHookRow): void;
   deleteSocketHook(row: Pick<SocketHookRow, "hook">): void;
+  /**
+   * Ends connected UDP sockets that programs know by these numbers, of the node and of further network namespaces: their
+   * owners are told ECONNABORTED. Namespaces that are gone are passed over.
+   * @returns how many there were
+   */
+  endSockets(cookies: ReadonlySet<bigint>, netnses: readonly string[]): number;
   maps(): readonly MapInfo[];
   mapRows(map: string): readonly MapRow[];
   mapCount(map: string): number;

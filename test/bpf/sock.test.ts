@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
+import { endSockets } from "../../src/kernel/linux/socket-end.ts";
 import { makeNetns, removeNetns } from "../../src/kernel/linux/test-bench.ts";
-import { IpcacheFlag, ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
+import { decodeSockReverseKey, IpcacheFlag, ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
 import { HERE, type Protocol, SockBench, whyNoSockets } from "./sock-bench.ts";
 
 /** How a socket asks for IPv4 or IPv6: its own family, and what stands before the address. */
@@ -49,6 +50,15 @@ function heard(protocol: Protocol, servers: readonly number[]): number[] {
       found.push(i);
     }
   });
+}
+
+/** Of all sockets that were ever given a backend. */
+function cookies(): bigint[] {
+  const map = b.map("sock_reverse");
+  const found: bigint[] = [];
+  for (let key = b.addon.mapNextKey(map); key !== undefined; key = b.addon.mapNextKey(map, key))
+    found.push(decodeSockReverseKey(key).cookie);
+  return found;
 }
 
 const TEXT = Buffer.from("hello");
@@ -166,6 +176,31 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
       });
     });
   }
+
+  for (const way of WAYS)
+    it(`ends a connected socket of UDP by its cookie, and no other: ${way.name}`, () => {
+      const ip = CLUSTER_IP[way.family];
+      const { numbers } = twoBackends(way.family, "UDP");
+      b.service(ip, 53, "UDP", { backends: [numbers[0]!] });
+      const before = new Set(cookies());
+      const [mine, other] = [b.socket("UDP", way.socket), b.socket("UDP", way.socket)] as const;
+      b.addon.connect(mine, way.prefix + ip, 53);
+      const [cookie = 0n] = cookies().filter((c) => !before.has(c));
+      b.addon.connect(other, way.prefix + ip, 53);
+      const loose = b.socket("UDP", way.socket);
+      b.addon.send(loose, TEXT, way.prefix + ip, 53);
+      assert.equal(endSockets(b.netns, new Set([1n << 60n])), 0);
+      assert.equal(endSockets(b.netns, new Set([cookie])), 1);
+      assert.equal(
+        outcome(() => b.addon.receive(mine)),
+        "ECONNABORTED",
+      );
+      for (const fd of [other, loose]) assert.equal(b.addon.receive(fd), undefined);
+      // Who is not connected is never ended, whatever is asked for.
+      assert.equal(endSockets(b.netns, new Set(cookies())), 1);
+      assert.equal(b.addon.receive(loose), undefined);
+      assert.equal(endSockets("/proc/nowhere", new Set([cookie])), 0);
+    });
 
   it("gives connections to all backends by chance", () => {
     const { numbers, servers } = twoBackends(4, "TCP");

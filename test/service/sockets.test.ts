@@ -4,6 +4,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { runIn } from "../../src/lab/box.ts";
 import { cgroup2Root } from "../../src/lab/control-group.ts";
+import { decodeReply, encodeRequest } from "../../src/lab/probe/protocol.ts";
+import { SOCKET } from "../../src/lab/probe/socket.ts";
 import { eventually, type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
 
 let s: ServiceLab;
@@ -120,6 +122,31 @@ test("the hook works without an agent, and the next one takes it over", options,
   for (let i = 0; i < 20; i++) assert.equal((await s.ask("default/client-1", "TCP", ip, 8000)).verdict, "ok");
   await s.lab.ready(120_000);
   await s.answeredBy(["web-1", "web-2"], "default/client-1", "TCP", ip, 8000);
+});
+
+test("a connected UDP socket ends when its backend does, and another one stays", options, async () => {
+  const ips = s.service("talk", {});
+  s.slices("talk", [...s.endpoints("web-1"), ...s.endpoints("web-2")]);
+  for (const ip of ips) {
+    await s.answeredBy(["web-1", "web-2"], "default/client-1", "UDP", ip, 5300);
+    /** Connects until the wanted one has answered. */
+    const talkTo = async (server: string) => {
+      for (;;) {
+        const socket = s.socket("default/client-1", ip.includes(":") ? 6 : 4, SOCKET.DGRAM);
+        await socket.connect(ip, 5300, 5_000);
+        await socket.send(encodeRequest({ nonce: "abcdef", size: 0, want: 0 }), 5_000);
+        if (decodeReply(await socket.receive(5_000))?.name === server) return socket;
+        socket[Symbol.dispose]();
+      }
+    };
+    using lost = await talkTo("default/web-1");
+    using kept = await talkTo("default/web-2");
+    s.slices("talk", s.endpoints("web-2"));
+    await assert.rejects(lost.receive(30_000), { code: "ECONNABORTED" });
+    await kept.send(encodeRequest({ nonce: "abcdef", size: 0, want: 0 }), 5_000);
+    assert.equal(decodeReply(await kept.receive(5_000))?.name, "default/web-2");
+    s.slices("talk", [...s.endpoints("web-1"), ...s.endpoints("web-2")]);
+  }
 });
 
 test("a service that goes is gone", options, async () => {

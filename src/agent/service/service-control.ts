@@ -3,6 +3,7 @@
 import type { ClusterSource, ClusterTable } from "../../cluster/source.ts";
 import { titleOf } from "../../cluster/tables.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
+import type { Ledger } from "../../ledger/ledger.ts";
 import { CONFIG_KEY, hasServices } from "../../plan/map-rows.ts";
 import { SERVICE_MAPS } from "../../plan/service-rows.ts";
 import type { AgentConfig } from "../config/config.ts";
@@ -19,6 +20,8 @@ export interface ControlParts {
   readonly source: Pick<ClusterSource, "snapshot" | "stateOf" | "want" | "isSynced" | "description">;
   readonly config: Pick<AgentConfig, "nodeName" | "services">;
   readonly log: Log;
+  /** Where the node's pods are; undefined: it has none. */
+  readonly ledger?: Pick<Ledger, "endpoints">;
 }
 
 const TABLES = ["services", "endpointSlices"] as const satisfies readonly ClusterTable[];
@@ -129,7 +132,7 @@ export class ServiceControl implements Disposable {
     const start = performance.now();
     try {
       this.#engine ??= new ServiceEngine(kernel, { node: config.nodeName, ...config.services });
-      this.#stale ??= new StaleFlows(kernel, this.#engine.tables);
+      this.#stale ??= new StaleFlows(kernel, this.#engine.tables, () => this.#podNetnses());
       const looked = this.#engine.update(source.snapshot().tables);
       this.#isKnown = true;
       this.#problem = undefined;
@@ -153,6 +156,10 @@ export class ServiceControl implements Disposable {
     this.#changes++;
     this.#lastChangeMs = ms;
     this.latency.note(ms / 1000);
+  }
+
+  #podNetnses(): readonly string[] {
+    return this.#parts.ledger?.endpoints().map((e) => e.netnsPath) ?? [];
   }
 
   /** The first page at once, the others when nothing else is to be done: flows may be many. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFakeKernel } from "../../kernel/fake/fake-kernel.ts";
+import { FakeMachine } from "../../kernel/fake/machine.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { addr } from "../../net/addr.ts";
 import {
@@ -9,6 +10,8 @@ import {
   encodeServiceAffinityKey,
   encodeServiceFlow,
   encodeServiceFlowKey,
+  encodeSockReverse,
+  encodeSockReverseKey,
   ServiceFlowFlag,
 } from "../../net/gen/bpf-maps.ts";
 import { conntrackKeys } from "../gc/service-flow.ts";
@@ -96,6 +99,29 @@ test("affinities to who gets no new flows go", () => {
   }
   walk(new StaleFlows(kernel, { isServing: () => true, isMember: (_, backend) => backend === 2 }));
   assert.equal(kernel.mapCount("service_affinity"), 1);
+});
+
+test("UDP sockets that are connected to who serves no longer end; all others stay", () => {
+  const machine = new FakeMachine();
+  const kernel = createFakeKernel({ machine });
+  kernel.loadPrograms(new Uint8Array([1]), { pinDirectory: "/sys/fs/bpf/twill", maxEntries: new Map() });
+  const cases = [
+    { cookie: 1n, protocol: UDP, isConnected: 1, backend: 1 },
+    { cookie: 2n, protocol: UDP, isConnected: 1, backend: 2 },
+    { cookie: 3n, protocol: UDP, isConnected: 0, backend: 1 },
+    { cookie: 4n, protocol: TCP, isConnected: 1, backend: 1 },
+  ];
+  for (const { cookie, protocol, isConnected, backend } of cases) {
+    const key = encodeSockReverseKey({ cookie, addr: addr("10.244.2.7").bytes, port: 5353, protocol });
+    const value = encodeSockReverse({ addr: CLUSTER_IP, port: 53, isConnected, service: 7, backend });
+    kernel.putMapRows("sock_reverse", [{ key, value }]);
+    machine.connectedSockets.add(cookie);
+  }
+  const stale = new StaleFlows(kernel, { isServing: (_, backend) => backend === 2, isMember: () => true });
+  walk(stale);
+  assert.deepEqual([...machine.connectedSockets], [2n, 3n, 4n]);
+  assert.equal(kernel.mapCount("sock_reverse"), 3);
+  assert.equal(stale.removed.get("sock_reverse"), 1);
 });
 
 test("many flows are looked through page by page, and a new question begins again", () => {

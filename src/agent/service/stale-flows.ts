@@ -1,7 +1,7 @@
 /**
  * Forgets what points at backends that are gone, and nothing else: UDP flows to who serves no longer, with their conntrack
- * entry (TCP ends by itself: KEP-1669, and as kube-proxy has it), and affinities to who gets no new flows. A part of a map
- * at each step.
+ * entry (TCP ends by itself: KEP-1669, and as kube-proxy has it), UDP sockets that are connected to them, and affinities to who
+ * gets no new flows. A part of a map at each step.
  */
 
 import type { Kernel } from "../../kernel/kernel.ts";
@@ -10,11 +10,13 @@ import {
   decodeServiceAffinityKey,
   decodeServiceFlow,
   decodeServiceFlowKey,
+  decodeSockReverse,
+  decodeSockReverseKey,
 } from "../../net/gen/bpf-maps.ts";
 import type { MapRow } from "../../plan/rows.ts";
 import { conntrackKeys, otherFlowKey } from "../gc/service-flow.ts";
 
-type FlowKernel = Pick<Kernel, "mapPage" | "deleteMapKeys">;
+type FlowKernel = Pick<Kernel, "mapPage" | "deleteMapKeys" | "endSockets">;
 
 /** Who answers now. */
 export interface Answering {
@@ -25,7 +27,7 @@ export interface Answering {
 /** Entries looked at in one step: some milliseconds. */
 const PAGE_ROWS = 2048;
 const UDP = 17;
-const WALKED = ["service_flows", "service_affinity"] as const;
+const WALKED = ["service_flows", "service_affinity", "sock_reverse"] as const;
 
 /** See the file's comment. */
 export class StaleFlows {
@@ -33,11 +35,14 @@ export class StaleFlows {
   readonly removed = new Map<string, number>();
   readonly #kernel: FlowKernel;
   readonly #answering: Answering;
+  readonly #netnses: () => readonly string[];
   #map: number = WALKED.length;
   #cursor: Uint8Array | undefined;
   #isAsked = false;
 
-  constructor(kernel: FlowKernel, answering: Answering) {
+  /** @param netnses paths of the pods' network namespaces */
+  constructor(kernel: FlowKernel, answering: Answering, netnses: () => readonly string[] = () => []) {
+    this.#netnses = netnses;
     this.#kernel = kernel;
     this.#answering = answering;
   }
@@ -58,7 +63,8 @@ export class StaleFlows {
     const map = WALKED[this.#map] ?? WALKED[0];
     const page = this.#kernel.mapPage(map, this.#cursor, PAGE_ROWS);
     if (map === "service_flows") this.#forgetFlows(page.rows);
-    else this.#forgetAffinities(page.rows);
+    else if (map === "service_affinity") this.#forgetAffinities(page.rows);
+    else this.#endSockets(page.rows);
     this.#cursor = page.next;
     if (page.next === undefined) this.#map++;
     return this.#map >= WALKED.length && !this.#isAsked;
@@ -91,6 +97,22 @@ export class StaleFlows {
       stale.map((r) => r.key),
     );
     this.#count("service_affinity", stale.length);
+  }
+
+  /** What is sent without a connection finds another backend by itself. */
+  #endSockets(rows: readonly MapRow[]): void {
+    const stale = rows.filter(({ key, value }) => {
+      if (decodeSockReverseKey(key).protocol !== UDP) return false;
+      const { service, backend, isConnected } = decodeSockReverse(value);
+      return isConnected !== 0 && !this.#answering.isServing(service, backend);
+    });
+    if (stale.length === 0) return;
+    const cookies = new Set(stale.map((r) => decodeSockReverseKey(r.key).cookie));
+    this.#count("sock_reverse", this.#kernel.endSockets(cookies, this.#netnses()));
+    this.#kernel.deleteMapKeys(
+      "sock_reverse",
+      stale.map((r) => r.key),
+    );
   }
 
   #count(map: string, entries: number): void {

@@ -265,6 +265,11 @@ export class FakeKernel implements Kernel {
     for (const group of this.machine.groups.values()) group.programs.delete(row.hook);
   }
 
+  endSockets(cookies: ReadonlySet<bigint>): number {
+    this.machine.maybeFail("endSockets");
+    return [...cookies].filter((cookie) => this.machine.connectedSockets.delete(cookie)).length;
+  }
+
   maps(): readonly MapInfo[] {
     this.machine.maybeFail("maps");
     return [...(this.#pins?.maps.values() ?? [])]

@@ -59,6 +59,8 @@ export class FakeMachine {
   readonly pins = new Map<string, FakePins>();
   /** By path; the first one is the root. */
   readonly groups = new Map<string, FakeControlGroup>();
+  /** Cookies of connected UDP sockets, wherever they are. */
+  readonly connectedSockets = new Set<bigint>();
   readonly #netns = new Map<string, FakeNetns>();
   readonly #failures = new Map<string, Error[]>();
   #nextInode = 4026532000;

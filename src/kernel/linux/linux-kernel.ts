@@ -37,6 +37,7 @@ import { createPodLink, openPodLink, setLoopbackUp } from "./pod-link.ts";
 import { ProgramStore } from "./program-store.ts";
 import { deleteQdisc, listQdiscs, putQdisc } from "./qdisc-store.ts";
 import { openRing } from "./ring.ts";
+import { endSockets } from "./socket-end.ts";
 import { SocketHookStore } from "./socket-hook-store.ts";
 import { readSysctl, writeSysctl } from "./sysctl.ts";
 
@@ -103,6 +104,10 @@ class LinuxKernel implements Kernel {
 
   deleteSocketHook(row: Pick<SocketHookRow, "hook">): void {
     this.#socketHooks.delete(row);
+  }
+
+  endSockets(cookies: ReadonlySet<bigint>, netnses: readonly string[]): number {
+    return [this.#netnsFd, ...netnses].reduce((n: number, netns) => n + endSockets(netns, cookies), 0);
   }
 
   links(): readonly Link[] {

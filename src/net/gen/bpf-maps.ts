@@ -29,7 +29,7 @@ export const BPF_MAPS = {
   service_slots: { keyBytes: 8, valueBytes: 8 },
   backends: { keyBytes: 8, valueBytes: 24 },
   service_sources: { keyBytes: 24, valueBytes: 8 },
-  sock_reverse: { keyBytes: 32, valueBytes: 24 },
+  sock_reverse: { keyBytes: 32, valueBytes: 32 },
   sock_choices: { keyBytes: 32, valueBytes: 16 },
 } as const;
 export type BpfMapName = keyof typeof BPF_MAPS;
@@ -1901,11 +1901,13 @@ export interface SockReverse {
   readonly addr: Uint8Array;
   /** Network order in the map, an ordinary number here. */
   readonly port: number;
+  readonly isConnected: number;
   readonly service: number;
+  readonly backend: number;
 }
 
 /** Size of `struct sock_reverse`. */
-export const SOCK_REVERSE_BYTES = 24;
+export const SOCK_REVERSE_BYTES = 32;
 
 /** @throws RangeError when a value does not fit its field */
 export function encodeSockReverse(v: SockReverse): Uint8Array {
@@ -1913,7 +1915,9 @@ export function encodeSockReverse(v: SockReverse): Uint8Array {
   const view = new DataView(out.buffer);
   out.set(exactly(v.addr, 16, "sock_reverse.addr"), 0);
   view.setUint16(16, uint(v.port, 2, "sock_reverse.port"), false);
+  view.setUint16(18, uint(v.isConnected, 2, "sock_reverse.is_connected"), true);
   view.setUint32(20, uint(v.service, 4, "sock_reverse.service"), true);
+  view.setUint32(24, uint(v.backend, 4, "sock_reverse.backend"), true);
   return out;
 }
 
@@ -1922,7 +1926,9 @@ export function decodeSockReverseAt(view: DataView, offset: number): SockReverse
   return {
     addr: bytesAt(view, offset, 16),
     port: view.getUint16(offset + 16, false),
+    isConnected: view.getUint16(offset + 18, true),
     service: view.getUint32(offset + 20, true),
+    backend: view.getUint32(offset + 24, true),
   };
 }
 

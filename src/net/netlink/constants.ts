@@ -5,6 +5,7 @@
 
 /** Netlink protocols. */
 export const NETLINK_ROUTE = 0;
+export const NETLINK_SOCK_DIAG = 4;
 
 /** Message types below the first family's own (netlink.h). */
 export const NLMSG = { NOOP: 1, ERROR: 2, DONE: 3, OVERRUN: 4 } as const;
@@ -56,6 +57,9 @@ export const RTM = {
   DELTFILTER: 45,
   GETTFILTER: 46,
 } as const;
+
+/** Message types of sock_diag (linux/sock_diag.h). */
+export const SOCK_DIAG = { BY_FAMILY: 20, DESTROY: 21 } as const;
 
 /** Address families. */
 export const AF = { UNSPEC: 0, INET: 2, INET6: 10 } as const;
