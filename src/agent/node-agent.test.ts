@@ -106,6 +106,27 @@ test("mended drift makes flows look their decisions up anew, though nothing want
   assert.notDeepEqual(revision(), before);
 });
 
+test("looks at everything that take long are further apart", () => {
+  using host = new Host();
+  host.source.setNodes(SELF, OTHER);
+  const kernel = createFakeKernel({ machine: host.machine });
+  let lookMs = 0;
+  const { links } = kernel;
+  kernel.links = () => {
+    for (const before = process.cpuUsage(); process.cpuUsage(before).user < 1000 * lookMs; );
+    return links.call(kernel);
+  };
+  const text = "cluster: dir:/etc/twill/objects\nresyncSeconds: 5";
+  const config = unwrap(parseConfig(text, { set: new Map(), defaultNodeName: "node-1" }));
+  const agent = host.agent({ kernel, config });
+  agent.run(true);
+  lookMs = 80;
+  const next = agent.run(true);
+  assert.ok(next - host.clockMs >= 100 * lookMs, `again after ${next - host.clockMs} ms`);
+  lookMs = 300;
+  assert.equal(agent.run(true) - host.clockMs, 15_000, "health asks for one in four periods");
+});
+
 test("nodes that come, change and go change only their own rows", () => {
   using host = new Host();
   const agent = started(host);

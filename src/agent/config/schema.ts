@@ -309,7 +309,9 @@ export const configSchema = z.strictObject({
     .min(5)
     .max(3600)
     .default(60)
-    .describe("How often everything is compared with the kernel although nothing is known to have changed"),
+    .describe(
+      "How often everything is compared with the kernel although nothing is known to have changed; up to three times as long where that would take more than a hundredth of a CPU",
+    ),
 });
 
 /** What {@link configSchema} makes of a valid input. */
