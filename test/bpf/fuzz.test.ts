@@ -18,8 +18,8 @@ const { podA, podB, remote, remoteNode, outside, node, router } = NODE;
 const likely = (f: "v4" | "v6") =>
   [podA, podB, remote, podA, remote, podA, podB, remote, outside, node].map((x) => x[f]);
 const ADDRESSES: Readonly<Record<4 | 6, readonly string[]>> = {
-  4: [...likely("v4"), SERVICE.v4, BALANCER.v4, router.v4, "224.0.0.1", "255.255.255.255", "169.254.1.1", "0.0.0.0"],
-  6: [...likely("v6"), SERVICE.v6, BALANCER.v6, router.v6, "ff02::1", "fe80::1", "::", "::1"],
+  4: [...likely("v4"), router.v4, "224.0.0.1", "255.255.255.255", "169.254.1.1", "0.0.0.0"],
+  6: [...likely("v6"), router.v6, "ff02::1", "fe80::1", "::", "::1"],
 };
 const OPTIONS = { tunnel: { from: NODE.remoteNode.v4 } };
 
@@ -50,14 +50,18 @@ function transport(f: 4 | 6): fc.Arbitrary<Transport> {
   );
 }
 
-/** @param from who sends @param to who gets it; addresses by family */
-const between = (from: typeof ADDRESSES, to: typeof ADDRESSES) =>
+/** @param from who sends @param to who gets it; addresses by family @param body what */
+const between = (
+  from: typeof ADDRESSES,
+  to: typeof ADDRESSES,
+  body: (f: 4 | 6) => fc.Arbitrary<Transport> = transport,
+) =>
   family.chain((f) =>
     fc
       .record({
         src: fc.constantFrom(...from[f]),
         dst: fc.constantFrom(...to[f]),
-        body: transport(f),
+        body: body(f),
         ttl: fc.constantFrom(0, 1, 2, 64, 255),
         fragment: fc.option(
           fc.record({ id: fc.integer({ min: 0, max: 3 }), offset: fc.integer({ min: 0, max: 3 }), more: fc.boolean() }),
@@ -75,9 +79,18 @@ const pick = (...who: readonly { readonly v4: string; readonly v6: string }[]) =
   4: who.map((x) => x.v4),
   6: who.map((x) => x.v6),
 });
-/** What may ask for services, which two addresses drawn at random seldom do. */
-const asking = between(pick(podA, outside), pick(SERVICE, BALANCER, node));
-const plausible = fc.oneof({ weight: 4, arbitrary: anybody }, { weight: 1, arbitrary: asking });
+/** What asks for services and what comes from another node: two addresses drawn at random seldom do. */
+const question = () =>
+  fc
+    .tuple(fc.constantFrom(tcp, udp, sctp), fc.integer({ min: 1, max: 65_535 }), fc.constantFrom(53, 80, 20_000))
+    .map(([make, from, to]) => make(from, to));
+const asking = between(pick(podA, outside), pick(SERVICE, BALANCER, node), question);
+const incoming = between(pick(remote, remoteNode), pick(podA, podB, node));
+const plausible = fc.oneof(
+  { weight: 4, arbitrary: anybody },
+  { weight: 1, arbitrary: asking },
+  { weight: 1, arbitrary: incoming },
+);
 
 /** A plausible frame with some bytes overwritten and its end cut off. */
 const damaged = fc
@@ -168,7 +181,7 @@ for (const hasServices of [false, true])
 
     it("from_pod never lets another address than the pod's own out", () => {
       // A pod that is its own backend sees the gateway, and what it answers comes from the service.
-      const served = hasServices ? [router, SERVICE].flatMap((x) => [x.v4, x.v6]) : [];
+      const served = hasServices ? [router, SERVICE, BALANCER].flatMap((x) => [x.v4, x.v6]) : [];
       const own: ReadonlySet<string> = new Set([podA.v4, podA.v6, NODE.podD.v4, NODE.podD.v6, ...served]);
       let forwarded = 0;
       fc.assert(
