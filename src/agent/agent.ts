@@ -30,6 +30,7 @@ import { startSweeping } from "./gc/sweep-timer.ts";
 import { Sweeper } from "./gc/sweeper.ts";
 import { type HttpServer, listenTcp, listenUnix } from "./http.ts";
 import { Installation } from "./installation.ts";
+import { KubeProxyWatch } from "./kube-proxy/watch.ts";
 import { createLoadBalancerObjects } from "./leader/load-balancer-objects.ts";
 import { type Log, openLog } from "./log.ts";
 import { Loop } from "./loop.ts";
@@ -98,7 +99,7 @@ function tellLearned(log: Log, { from, differences, failure }: Learned): void {
   if (differences.length > 0) log.warn({ from, differences }, "not everything is done as the cluster says");
 }
 
-function routeSources(s: Started, cni: CniDoor): RouteSources {
+function routeSources(s: Started, cni: CniDoor, kubeProxy: KubeProxyWatch): RouteSources {
   const { agent, parts, sweeper, startedAtMs } = s;
   const facts = (): ProcessFacts => ({
     version: VERSION,
@@ -108,6 +109,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
     issues: [...differences(s.learned), ...configIssues(s.live), ...s.object.issues(), ...s.installation.issues()],
     events: s.events.counts(),
     waiting: s.waiting.names(),
+    kubeProxy: kubeProxy.found,
   });
   const status = () => collectStatus(agent, parts, facts());
   return {
@@ -149,7 +151,7 @@ function routeSources(s: Started, cni: CniDoor): RouteSources {
 async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniDoor): Promise<void> {
   const { parts } = s;
   const { config } = parts;
-  const sources = routeSources(s, cni);
+  const sources = routeSources(s, cni, stack.use(new KubeProxyWatch()));
   const open = async (what: string, server: Promise<HttpServer>) => {
     const http = stack.use(await server);
     parts.log.info({ server: what, port: http.port }, "listening");

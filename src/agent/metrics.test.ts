@@ -74,6 +74,7 @@ const STATUS: AgentStatus = {
     forgotten: 2,
     issues: [],
     issueCount: 0,
+    kubeProxy: { mode: undefined, hasRules: false },
   },
   events: { taken: { drop: 2, denied: 9 }, unreadable: 1, followers: 3, lostToFollowers: 4 },
   maps: [

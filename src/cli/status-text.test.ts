@@ -90,6 +90,7 @@ const GOOD: AgentStatus = {
     forgotten: 2,
     issues: [],
     issueCount: 0,
+    kubeProxy: { mode: undefined, hasRules: false },
   },
   events: { taken: { drop: 2, denied: 9 }, unreadable: 0, followers: 1, lostToFollowers: 0 },
   maps: [
@@ -242,6 +243,11 @@ test("services that are off, not applied, or not done as they say", () => {
   const text = (services: Partial<AgentStatus["services"]>) => show({ services: { ...GOOD.services, ...services } });
   assert.match(text({ isEnabled: false, isReady: false }), /^Services +off$/m);
   assert.match(text({ isReady: false, problem: "EPERM" }), /^Services +not applied: EPERM; 3 at 7/m);
+  assert.match(text({ kubeProxy: { mode: "ipvs", hasRules: true } }), /^ +kube-proxy runs beside \(ipvs\)/m);
+  assert.match(
+    text({ kubeProxy: { mode: undefined, hasRules: true } }),
+    /^ +kube-proxy has left rules.*cleanup kube-proxy$/m,
+  );
   const issues = Array.from({ length: 7 }, (_, i) => `shop/web-${i}: no`);
   const full = text({ issues, issueCount: 250 });
   assert.match(full, /! service shop\/web-4: no\n +! 245 more of services: twill status --json/);

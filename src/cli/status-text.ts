@@ -72,6 +72,11 @@ function serviceTroubles({ issues, issueCount }: ServiceStatus, p: Palette): str
   ].map((text) => p.warn(`  ! ${text}`));
 }
 
+function kubeProxyText({ kubeProxy: { mode, hasRules } }: ServiceStatus): string[] {
+  if (mode !== undefined) return [`kube-proxy runs beside (${mode}), and sees what Twill has not translated`];
+  return hasRules ? ["kube-proxy has left rules in the firewall: twill cleanup kube-proxy"] : [];
+}
+
 function servicesText(s: ServiceStatus): string {
   if (!s.isEnabled) return "off";
   const size = `${s.services} at ${s.frontends} addresses, ${s.backends} backends`;
@@ -150,7 +155,7 @@ export function formatStatus(s: AgentStatus, p: Palette, nowMs: number): string 
     ...lines("IPAM", s.pools.length === 0 ? ["no pool yet"] : s.pools.map(poolText)),
     ...lines("Nodes", nodes.length === 0 ? ["none known"] : nodes),
     ...lines("Policy", policyText(s.policy)),
-    ...lines("Services", [servicesText(s.services)]),
+    ...lines("Services", [servicesText(s.services), ...kubeProxyText(s.services)]),
     ...lines("Endpoints", [s.endpoints.total === 0 ? "none" : states.join(", ")]),
     ...lines(
       "Maps",

@@ -55,7 +55,7 @@ test("nothing is done until the cluster is known; then a change is in the kernel
   source.change(BACKENDS);
   assert.ok(services.apply());
   assert.deepEqual(shownServices(kernel), ["10.96.0.1:80 > 10.0.0.1:8080"]);
-  const status = serviceStatus(services);
+  const status = serviceStatus(services, { mode: undefined, hasRules: false });
   assert.deepEqual(
     [status.isReady, status.services, status.frontends, status.backends, status.changes],
     [true, 1, 1, 1, 2],

@@ -1,6 +1,7 @@
 /** How services stand on this node: whether they are applied, how much of them there is, and what of them is not done. */
 
 import { SERVICE_MAPS } from "../../plan/service-rows.ts";
+import type { KubeProxyFound } from "../kube-proxy/watch.ts";
 import type { TableFill } from "../policy/policy-status.ts";
 import type { ServiceControl } from "./service-control.ts";
 
@@ -27,12 +28,14 @@ export interface ServiceStatus {
   readonly issues: readonly string[];
   /** All of them. */
   readonly issueCount: number;
+  /** What there is of kube-proxy on this node. */
+  readonly kubeProxy: KubeProxyFound;
 }
 
 const MAX_ISSUES = 100;
 
 /** Puts it together. */
-export function serviceStatus(control: ServiceControl): ServiceStatus {
+export function serviceStatus(control: ServiceControl, kubeProxy: KubeProxyFound): ServiceStatus {
   const { engine, changes, problem, isEnabled } = control;
   const counts = engine?.tables.counts();
   const full = Array.from(
@@ -61,5 +64,6 @@ export function serviceStatus(control: ServiceControl): ServiceStatus {
     forgotten: [...control.forgotten.values()].reduce((a, b) => a + b, 0),
     issues: all.slice(0, MAX_ISSUES),
     issueCount: all.length,
+    kubeProxy,
   };
 }

@@ -6,6 +6,7 @@ import { addrEqual } from "../../net/addr.ts";
 import { tunnelAddr } from "../../routing/node-net.ts";
 import type { EventCounts } from "../events/event-watch.ts";
 import type { SweepCount } from "../gc/sweeper.ts";
+import type { KubeProxyFound } from "../kube-proxy/watch.ts";
 import type { AgentParts, NodeAgent } from "../node-agent.ts";
 import { type PolicyReport, policyReport } from "../policy/policy-report.ts";
 import { type PolicySources, policyStatus } from "../policy/policy-status.ts";
@@ -25,6 +26,7 @@ export interface ProcessFacts {
   readonly events: EventCounts;
   /** Pods whose start waits. */
   readonly waiting: Iterable<string>;
+  readonly kubeProxy: KubeProxyFound;
 }
 
 function clusterStatus({ source }: AgentParts): ClusterStatus {
@@ -119,7 +121,7 @@ export function collectStatus(agent: NodeAgent, parts: AgentParts, facts: Proces
     nodes: nodeStatuses(agent, config.nodeName),
     endpoints: countEndpoints(ledger.endpoints()),
     policy: policyStatus(policySources(agent, parts, facts)),
-    services: serviceStatus(agent.services),
+    services: serviceStatus(agent.services, facts.kubeProxy),
     events: { ...facts.events, taken: Object.fromEntries(facts.events.taken) },
     maps: hasMaps ? readMaps(kernel, [...facts.sweep, ...agent.services.counts()]) : [],
     packets: hasMaps ? readPackets(kernel) : [],
