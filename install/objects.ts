@@ -147,7 +147,7 @@ function daemonSet(): Tree {
               ...image,
               command: [
                 `${HOME}/bin/node`,
-                "--max-semi-space-size=2",
+                "--max-semi-space-size=4",
                 "--heap-growing-percent=30",
                 `${HOME}/src/cli/main.ts`,
               ],

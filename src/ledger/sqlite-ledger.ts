@@ -81,6 +81,8 @@ export class SqliteLedger implements Ledger {
   readonly #coolDownMs: number;
   readonly #sql: ReturnType<typeof statements>;
   readonly #occupancy: Occupancy;
+  /** All endpoints as read last: asked for with every change in the cluster, and changed with pods only. */
+  #listed: { readonly revision: number; readonly endpoints: readonly Endpoint[] } | undefined;
 
   constructor(db: DatabaseSync, lock: OperationLock, options: LedgerOptions) {
     this.path = options.path;
@@ -154,7 +156,16 @@ export class SqliteLedger implements Ledger {
   }
 
   endpoints(): readonly Endpoint[] {
-    return this.#guard(() => (this.#sql.all.all() as unknown as Row[]).map((row) => endpointOfRow(this.path, row)));
+    const revision = this.revision();
+    // What a transaction reads may be rolled back, and its revision given to another.
+    const isLasting = !this.#db.isTransaction;
+    if (isLasting && this.#listed?.revision === revision) return this.#listed.endpoints;
+    const endpoints = this.#guard(() =>
+      (this.#sql.all.all() as unknown as Row[]).map((row) => endpointOfRow(this.path, row)),
+    );
+    // Another process may have written in between: then the list is newer than its revision, and read again.
+    if (isLasting) this.#listed = { revision, endpoints };
+    return endpoints;
   }
 
   endpoint(id: number): Endpoint | undefined {

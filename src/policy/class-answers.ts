@@ -56,6 +56,7 @@ interface OwnSet {
 }
 
 const FAMILIES = [4, 6] as const;
+const ascending = (a: number, b: number) => a - b;
 const NO_NAMES: readonly NamedPort[] = [];
 
 /** See the file's comment. Holds its sets and rules until it ends. */
@@ -245,7 +246,9 @@ export class ClassAnswers {
     const of = (set: number) => (set === rest ? ofRest : (counts.get(set) ?? 0));
     const before = this.#lastDefault[family] ?? rest;
     let best = of(before) > 0 ? before : rest;
-    for (const set of [rest, ...counts.keys()]) if (of(set) > of(best)) best = set;
+    let most = of(best);
+    if (ofRest > most) [best, most] = [rest, ofRest];
+    for (const [set, count] of counts) if (count > most) [best, most] = [set, count];
     this.#lastDefault[family] = best;
     return best;
   }
@@ -267,15 +270,16 @@ export class ClassAnswers {
   #setFor(places: readonly number[], family: Family, ofPeer: readonly NamedPort[]): number {
     // Named ports are those of the pod that the traffic goes to.
     const names = this.of.direction === "ingress" ? this.of.names : ofPeer;
-    const all = places.length === 0 ? this.#always : [...this.#always, ...places].sort((a, b) => a - b);
-    const namesText = names.map((n) => `${n.name}:${n.protocol}:${n.port}`).join(" ");
-    const key = `${family} ${all.join(",")} ${namesText}`;
+    const namesText = names.length === 0 ? "" : names.map((n) => `${n.name}:${n.protocol}:${n.port}`).join(" ");
+    const own = places.length < 2 ? places : [...places].sort(ascending);
+    const key = `${family} ${own.join()} ${namesText}`;
     const known = this.#bySteps.get(key);
     if (known !== undefined) return known;
+    const all = own.length === 0 ? this.#always : [...this.#always, ...own].sort(ascending);
     const built = this.#build(all, family, names, namesText);
     this.#bySteps.set(key, built.number);
-    const own = this.#sets.get(built.number);
-    if (own !== undefined) own.keys.push(key);
+    const mine = this.#sets.get(built.number);
+    if (mine !== undefined) mine.keys.push(key);
     else {
       this.#parts.sets.hold(built.number);
       this.#sets.set(built.number, { built, keys: [key], users: 0 });

@@ -13,6 +13,7 @@ import { createAddressBlocks } from "./address-blocks.ts";
 import { type Borne, createBearers, portText } from "./bearers.ts";
 import { createLabelAnswers } from "./label-answers.ts";
 import type { LabelMap } from "./label-expr.ts";
+import { textOfNumbers } from "./number-text.ts";
 import { createNumbers } from "./numbers.ts";
 import { keyOfAtom } from "./peer.ts";
 import { type Place, type PlaceChange, Places } from "./places.ts";
@@ -25,7 +26,18 @@ import {
   SharedIdentity,
   type Traits,
 } from "./profiles.ts";
-import type { AddressFacts, Atom, Entity, Facts, LabelDomain, NamedPort } from "./rule.ts";
+import {
+  type AddressFacts,
+  type Atom,
+  cidrKey,
+  type Entity,
+  entityKey,
+  type Facts,
+  type LabelDomain,
+  type NamedPort,
+  portKey,
+  serviceKey,
+} from "./rule.ts";
 
 /** What is known of every address in a prefix, beside its own facts: network sets, API servers, external backends. */
 export interface Overlay {
@@ -439,15 +451,16 @@ class AddressPartition implements Partition {
     const namedPorts = profile.facts.namedPorts
       .filter((p) => this.#names.has(p.name))
       .sort((a, b) => (portText(a) < portText(b) ? -1 : 1));
-    const key = `${family} ${Uint32Array.from(yes).sort().join(" ")} ${namedPorts.map(portText).join(" ")}`;
+    const key = `${family} ${namedPorts.map(portText).join(" ")} ${textOfNumbers(yes)}`;
     return { family, yes, namedPorts, key };
   }
 
   /** Numbers of the atoms whose answer is yes. Numbers begin at 1. */
   #satisfied({ facts, place }: Profile): Set<number> {
     const out = new Set<number>();
-    const add = (atom: Atom) => {
-      const number = this.numberOf(atom);
+    // By their keys: an atom made for the question would have to be made into one first.
+    const add = (key: string) => {
+      const number = this.#atoms.get(key)?.number;
       if (number !== undefined) out.add(number);
     };
     for (const of of [facts, ...place.overlays]) {
@@ -455,14 +468,14 @@ class AddressPartition implements Partition {
         for (const map of maps) for (const n of this.#answers.satisfied(domain, map)) out.add(n);
       for (const text of of.services) {
         const slash = text.indexOf("/");
-        add({ kind: "service", namespace: text.slice(0, slash), name: text.slice(slash + 1) });
+        add(serviceKey(text.slice(0, slash), text.slice(slash + 1)));
       }
-      for (const entity of of.entities) add({ kind: "entity", entity });
+      for (const entity of of.entities) add(entityKey(entity));
     }
-    for (const p of facts.namedPorts) add({ kind: "named-port", ...p });
+    for (const p of facts.namedPorts) add(portKey(p));
     for (const p of this.#places.around(place)) {
-      add({ kind: "cidr", prefix: p, scope: "any" });
-      if (facts.entities.has("world")) add({ kind: "cidr", prefix: p, scope: "outside" });
+      add(cidrKey("any", p));
+      if (facts.entities.has("world")) add(cidrKey("outside", p));
     }
     return out;
   }

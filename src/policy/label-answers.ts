@@ -13,7 +13,17 @@ interface Domain {
   /** In the order in which they came; a removed one leaves a gap until it is closed. */
   log: { readonly number: number; readonly atom: LabelAtom }[];
   readonly live: Set<number>;
-  known: WeakMap<LabelMap, { asked: number; readonly yes: Set<number> }>;
+  /** How many were removed so far. */
+  removed: number;
+  known: WeakMap<LabelMap, Answer>;
+}
+
+interface Answer {
+  /** Atoms of the log that were asked. */
+  asked: number;
+  /** Removed ones that are not in the answer any more. */
+  removed: number;
+  readonly yes: Set<number>;
 }
 
 /** Answers by map. */
@@ -30,7 +40,7 @@ export function createLabelAnswers(): LabelAnswers {
   function of(name: LabelDomain): Domain {
     let domain = domains.get(name);
     if (domain !== undefined) return domain;
-    domain = { log: [], live: new Set(), known: new WeakMap() };
+    domain = { log: [], live: new Set(), removed: 0, known: new WeakMap() };
     domains.set(name, domain);
     return domain;
   }
@@ -43,6 +53,7 @@ export function createLabelAnswers(): LabelAnswers {
     remove(number, name) {
       const domain = of(name);
       domain.live.delete(number);
+      domain.removed++;
       if (domain.log.length < 64 || domain.live.size * 2 > domain.log.length) return;
       // Mostly gaps: begin anew, which costs one asking of everything.
       domain.log = domain.log.filter((e) => domain.live.has(e.number));
@@ -50,14 +61,19 @@ export function createLabelAnswers(): LabelAnswers {
     },
     satisfied(name, labels) {
       const domain = of(name);
-      const answer = domain.known.get(labels) ?? { asked: 0, yes: new Set() };
-      domain.known.set(labels, answer);
+      let answer = domain.known.get(labels);
+      if (answer === undefined) {
+        answer = { asked: 0, removed: domain.removed, yes: new Set() };
+        domain.known.set(labels, answer);
+      }
       for (; answer.asked < domain.log.length; answer.asked++) {
         const entry = domain.log[answer.asked];
         if (entry && domain.live.has(entry.number) && matchesLabels(entry.atom.expr, labels))
           answer.yes.add(entry.number);
       }
-      for (const number of answer.yes) if (!domain.live.has(number)) answer.yes.delete(number);
+      if (answer.removed !== domain.removed)
+        for (const number of answer.yes) if (!domain.live.has(number)) answer.yes.delete(number);
+      answer.removed = domain.removed;
       return answer.yes;
     },
   };

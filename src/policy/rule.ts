@@ -198,12 +198,18 @@ export function atomKey(atom: Atom, exprText: (e: LabelExpr) => string): string 
     case "labels":
       return `labels ${atom.domain} ${exprText(atom.expr)}`;
     case "cidr":
-      return `cidr ${atom.scope} ${atom.prefix.text}`;
+      return cidrKey(atom.scope, atom.prefix);
     case "entity":
-      return `entity ${atom.entity}`;
+      return entityKey(atom.entity);
     case "service":
-      return `service ${atom.namespace}/${atom.name}`;
+      return serviceKey(atom.namespace, atom.name);
     case "named-port":
-      return `port ${atom.name} ${atom.protocol} ${atom.port}`;
+      return portKey(atom);
   }
 }
+
+/** Keys of atoms that have not to be made. */
+export const cidrKey = (scope: "any" | "outside", { text }: Prefix): string => `cidr ${scope} ${text}`;
+export const entityKey = (entity: Entity): string => `entity ${entity}`;
+export const serviceKey = (namespace: string, name: string): string => `service ${namespace}/${name}`;
+export const portKey = (p: NamedPort): string => `port ${p.name} ${p.protocol} ${p.port}`;
