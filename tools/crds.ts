@@ -158,6 +158,7 @@ const OWN_SPECS: Readonly<Record<string, object>> = {
   },
   LoadBalancerPool: {
     type: "object",
+    ...KEEP,
     required: ["addresses"],
     properties: {
       addresses: {

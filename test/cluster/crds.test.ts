@@ -1,6 +1,7 @@
 /** The definitions of install/crds, given to the embedded API and, where there is one, to a real kube-apiserver. */
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import type { Connection } from "../../src/cluster/kube/connection.ts";
@@ -29,6 +30,7 @@ interface Definition {
 /** What a specification must have. */
 const NEEDED: Readonly<Record<string, object>> = {
   ClusterConfiguration: { mtu: "auto", devices: ["eth0"], policy: { mode: "always" } },
+  LoadBalancerPool: { addresses: ["192.0.2.0/28"], automatic: true },
   IPPool: { cidr: "10.0.0.0/16", reserved: ["10.0.0.1-10.0.0.9"] },
   NodeConfiguration: { nodes: ["a"], config: { mtu: 1400, devices: "auto" } },
 };
@@ -37,6 +39,8 @@ const NEEDED: Readonly<Record<string, object>> = {
 const WRONG: readonly (readonly [plural: string, spec: object, expected: RegExp])[] = [
   ["clusterconfigurations", { tunnel: { port: 70000 } }, /spec\.tunnel\.port.*65535/],
   ["clusterconfigurations", { policy: { mode: "sometimes" } }, /spec\.policy\.mode.*"sometimes"/],
+  ["ippools", { nodeMaskSize: 24 }, /spec\.cidr: Required value/],
+  ["ippools", { cidr: "10.0.0.0/16", disabled: "yes" }, /spec\.disabled.*boolean/],
   ["nodeconfigurations", { nodes: ["a"] }, /spec\.config: Required value/],
   [
     "nodeconfigurations",
@@ -45,10 +49,24 @@ const WRONG: readonly (readonly [plural: string, spec: object, expected: RegExp]
   ],
 ];
 
+const MANIFEST = new URL("../../install/twill.yaml", import.meta.url);
 const programs = findRealPrograms();
 describe("the embedded API", () => suite(() => startTestApi()));
 if (typeof programs === "string") test("a real kube-apiserver", { skip: programs }, () => {});
 else describe("a real kube-apiserver", () => suite(() => startRealApi(programs)));
+
+/** Where an object of the manifest is made. */
+function pathOf({ apiVersion, kind, metadata }: Made): string {
+  const root = apiVersion.includes("/") ? "apis" : "api";
+  const place = metadata.namespace === undefined ? "" : `/namespaces/${metadata.namespace}`;
+  return `/${root}/${apiVersion}${place}/${kind.toLowerCase()}s`;
+}
+
+interface Made {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+}
 
 function suite(start: () => Promise<Api>): void {
   let api: Api;
@@ -65,6 +83,16 @@ function suite(start: () => Promise<Api>): void {
       ...(body === undefined ? {} : { body }),
       ...(method === "PATCH" ? { contentType: "application/merge-patch+json" } : {}),
     }) as Promise<Readonly<Record<string, unknown>> & { readonly status?: object; readonly spec?: object }>;
+
+  test("takes every object of install/twill.yaml, on trial", async () => {
+    const objects = parseAllDocuments(readFileSync(MANIFEST, "utf8")).map((d) => d.toJS() as Made);
+    assert.ok(objects.length > 6);
+    for (const object of objects) {
+      const made = await ask("POST", `${pathOf(object)}?dryRun=All`, object);
+      assert.equal((made as unknown as Made).metadata.name, object.metadata.name);
+      await assert.rejects(ask("GET", `${pathOf(object)}/${object.metadata.name}`), "it was a trial");
+    }
+  });
 
   for (const [file, text] of crdFiles())
     test(`takes ${file}; its kinds keep what they are given, and have a status of their own`, async () => {

@@ -84,6 +84,8 @@ async function untilReady(connection: Connection, child: ChildProcess, log: () =
 function apiserverArgs(dir: string, port: number, etcdUrl: string): string[] {
   const file = (name: string) => join(dir, name);
   return [
+    // As every cluster has it: agents of networks are privileged.
+    "--allow-privileged=true",
     `--etcd-servers=${etcdUrl}`,
     "--bind-address=127.0.0.1",
     "--advertise-address=127.0.0.1",
