@@ -11,6 +11,7 @@
 #define TWILL_NAT_H
 
 #include "forward.h"
+#include "service-maps.h"
 
 /* At 90 percent of a range in use one allocation in 30 fails after so many tries; it is counted. */
 #define NAT_TRIES 32
@@ -93,6 +94,19 @@ INLINE bool is_port_of_node(struct __sk_buff *skb, const struct packet *p, const
 	return true;
 }
 
+/* Whether what comes back to this port is an answer to somebody outside, who asked for a service in the node's name. */
+static __noinline bool is_port_of_service(const struct nat_key *in)
+{
+	struct service_flow_key key = {};
+
+	addr_copy(&key.src, &in->src);
+	addr_copy(&key.dst, &in->dst);
+	key.src_port = in->src_port;
+	key.dst_port = in->dst_port;
+	key.protocol = in->protocol;
+	return bpf_map_lookup_elem(&service_flows, &key);
+}
+
 /*
  * Picks a port and writes both entries: 0 or the reason to drop. `out` is what the packet is translated to; its flags are
  * the caller's.
@@ -128,7 +142,8 @@ VERIFIED_ONCE int nat_allocate(struct __sk_buff *skb, const struct packet *p, co
 		/* Whatever the node sends keeps what its socket chose, if it can. */
 		keeps = tries == 1 || (i == 0 && addr_equal(&p->src, &out->addr));
 		in.dst_port = keeps ? p->src_port : bpf_htons(c->nat_port_min + bpf_get_prandom_u32() % range);
-		failed = is_port_of_node(skb, p, &out->addr, in.dst_port)
+		failed = is_port_of_node(skb, p, &out->addr, in.dst_port) ||
+					 (c->flags & CONFIG_SERVICES && is_port_of_service(&in))
 				 ? -17
 				 : bpf_map_update_elem(&nat, &in, &back, BPF_NOEXIST);
 		if (!failed)

@@ -308,6 +308,18 @@ const frontends: Case[] = bothFamilies.flatMap((f): Case[] => [
     verdict: "drop",
     metrics: ["drop_tunnel_spoofed"],
   }),
+  {
+    name: `${f}: a port that such a flow has is not given to a masqueraded one`,
+    program: "to_wire",
+    before: (plane) => {
+      nodePort(plane, f, [outside[f]]);
+      plane.run("from_wire", frame(remoteNode[f], node[f], tcp(CLIENT, NODE_PORT, { flags: syn }), FROM_WIRE));
+      plane.run("from_pod", frame(podA[f], outside[f], tcp(CLIENT, BACK, { flags: syn })));
+    },
+    frame: frame(podA[f], outside[f], tcp(CLIENT, BACK, { flags: syn }), MACS),
+    verdict: "drop",
+    metrics: ["nat_collision", "drop_nat_no_port"],
+  },
   comes(f, "a pod that is shaped is reached through the stack", {
     before: (plane) => nodePort(plane, f, [podC[f]]),
     verdict: "redirect",
