@@ -22,6 +22,8 @@ const POLICIES: Partial<Readonly<Record<ClusterTable, Dialect>>> = {
   ciliumClusterwideNetworkPolicies: "cilium",
 };
 
+const REPORTED: ReadonlySet<Dialect> = new Set(Object.values(POLICIES));
+
 const KINDS = new Map(TABLE_KINDS.map((k) => [k.table, k]));
 
 function refOf(table: ClusterTable, dialect: Dialect, key: string): string {
@@ -40,7 +42,11 @@ export type WantedConditions = (report: ObjectReport) => readonly ObjectConditio
 
 /** @param policies all that were read, of all dialects */
 export function conditionsFor(policies: readonly Policy[], mode: PolicyMode): WantedConditions {
-  const byRef = Map.groupBy(policies, (p) => refKey(p.ref));
+  // Most policies are of a kind that has no conditions.
+  const byRef = Map.groupBy(
+    policies.filter((p) => REPORTED.has(p.ref.dialect)),
+    (p) => refKey(p.ref),
+  );
   return ({ table, key, issues, generation }) => {
     const said: Said[] = [acceptedOf(issues)];
     const dialect = POLICIES[table];
