@@ -45,6 +45,16 @@ test("a frontend is shown with its sets and what its flags mean", () => {
   });
 });
 
+test("a node port of all addresses has the zero address of its family", () => {
+  for (const [text, shown] of [
+    ["0.0.0.0", "0.0.0.0:30080"],
+    ["::", "[::]:30080"],
+  ] as const) {
+    const key = encodeServiceKey({ addr: addr(text).bytes, port: 30_080, protocol: 6 });
+    assert.equal(decodeRow("services", { key, value: new Uint8Array(32) })["frontend"], shown);
+  }
+});
+
 test("allowed sources are prefixes of their family", () => {
   const value = encodeServiceSource({ isAllowed: 1 });
   for (const [text, bits] of [

@@ -26,6 +26,11 @@ import { type Decoder, protocolText, socketText } from "./decode-text.ts";
 /** Bits of a key of `service_sources` before its prefix: the service's number. */
 const NUMBER_BITS = 32;
 
+/** Where a service is asked for: all zeroes are every address of the node. */
+function frontendText(addr: Uint8Array, port: number): string {
+  return addr.some((byte) => byte !== 0) ? socketText(addr, port) : `[::]:${port}`;
+}
+
 /** A client: an address, or the cookie of a network namespace for what asked by a socket. */
 function clientText(client: Uint8Array): string {
   if (client.subarray(0, 8).some((byte) => byte !== 0) || client[10] === 0xff) return addrText(client);
@@ -37,7 +42,7 @@ export const SERVICE_DECODERS: Readonly<Record<string, Decoder>> = {
     const k = decodeServiceKey(key);
     const v = decodeService(value);
     return {
-      frontend: socketText(k.addr, k.port),
+      frontend: frontendText(k.addr, k.port),
       protocol: protocolText(k.protocol),
       service: v.number,
       flags: flagText(v.flags, SERVICE_FLAG_NAMES),
