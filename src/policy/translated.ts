@@ -20,12 +20,27 @@ export type RestsOn = (isStill: () => boolean) => void;
 
 const NO_CHANGES: ListChanges<Policy> = { added: [], removed: [] };
 
+/** As many are taken out one by one: of more, each of the list is asked. */
+const FEW = 8;
+
 /** What is new stands at the end. */
 function changedList(list: readonly Policy[], changes: ListChanges<Policy>): readonly Policy[] {
-  if (changes.added.length === 0 && changes.removed.length === 0) return list;
-  const removed = new Set(changes.removed);
-  const kept = removed.size === 0 ? list : list.filter((p) => !removed.has(p));
-  return noteListChanges(list, [...kept, ...changes.added], changes);
+  const { added, removed } = changes;
+  if (added.length === 0 && removed.length === 0) return list;
+  let next: Policy[];
+  if (removed.length > FEW) {
+    const gone = new Set(removed);
+    next = list.filter((p) => !gone.has(p));
+  } else {
+    // One copy: ten thousand references that live until the next change are what the collector is called for.
+    next = list.slice();
+    for (const policy of removed) {
+      const at = next.indexOf(policy);
+      if (at >= 0) next.splice(at, 1);
+    }
+  }
+  for (const policy of added) next.push(policy);
+  return noteListChanges(list, next, changes);
 }
 
 /**
