@@ -12,7 +12,7 @@ import { quantile, type RowSpec, type RowWithRanges, type Sample, summarize, TWI
 
 /** Changes a second, for how long; how long an agent is left alone before its memory is read. */
 const FULL = { size: FULL_SIZE, perSecond: 100, seconds: 30, settleMs: 30_000 } as const;
-const QUICK = { size: SMALL_SIZE, perSecond: 50, seconds: 3, settleMs: 7_000 } as const;
+const QUICK = { size: SMALL_SIZE, perSecond: 50, seconds: 3, settleMs: 17_000 } as const;
 
 const WHAT: readonly (readonly [name: string, unit: string])[] = [
   ...["start", "restart"].flatMap((way): [string, string][] => [

@@ -13,8 +13,8 @@ import type { Log } from "./log.ts";
 const GROWTH = { factor: 1.25, bytes: 24e6 } as const;
 /** Between two times at least. */
 const PAUSE_MS = 30_000;
-/** Between two looks. The first one follows the start, when the garbage is largest. */
-const LOOK_MS = 5_000;
+/** Between two looks. The first one follows the start, when the garbage is largest, and all that is asked for by then has been listed. */
+const LOOK_MS = 15_000;
 
 /** What keeping needs of the process. */
 export interface ProcessMemory {
