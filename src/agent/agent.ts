@@ -93,7 +93,7 @@ function configIssues({ issues, waits }: LiveConfig): Issue[] {
 
 function tellLearned(log: Log, { from, differences, failure }: Learned): void {
   if (failure !== undefined)
-    log.warn({ failure }, "cannot ask the cluster about its network: as remembered, else by default");
+    log.warn({ failure }, "cannot ask the cluster about its network and configuration: as remembered, else by default");
   if (from !== undefined)
     log.info({ from }, "the network is as the cluster says, where the configuration says nothing");
   if (differences.length > 0) log.warn({ from, differences }, "not everything is done as the cluster says");

@@ -422,3 +422,34 @@ test("a host endpoint switches the judgement of the node on, its end off; what i
   assert.deepEqual(hostPolicy(host), off);
   assert.deepEqual(next.issues(), []);
 });
+
+test("settings that change while an agent lives take effect with its next run", () => {
+  using host = new Host();
+  host.source.setNodes(SELF, OTHER);
+  const parse = (text: string) =>
+    unwrap(parseConfig(`cluster: dir:/x\n${text}`, { set: new Map(), defaultNodeName: "node-1" }));
+  const config = { ...parse("") };
+  const agent = host.agent({ config });
+  agent.run();
+  const kernel = createFakeKernel({ machine: host.machine });
+  const mtu = () => kernel.links().find((l) => l.name === "twill0")?.mtuBytes;
+  const routes = () => kernel.routes().filter((r) => r.protocol === 87 && r.dst.family === 4);
+  const dsts = () => new Set(routes().map((r) => r.dst.text));
+  assert.deepEqual([mtu(), agent.openClasses() !== undefined], [1450, true]);
+  Object.assign(
+    config,
+    parse("mtu: 1400\npolicy: {mode: always}\nclusterCIDRs: [10.244.0.0/16, 10.99.0.0/16, 'fd00:10:244::/48']"),
+  );
+  assert.equal(agent.applyPolicy(), false, "a run has to follow");
+  agent.run();
+  assert.deepEqual([mtu(), agent.openClasses(), dsts().has("10.99.0.0/16")], [1400, undefined, true]);
+  assert.equal(kernel.links().find((l) => l.name === "twill_vx")?.vxlan?.port, 8472);
+  Object.assign(config, parse("tunnel: {port: 4789}"));
+  agent.run();
+  agent.run();
+  assert.deepEqual([mtu(), agent.openClasses() !== undefined, dsts().has("10.99.0.0/16")], [1450, true, false]);
+  assert.equal(kernel.links().find((l) => l.name === "twill_vx")?.vxlan?.port, 4789);
+  assert.deepEqual(agent.notReady(), []);
+  agent.run();
+  assert.equal(agent.report?.writes, 0, "and then there is nothing to write");
+});

@@ -86,7 +86,7 @@ function createProblems() {
       if (kept.size < MAX_PROBLEMS_KEPT || kept.has(subject)) kept.set(subject, problem);
       else uncounted++;
     },
-    delete: (subject: string): void => void kept.delete(subject),
+    delete: (subject: string): boolean => kept.delete(subject),
     clear(keep: (problem: ObjectProblem) => boolean): void {
       for (const [subject, p] of kept) if (!keep(p)) kept.delete(subject);
       uncounted = 0;
@@ -165,7 +165,8 @@ export function createSourceState(
     changeAll,
     change: (table, changes) => changeAll(new Map([[table, changes]])),
     problem: problems.set,
-    noProblem: problems.delete,
+    // What could not be read may have had no row, whose end or change would be told.
+    noProblem: (subject) => void (problems.delete(subject) && tell()),
     clearProblems: problems.clear,
     heard(table, events) {
       const l = of(table);

@@ -4,13 +4,13 @@ import type { ClusterSource, ClusterTable } from "../../cluster/source.ts";
 import type { Labels } from "../../model/intern.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "../reconcile/failures.ts";
-import { layersFor } from "./layers.ts";
+import { type Layer, layersFor, withKept } from "./layers.ts";
 import { rememberSettings } from "./learn-settings.ts";
 import type { LiveConfig } from "./live-config.ts";
 
 /** What following needs. */
 export interface ConfigFollowerParts {
-  readonly source: Pick<ClusterSource, "snapshot" | "stateOf">;
+  readonly source: Pick<ClusterSource, "snapshot" | "stateOf" | "health">;
   readonly live: LiveConfig;
   readonly log: Log;
 }
@@ -24,6 +24,8 @@ export class ConfigFollower {
   /** Of this node as last seen: somebody may have deleted its object by mistake. */
   #labels: Labels | undefined;
   #told = "";
+  /** In effect, of objects that this process has never been able to read. */
+  #kept: readonly Layer[] = [];
 
   constructor(parts: ConfigFollowerParts) {
     this.#parts = parts;
@@ -38,14 +40,22 @@ export class ConfigFollower {
     const { nodeName } = live.config;
     this.#labels = nodes.get(nodeName)?.labels ?? this.#labels;
     const labels = this.#labels;
-    const now = [clusterConfigurations, nodeConfigurations, labels];
+    // Objects that cannot be read have no rows that would tell of their end. Most clusters have none.
+    if (this.#seen.length === 0 || this.#kept.length > 0) this.#kept = this.#unreadable();
+    const kept = this.#kept.map((l) => l.subject).join();
+    const now = [clusterConfigurations, nodeConfigurations, labels, kept];
     if (now.every((x, i) => x === this.#seen[i]) && this.#seen.length > 0) return false;
     this.#seen = now;
-    const hasChanged = live.use(
-      layersFor({ cluster: clusterConfigurations, nodes: nodeConfigurations }, nodeName, labels),
-    );
+    const layers = layersFor({ cluster: clusterConfigurations, nodes: nodeConfigurations }, nodeName, labels);
+    const hasChanged = live.use(withKept(layers, this.#kept));
     this.#tell(hasChanged);
     return hasChanged;
+  }
+
+  #unreadable(): readonly Layer[] {
+    const { source, live } = this.#parts;
+    const subjects = new Set(source.health().problems.map((p) => p.subject));
+    return live.layers.filter((l) => subjects.has(l.subject));
   }
 
   #tell(hasChanged: boolean): void {

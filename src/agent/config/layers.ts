@@ -55,6 +55,12 @@ export function layersFor(objects: ConfigObjects, name: string, labels: Node["la
   ];
 }
 
+/** Layers with those of objects that cannot be read now: that of all nodes first, the others last. */
+export function withKept(layers: readonly Layer[], kept: readonly Layer[]): readonly Layer[] {
+  const more = kept.filter((k) => !layers.some((l) => l.subject === k.subject));
+  return [...more.filter((l) => l.kind === "cluster"), ...layers, ...more.filter((l) => l.kind === "node")];
+}
+
 const TOO_HIGH = "belongs to one machine: it is read from the agent's file and command line only";
 const TOO_LOW = "has to be the same on all nodes: a ClusterConfiguration can set it";
 

@@ -17,5 +17,6 @@ export async function learnConfig(
   const [learned, settings] = await Promise.all([learnNetwork(alone, env), learnSettings(alone, env)]);
   const recipe = loadRecipe({ ...source, base: learned.base });
   const plain = loadPlain(recipe, source);
-  return { live: new LiveConfig(recipe, plain, settings.layers, settings.before), learned };
+  const live = new LiveConfig(recipe, plain, settings.layers, settings.before);
+  return { live, learned: { ...learned, failure: learned.failure ?? settings.failure } };
 }

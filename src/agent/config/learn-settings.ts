@@ -17,7 +17,7 @@ import { parseNode } from "../../model/node.ts";
 import { writeWhole } from "../cni/whole-file.ts";
 import { messageOf } from "../reconcile/failures.ts";
 import type { AgentConfig } from "./config.ts";
-import { type Layer, layersFor } from "./layers.ts";
+import { type Layer, layersFor, withKept } from "./layers.ts";
 
 /** What {@link learnSettings} found. */
 export interface LearnedSettings {
@@ -62,14 +62,28 @@ async function get(connection: Connection, path: string, signal: AbortSignal): P
 
 type Parse<T> = (value: unknown, interner: Interner) => Result<T, readonly Issue[]>;
 
-async function ask(connection: Connection, nodeName: string, signal: AbortSignal): Promise<LearnedSettings> {
+function nameOf(value: unknown): string {
+  const { metadata } = value as { readonly metadata?: { readonly name?: unknown } };
+  return typeof metadata?.name === "string" ? metadata.name : "";
+}
+
+async function ask(
+  connection: Connection,
+  nodeName: string,
+  before: readonly Layer[],
+  signal: AbortSignal,
+): Promise<LearnedSettings> {
   const interner = createInterner();
   const failures: string[] = [];
-  const read = <T>(value: unknown, parse: Parse<T>): T[] => {
+  /** In place of what cannot be read, what it was last on this boot. */
+  const kept: Layer[] = [];
+  const read = <T>(kind: string, value: unknown, parse: Parse<T>): T[] => {
     if (value === undefined) return [];
     const parsed = parse(value, interner);
     if (parsed.ok) return [parsed.value];
-    failures.push(formatIssues(parsed.error));
+    const subject = `${kind} ${nameOf(value)}`;
+    failures.push(`${subject}: ${formatIssues(parsed.error)}`);
+    kept.push(...before.filter((l) => l.subject === subject));
     return [];
   };
   const [one, list] = await Promise.all([
@@ -77,14 +91,15 @@ async function ask(connection: Connection, nodeName: string, signal: AbortSignal
     get(connection, `${API}/nodeconfigurations`, signal),
   ]);
   const items = (list as { readonly items?: readonly unknown[] } | undefined)?.items ?? [];
-  const nodes = items.flatMap((item) => read(item, parseNodeConfiguration));
+  const nodes = items.flatMap((item) => read("NodeConfiguration", item, parseNodeConfiguration));
   let labels: Labels | undefined;
   if (nodes.some((n) => n.selector !== undefined)) {
     const self = await get(connection, `/api/v1/nodes/${encodeURIComponent(nodeName)}`, signal);
-    labels = read(self, parseNode)[0]?.labels;
+    labels = read("Node", self, parseNode)[0]?.labels;
   }
-  const layers = layersFor({ cluster: read(one, parseClusterConfiguration), nodes }, nodeName, labels);
-  return { layers, before: [], failure: failures.length === 0 ? undefined : failures.join("; ") };
+  const cluster = read("ClusterConfiguration", one, parseClusterConfiguration);
+  const layers = withKept(layersFor({ cluster, nodes }, nodeName, labels), kept);
+  return { layers, before, failure: failures.length === 0 ? undefined : failures.join("; ") };
 }
 
 /** Asks the cluster of a configuration. Never throws. */
@@ -99,7 +114,7 @@ export async function learnSettings(
       userAgent: `twill/${VERSION}`,
     });
     try {
-      return { ...(await ask(connection, config.nodeName, AbortSignal.timeout(ASK_MS))), before };
+      return await ask(connection, config.nodeName, before, AbortSignal.timeout(ASK_MS));
     } finally {
       connection[Symbol.dispose]();
     }
