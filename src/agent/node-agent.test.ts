@@ -40,6 +40,7 @@ test("each thing that somebody changes is put back, and counted", () => {
   const damages: readonly (readonly [name: string, (host: Host) => void])[] = [
     ["a device removed", (h) => createFakeKernel({ machine: h.machine }).deleteLink("twill_vx")],
     ["the pair removed", (h) => createFakeKernel({ machine: h.machine }).deleteLink("twill0")],
+    ["a program on sockets", (h) => createFakeKernel({ machine: h.machine }).deleteSocketHook({ hook: "connect4" })],
     ["a setting", (h) => createFakeKernel({ machine: h.machine }).setSysctl("net/ipv4/ip_forward", "0")],
     [
       "an address",

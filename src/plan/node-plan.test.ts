@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unwrap } from "../base/result.ts";
+import { err, ok, unwrap } from "../base/result.ts";
 import { addr } from "../net/addr.ts";
 import { parseInterfaceAddr, prefix } from "../net/prefix.ts";
 import type { NodeNet } from "../routing/node-net.ts";
@@ -126,6 +126,21 @@ test("a node where a firewall wants to see tunnel packets has no shortcut", () =
 
 test("a node that answers what policy denies says so to its programs", () => {
   assert.match(text({ settings: { ...SETTINGS, rejectsDenied: true } }), /flags masquerade4,masquerade6,reject /);
+});
+
+test("sockets of the node's control group get their programs; without a group it is said why", () => {
+  const group = { path: "/sys/fs/cgroup", id: 1 };
+  const { tables, issues } = plan({ sockets: ok(group) });
+  assert.equal(tables.socketHooks.length, 8);
+  for (const row of tables.socketHooks) assert.deepEqual(row, { hook: row.hook, program: `sock_${row.hook}`, group });
+  assert.deepEqual(issues, plan().issues);
+  const none = plan({ sockets: err("No cgroup2 file system is mounted") });
+  assert.deepEqual(none.tables.socketHooks, []);
+  assert.deepEqual(none.issues.at(-1), {
+    path: "services.socketCgroup",
+    message: "No cgroup2 file system is mounted: what sockets ask of services is translated packet by packet",
+  });
+  assert.deepEqual(plan({ sockets: undefined }).tables.socketHooks, []);
 });
 
 test("a node that policy speaks of says so to its programs", () => {

@@ -1,6 +1,7 @@
 /** Sockets that ask for services: given a backend, told what they asked for, or refused at once. */
 
 import assert from "node:assert/strict";
+import { readlinkSync } from "node:fs";
 import { after, afterEach, before, describe, it } from "node:test";
 import { endSockets } from "../../src/kernel/linux/socket-end.ts";
 import { makeNetns, removeNetns } from "../../src/kernel/linux/test-bench.ts";
@@ -15,6 +16,8 @@ const WAYS = [
 ] as const;
 const CLUSTER_IP = { 4: "10.96.0.10", 6: "fd00:96::10" } as const;
 const PORT = { TCP: [80, 8080], UDP: [53, 5353] } as const;
+/** The first network namespace of a machine: PROC_NET_INIT_INO (linux/proc_ns.h), and what it came to be before that was fixed. */
+const FIRST_NETWORKS = ["net:[4026531833]", "net:[4026531840]"];
 const PROTOCOLS = ["TCP", "UDP"] as const;
 
 let b: SockBench;
@@ -345,6 +348,25 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         b.removeService(any, NODE_PORT, "TCP");
       });
     }
+  });
+
+  it("are found at 127.0.0.1 by processes of the machine's first network, and at no other loopback", (t) => {
+    const first = `/proc/${process.ppid}/ns/net`;
+    if (!FIRST_NETWORKS.includes(readlinkSync(first))) return t.skip("this runs in a network of its own");
+    const server = b.socket("TCP", 4, false, first);
+    b.addon.bind(server, "127.0.0.1", 0);
+    b.addon.listen(server, 8);
+    const backend = b.backend("127.0.0.1", b.addon.socketName(server).port);
+    for (const any of ["0.0.0.0", "::"]) b.service(any, 30081, "TCP", { backends: [backend] });
+    const ask = (family: 4 | 6, address: string, netns: string) => {
+      outcome(() => b.addon.connect(b.socket("TCP", family, true, netns), address, 30081));
+      return heard("TCP", [server]).length;
+    };
+    assert.equal(ask(4, "127.0.0.1", first), 1);
+    assert.equal(ask(6, "::ffff:127.0.0.1", first), 1);
+    assert.equal(ask(6, "::1", first), 0);
+    assert.equal(ask(4, "127.0.0.1", b.netns), 0);
+    for (const any of ["0.0.0.0", "::"]) b.removeService(any, 30081, "TCP");
   });
 
   it("is refused when the set is gone from under the service, or the backend from under the set", () => {
