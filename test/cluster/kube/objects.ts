@@ -40,6 +40,9 @@ export async function apply(cluster: KubeCluster, objects: readonly object[]): P
   await cluster.kubectl(["apply", "-f", "-"], { input: JSON.stringify(list) });
 }
 
+/** Without a request a pod runs when nobody else wants to: on a busy machine it would answer after seconds. */
+export const ECHO_RESOURCES = { requests: { cpu: "50m" } } as const;
+
 /** A Deployment of pods that answer as the lab's do. */
 export function echoDeployment(name: string, replicas: number): object {
   const labels = { app: name };
@@ -68,6 +71,7 @@ export function echoDeployment(name: string, replicas: number): object {
               name: "echo",
               image: ECHO_IMAGE,
               imagePullPolicy: "Never",
+              resources: ECHO_RESOURCES,
               env: [
                 { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
                 { name: "ECHO_NAME", value: "default/$(POD_NAME)" },

@@ -5,7 +5,7 @@ import { waitFor } from "../../fixture/sandbox.ts";
 import type { KindRef, KubeApi, SentObject } from "./api.ts";
 import type { KubeCluster } from "./cluster.ts";
 import { ECHO_IMAGE } from "./echo-image.ts";
-import { isReady, type PodEnd, type PodObject, podEnds } from "./objects.ts";
+import { ECHO_RESOURCES, isReady, type PodEnd, type PodObject, podEnds } from "./objects.ts";
 import type { TrafficEnds } from "./traffic.ts";
 
 /** A machine with two CPUs does everything at once. */
@@ -44,7 +44,9 @@ export function echoPod({ namespace, name, node, labels, ports, account }: EchoP
       terminationGracePeriodSeconds: 1,
       automountServiceAccountToken: false,
       ...(account === undefined ? {} : { serviceAccountName: account }),
-      containers: [{ name: "echo", image: ECHO_IMAGE, imagePullPolicy: "Never", env, ports }],
+      containers: [
+        { name: "echo", image: ECHO_IMAGE, imagePullPolicy: "Never", resources: ECHO_RESOURCES, env, ports },
+      ],
     },
   };
 }
