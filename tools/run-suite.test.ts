@@ -43,6 +43,18 @@ const nasty: readonly (readonly [string, string, { passed: number; failed: numbe
   ["well", `${head}it("a", () => {});`, { passed: 1, failed: 0, skipped: 0 }, /✔ .*well.*1 passed/],
   ["throws", `${head}it("a", () => { throw new Error("Why"); });`, { passed: 0, failed: 1, skipped: 0 }, /:2 a\n.*Why/],
   ["skips", `${head}it("a", { skip: "no device" }, () => {});`, { passed: 0, failed: 0, skipped: 1 }, /1 skipped/],
+  [
+    "leaves-out-all",
+    `${head}describe("d", { skip: "no device" }, () => { it("a", () => {}); it("b", () => {}); });`,
+    { passed: 0, failed: 0, skipped: 1 },
+    /✔ .*leaves-out-all.*0 passed, 0 failed, 1 skipped/,
+  ],
+  [
+    "leaves-out-some",
+    `${head}it("a", () => {}); describe("d", { skip: "no device" }, () => { it("b", () => {}); });`,
+    { passed: 1, failed: 0, skipped: 1 },
+    /1 passed, 0 failed, 1 skipped/,
+  ],
   ["is-empty", "export const a = 1;", { passed: 0, failed: 1, skipped: 0 }, /no test ran in it/],
   [
     "crashes",

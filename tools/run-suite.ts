@@ -29,6 +29,17 @@ export function tallyOf(s: Pick<EventData.TestSummary, "counts" | "success">): T
   return { passed, failed, skipped: skipped + todo };
 }
 
+/** A suite that was left out whole counts as one skipped test; nothing but such suites is no failure. */
+function withLeftOut(s: EventData.TestSummary, leftOut: number): Tally {
+  const isNothingElse = s.counts.tests === 0 && s.success && leftOut > 0;
+  const own = isNothingElse ? noTests : tallyOf(s);
+  return { ...own, skipped: own.skipped + leftOut };
+}
+
+function sumOf(numbers: Iterable<number>): number {
+  return [...numbers].reduce((sum, n) => sum + n, 0);
+}
+
 function place(e: EventData.LocationInfo): string {
   const file = relative(repoRoot, e.file ?? "");
   return e.line === undefined ? file : `${file}:${e.line}`;
@@ -60,6 +71,8 @@ class Listener {
   readonly failures: string[] = [];
   readonly #print: (line: string) => void;
   readonly #output = new Map<string, string>();
+  /** Suites that were left out whole, by file: their tests are not even counted. */
+  readonly #leftOut = new Map<string, number>();
   #empty = 0;
   #tally = noTests;
 
@@ -85,16 +98,19 @@ class Listener {
       this.#empty++;
       this.failures.push(`${place(e)} no test ran in it`);
       this.#print(`  ✖ ${place(e)} no test ran in it`);
-    } else if (e.skip !== undefined && e.skip !== false && e.details.type !== "suite")
+    } else if (e.skip !== undefined && e.skip !== false) {
       this.skips.push(`${place(e)} ${e.name}: ${e.skip === true ? "no reason is given" : e.skip}`);
+      if (e.details.type === "suite" && e.file !== undefined)
+        this.#leftOut.set(e.file, (this.#leftOut.get(e.file) ?? 0) + 1);
+    }
   }
 
   summed(s: EventData.TestSummary): void {
-    const own = tallyOf(s);
     if (s.file === undefined) {
-      this.#tally = own;
+      this.#tally = withLeftOut(s, sumOf(this.#leftOut.values()));
       return;
     }
+    const own = withLeftOut(s, this.#leftOut.get(s.file) ?? 0);
     const file = relative(repoRoot, s.file).padEnd(56);
     const seconds = (s.duration_ms / 1000).toFixed(1);
     this.#print(`  ${own.failed > 0 ? "✖" : "✔"} ${file} ${formatTally(own).padEnd(34)} ${seconds} s`);
