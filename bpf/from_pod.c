@@ -177,6 +177,20 @@ INLINE int find_flow_of_pod(struct __sk_buff *skb, struct packet *p, const struc
 	return failed;
 }
 
+/*
+ * Policy looks the sender up once more: one that has gone since it was checked has had no say, and may send nothing any more.
+ * 0 or METRIC_DROP_NO_ENDPOINT.
+ */
+INLINE int check_say(const struct packet *p, const struct flow *flow)
+{
+	__u32 own = flow->is_reply && !is_counter_syn(p, flow) ? ASKED_TARGET : ASKED_ORIGIN;
+
+	if (likely(flow->said.asked & own))
+		return 0;
+	forget_judgement(flow);
+	return METRIC_DROP_NO_ENDPOINT;
+}
+
 /* Ends a packet that is dropped after it was translated, as far as it was: the client is answered by whom it asked. */
 static __noinline int refuse_served(struct __sk_buff *skb, struct packet *p, const struct flow *flow, __u32 reason)
 {
@@ -233,6 +247,8 @@ int from_pod(struct __sk_buff *skb)
 		return refuse(skb, &p, failed, NULL, HOOK_FROM_POD);
 	ct_touch(skb, &p, c, &flow, flow_flags(&source, &flow));
 	failed = check_policy(skb, &p, &flow, HOOK_FROM_POD);
+	if (likely(!failed))
+		failed = check_say(&p, &flow);
 	if (likely(!failed) && unlikely(flow.served))
 		failed = finish_served(skb, &p, &flow);
 	/* Straight back to the client, unless its packets meet the stack. */

@@ -21,7 +21,7 @@ struct judgement {
 	__u32 reply_identity;
 	__u32 egress_rule;
 	__u32 ingress_rule;
-	__u32 asked; /* ASKED_…: the ends that had a say; not remembered */
+	__u32 asked; /* ASKED_…: the ends that had a say, both of a flow that was judged before; not remembered */
 } __attribute__((aligned(8)));
 
 #define ASKED_ORIGIN 1
@@ -170,6 +170,7 @@ INLINE void ct_find(const struct packet *p, struct flow *flow)
 	flow->is_high = ct_make_key(p, &key);
 	flow->is_related = 0;
 	flow->is_for_nobody = 0;
+	flow->said.asked = ASKED_ORIGIN | ASKED_TARGET;
 	flow->is_first_of_tick = 1;
 	flow->is_reply = 0;
 	flow->host = HOST_NEITHER;

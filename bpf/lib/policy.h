@@ -271,6 +271,7 @@ VERIFIED_ONCE int judge_flow(struct __sk_buff *skb, const struct packet *p, stru
 	/* "A pod cannot block access to itself", and what only passes the node is not the node's. */
 	if (flow->is_own_source || (e && e->flags & CT_OWN_SOURCE)) {
 		flow->said.generation = generation;
+		flow->said.asked = ASKED_ORIGIN | ASKED_TARGET;
 		flow->is_for_nobody = 0;
 		if (e)
 			remember_judgement(e, &flow->said);

@@ -66,6 +66,19 @@ export const GENERATION_CASES: readonly Case[] = bothFamilies.flatMap((f): Case[
       };
     }),
     {
+      // What the flow remembers of the sender is valid until its going is announced; policy cannot ask for it any more.
+      name: `${f}: a pod that goes while its packet is on its way has no say, and sends nothing more`,
+      program: "from_pod",
+      before: (plane) => {
+        known(plane);
+        plane.remove("endpoints", addr(podA[f]).bytes);
+        plane.announcePolicy();
+      },
+      frame: segment,
+      verdict: "drop",
+      metrics: ["policy_rejudged", "drop_no_endpoint"],
+    },
+    {
       name: `${f}: a pod whose address was taken away cannot go on with its flow`,
       program: "from_pod",
       before: (plane) => {
