@@ -5,9 +5,9 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { BenchOptions } from "./path.ts";
+import { AgentProcess } from "./process.ts";
 import { FULL_SIZE, podsOfNode, type ScaleSize, SMALL_SIZE } from "./scale/cluster.ts";
 import { ScaleNode } from "./scale/node.ts";
-import { AgentProcess } from "./scale/process.ts";
 import { quantile, type RowSpec, type RowWithRanges, type Sample, summarize, TWILL } from "./stats.ts";
 
 /** Changes a second, for how long; how long an agent is left alone before its memory is read. */

@@ -187,8 +187,8 @@ static napi_value accept_fn(napi_env env, napi_callback_info info)
 	return result;
 }
 
-/* socketName(fd): { host, port } of the own end */
-static napi_value socket_name(napi_env env, napi_callback_info info)
+/* One end's name, as getsockname(2) or getpeername(2) has it. */
+static napi_value name_of(napi_env env, napi_callback_info info, int (*ask)(int, struct sockaddr *, socklen_t *), const char *call)
 {
 	struct sockaddr_storage address = { 0 };
 	socklen_t length = sizeof(address);
@@ -197,24 +197,21 @@ static napi_value socket_name(napi_env env, napi_callback_info info)
 
 	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &fd))
 		return NULL;
-	if (getsockname(fd, (struct sockaddr *)&address, &length) != 0)
-		return throw_errno(env, errno, "getsockname", NULL);
+	if (ask(fd, (struct sockaddr *)&address, &length) != 0)
+		return throw_errno(env, errno, call, NULL);
 	return make_address(env, &address);
+}
+
+/* socketName(fd): { host, port } of the own end */
+static napi_value socket_name(napi_env env, napi_callback_info info)
+{
+	return name_of(env, info, getsockname, "getsockname");
 }
 
 /* peerName(fd): { host, port } of the other end of a connected socket */
 static napi_value peer_name(napi_env env, napi_callback_info info)
 {
-	struct sockaddr_storage address = { 0 };
-	socklen_t length = sizeof(address);
-	struct args a;
-	int fd;
-
-	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &fd))
-		return NULL;
-	if (getpeername(fd, (struct sockaddr *)&address, &length) != 0)
-		return throw_errno(env, errno, "getpeername", NULL);
-	return make_address(env, &address);
+	return name_of(env, info, getpeername, "getpeername");
 }
 
 /* send(fd, data, host?, port?): bytes taken, or undefined when it would block */

@@ -3,7 +3,6 @@
  * whose objects change one by one.
  */
 
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { spawnIn } from "../../src/lab/box.ts";
 import { addNetwork } from "../../src/lab/kubelet/cni.ts";
@@ -12,6 +11,7 @@ import { writeIn } from "../../test/fixture/files.ts";
 import { waitFor } from "../../test/fixture/sandbox.ts";
 import { openNodes, type TwillNode } from "../../test/fixture/twill-nodes.ts";
 import { goFirst } from "../priority.ts";
+import { rssMb } from "../process.ts";
 import { quantile, type RowSpec, type Sample, TWILL } from "../stats.ts";
 import type { AppliedTimes } from "./api-server.ts";
 import { CHANGES } from "./changes.ts";
@@ -101,7 +101,7 @@ export class AppliedBench {
     const times = JSON.parse(await this.#ask(String(changes))) as AppliedTimes;
     const at = `policy.${this.#size.policies}.applied`;
     const sample = (name: string, value: number): Sample => ({ row: `${at}.${name}`, subject: TWILL, round: 0, value });
-    const samples = [sample("start", this.startMs), sample("rss", rssBytes(this.#node.agentPid()) / 1e6)];
+    const samples = [sample("start", this.startMs), sample("rss", rssMb(this.#node.agentPid()))];
     for (const group of GROUPS) {
       const names = CHANGES.filter((name) => name.startsWith(`${group}-`));
       const ms = names.flatMap((name) => times[name].ms);
@@ -157,10 +157,4 @@ async function attachAll(node: TwillNode, objects: readonly RawObject[]): Promis
       capabilityArgs: {},
     });
   }
-}
-
-function rssBytes(pid: number | undefined): number {
-  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  if (kilobytes === undefined) throw new Error(`Cannot read how much memory process ${pid} has`);
-  return Number(kilobytes) * 1024;
 }

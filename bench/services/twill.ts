@@ -1,11 +1,11 @@
 /** Twill's own: one node with a real agent that follows an API of services, and pods that are their backends. */
 
-import { readFileSync } from "node:fs";
 import { spawnIn } from "../../src/lab/box.ts";
 import { inGroupOf } from "../../src/lab/control-group.ts";
 import { inNetns, run, type Sandbox, waitFor } from "../../test/fixture/sandbox.ts";
 import { addPod, openNodes, type Pod, type TwillNode } from "../../test/fixture/twill-nodes.ts";
 import { goFirst } from "../priority.ts";
+import { rssMb } from "../process.ts";
 import { quantile, type Sample, TWILL } from "../stats.ts";
 import { RATE_PORT, rateServer } from "../tools.ts";
 import { apiCommand, BenchApi } from "./api.ts";
@@ -105,13 +105,7 @@ export class TwillServices {
     return [
       sample("applied.p50", quantile(timesMs, 0.5)),
       sample("applied.p99", quantile(timesMs, 0.99)),
-      sample("rss", rssBytes(this.#node.agentPid()) / 1e6),
+      sample("rss", rssMb(this.#node.agentPid())),
     ];
   }
-}
-
-function rssBytes(pid: number | undefined): number {
-  const kilobytes = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-  if (kilobytes === undefined) throw new Error(`Cannot read how much memory process ${pid} has`);
-  return Number(kilobytes) * 1024;
 }

@@ -1,13 +1,11 @@
 /** The cluster's configuration, applied while agents run and taken back. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { parseAllDocuments } from "yaml";
-import type { NewObject } from "../../src/cluster/embedded/types.ts";
 import { AGENT_SET } from "../../src/lab/agent-set.ts";
 import { runIn } from "../../src/lab/box.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
+import { definitionsOf } from "../fixture/policy-kinds.ts";
 import { until } from "./wait.ts";
 
 const OWN = "twill.dev/v1alpha1";
@@ -18,8 +16,7 @@ let lab: Lab;
 
 before(async () => {
   lab = await startLab({ name: "test-configuration", nodes: 2 });
-  const file = new URL("../../install/crds/twill.dev.yaml", import.meta.url);
-  for (const d of parseAllDocuments(readFileSync(file, "utf8"))) lab.objects.create(d.toJS() as NewObject);
+  for (const definition of definitionsOf("twill.dev")) lab.objects.create(definition);
   await lab.ready(READY_MS);
 });
 

@@ -1,21 +1,16 @@
 /** Nodes that get their pod CIDRs from pools, and pools that go while pods run. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { parseAllDocuments } from "yaml";
-import type { KubeObject, NewObject } from "../../src/cluster/embedded/types.ts";
+import type { NewObject } from "../../src/cluster/embedded/types.ts";
 import { runIn } from "../../src/lab/box.ts";
-import { echoPod } from "../../src/lab/demo/run.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
+import { definitionsOf } from "../fixture/policy-kinds.ts";
+import { addPods } from "./pods.ts";
 import { until } from "./wait.ts";
 
 const READY_MS = 90_000;
 const POOL = { apiVersion: "twill.dev/v1alpha1", kind: "IPPool" };
-
-const definitions = parseAllDocuments(
-  readFileSync(new URL("../../install/crds/twill.dev.yaml", import.meta.url), "utf8"),
-).map((d) => d.toJS() as NewObject);
 
 const pool = (name: string, spec: object): NewObject => ({ ...POOL, metadata: { name }, spec });
 
@@ -28,7 +23,7 @@ before(async () => {
     nodes: 2,
     agentConfig: { allocateNodeCIDRs: true },
     objects: [
-      ...definitions,
+      ...definitionsOf("twill.dev"),
       pool("first", { cidr: "10.66.0.0/16", nodeMaskSize: 26, nodeSelector: first, reserved: ["10.66.0.0-10.66.0.9"] }),
       pool("others", { cidr: "10.77.0.0/16" }),
       pool("six", { cidr: "fd66::/48" }),
@@ -41,21 +36,6 @@ after(() => lab[Symbol.asyncDispose]());
 
 const podCidrs = (node: string) =>
   (lab.objects.get({ apiVersion: "v1", kind: "Node", name: node })?.["spec"]?.podCIDRs ?? []).join() as string;
-
-function isReady(p: KubeObject): boolean {
-  const conditions: readonly { type: string; status: string }[] = p["status"]?.conditions ?? [];
-  return conditions.some((c) => c.type === "Ready" && c.status === "True");
-}
-
-async function addPods(...pods: readonly (readonly [name: string, node: string])[]): Promise<void> {
-  for (const [name, node] of pods) lab.objects.create(echoPod(name, node));
-  await lab.until(
-    { apiVersion: "v1", kind: "Pod", namespace: "default" },
-    (all) => pods.every(([name]) => all.some((p) => p.metadata.name === name && isReady(p))),
-    READY_MS,
-    `pods ${pods.map(([name]) => name).join(", ")} to be ready`,
-  );
-}
 
 async function assertReach(when: string): Promise<void> {
   const names = lab
@@ -74,7 +54,7 @@ const addressOf = (name: string) =>
 test("nodes are given CIDRs of the pools that are for them, and their pods reach each other", async () => {
   assert.equal(podCidrs("node-1"), "10.66.0.0/26,fd66::/64");
   assert.equal(podCidrs("node-2"), "10.77.0.0/24,fd66:0:0:1::/64");
-  await addPods(["a", "node-1"], ["b", "node-2"]);
+  await addPods(lab, ["a", "node-1"], ["b", "node-2"]);
   assert.equal(addressOf("a"), "10.66.0.10", "the first that is not reserved");
   await assertReach("with the pools");
 });
@@ -84,14 +64,14 @@ test("pools that are deleted and disabled keep what was given: pods go on, start
   lab.objects.patch({ ...POOL, name: "others" }, { spec: { disabled: true } });
   const disabled = () => JSON.stringify(lab.objects.get({ ...POOL, name: "others" })?.["status"] ?? "");
   await until(() => /"Disabled".*1 nodes have pod CIDRs of it/.test(disabled()), "the status to say so");
-  await addPods(["c", "node-1"]);
+  await addPods(lab, ["c", "node-1"]);
   await assertReach("without the pool");
   const agent = () => lab.agent("node-1")?.facts();
   const restarts = agent()?.restarts ?? 0;
   assert.ok(lab.agent("node-1")?.signal("SIGKILL"));
   const isBack = () => (agent()?.restarts ?? 0) > restarts && agent()?.isReady === true;
   await until(isBack, "the agent to be back", READY_MS);
-  await addPods(["d", "node-1"]);
+  await addPods(lab, ["d", "node-1"]);
   await assertReach("after the agent started anew");
   const routes = (await runIn(lab.node("node-2").box, ["ip", "route", "show", "dev", "twill0"])).stdout;
   assert.match(routes, /^10\.66\.0\.0\/16 /m);

@@ -10,14 +10,12 @@
  */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { parseAllDocuments } from "yaml";
-import type { KubeObject, NewObject } from "../../src/cluster/embedded/types.ts";
 import { type Box, runIn } from "../../src/lab/box.ts";
-import { echoPod } from "../../src/lab/demo/run.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { ipBatch } from "../../src/lab/underlay.ts";
+import { definitionsOf } from "../fixture/policy-kinds.ts";
+import { addPods } from "./pods.ts";
 import { until } from "./wait.ts";
 
 const READY_MS = 90_000;
@@ -43,30 +41,14 @@ async function joinBySecondWire(): Promise<void> {
 
 before(async () => {
   lab = await startLab({ name: "test-node-address", nodes: 2 });
-  const file = new URL("../../install/crds/twill.dev.yaml", import.meta.url);
-  for (const d of parseAllDocuments(readFileSync(file, "utf8"))) lab.objects.create(d.toJS() as NewObject);
+  for (const definition of definitionsOf("twill.dev")) lab.objects.create(definition);
   await lab.ready(READY_MS);
-  for (const [name, node] of [
-    ["a", "node-1"],
-    ["b", "node-2"],
-  ] as const)
-    lab.objects.create(echoPod(name, node));
-  await lab.until(
-    { apiVersion: "v1", kind: "Pod", namespace: "default" },
-    (pods) => pods.length === 2 && pods.every(isReady),
-    READY_MS,
-    "both pods to be ready",
-  );
+  await addPods(lab, ["a", "node-1"], ["b", "node-2"]);
   await joinBySecondWire();
   lab.objects.create({ apiVersion: OWN, kind: REF.kind, metadata: { name: "default" }, spec: {} });
 });
 
 after(() => lab[Symbol.asyncDispose]());
-
-function isReady(pod: KubeObject): boolean {
-  const conditions: readonly { type: string; status: string }[] = pod["status"]?.conditions ?? [];
-  return conditions.some((c) => c.type === "Ready" && c.status === "True");
-}
 
 function announced(node: string): string | undefined {
   return lab.objects.get({ apiVersion: "v1", kind: "Node", name: node })?.metadata.annotations?.[

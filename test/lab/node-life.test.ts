@@ -2,10 +2,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { KubeObject } from "../../src/cluster/embedded/types.ts";
 import { runIn } from "../../src/lab/box.ts";
-import { echoPod } from "../../src/lab/demo/run.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
+import { addPods } from "./pods.ts";
 import { until } from "./wait.ts";
 
 const READY_MS = 90_000;
@@ -14,25 +13,10 @@ const TAINT = { key: "twill.dev/agent-not-ready", effect: "NoSchedule" };
 
 let lab: Lab;
 
-function isReady(p: KubeObject): boolean {
-  const conditions: readonly { type: string; status: string }[] = p["status"]?.conditions ?? [];
-  return conditions.some((c) => c.type === "Ready" && c.status === "True");
-}
-
-async function addPods(...pods: readonly (readonly [name: string, node: string])[]): Promise<void> {
-  for (const [name, node] of pods) lab.objects.create(echoPod(name, node));
-  await lab.until(
-    { apiVersion: "v1", kind: "Pod", namespace: "default" },
-    (all) => pods.every(([name]) => all.some((p) => p.metadata.name === name && isReady(p))),
-    READY_MS,
-    `pods ${pods.map(([name]) => name).join(", ")} to be ready`,
-  );
-}
-
 before(async () => {
   lab = await startLab({ name: "test-node-life", nodes: 2 });
   await lab.ready(READY_MS);
-  await addPods(["a", "node-1"], ["b", "node-2"], ["c", "node-2"]);
+  await addPods(lab, ["a", "node-1"], ["b", "node-2"], ["c", "node-2"]);
 });
 
 after(() => lab[Symbol.asyncDispose]());
@@ -146,7 +130,7 @@ test("a node that is made anew with other CIDRs gives new pods addresses of thes
     async () => /pod "default\/b" is in none of this node's pod CIDRs any more/.test(await issues()),
     "the old pods to be named",
   );
-  await addPods(["d", "node-2"]);
+  await addPods(lab, ["d", "node-2"]);
   const pod = lab.objects.get({ apiVersion: "v1", kind: "Pod", namespace: "default", name: "d" });
   assert.match(pod?.["status"]?.podIP, /^10\.244\.80\./);
   await until(async () => (await verdict("default/a", "default/d")) === "ok", "the new pod to be reached");

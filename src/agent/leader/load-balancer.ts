@@ -9,13 +9,12 @@
 import type { LeaderApi } from "../../cluster/leader-api.ts";
 import type { LoadBalancerApi, ServedService } from "../../cluster/load-balancer-api.ts";
 import type { ObjectCondition } from "../../cluster/reports.ts";
-import { ClusterError } from "../../cluster/source.ts";
 import type { LoadBalancerPool } from "../../model/load-balancer-pool.ts";
 import type { Service } from "../../model/service.ts";
 import { formatRange, rangeHas } from "../../net/range.ts";
 import { type Assignment, assignAddresses } from "../../service/load-balancer/assign.ts";
 import type { Log } from "../log.ts";
-import { messageOf } from "../reconcile/failures.ts";
+import { keepLooking } from "./looking.ts";
 import { Tenure } from "./tenure.ts";
 
 /** Type of the condition on services that Twill gives addresses to. */
@@ -44,10 +43,8 @@ export interface LoadBalancerDutyParts {
   readonly random: () => number;
 }
 
-/** Between two looks; spread, so that a thousand agents do not reach for the Lease at once. */
+/** Between two looks. */
 const LOOK_MS = 1_000;
-/** After a refusal for want of rights. */
-const FORBIDDEN_MS = 300_000;
 /** After so long a service that was left as it is is looked at anew. */
 const AGAIN_MS = 600_000;
 
@@ -84,7 +81,6 @@ export class LoadBalancerDuty {
   /** What the pools were when {@link #foreign} was filled. */
   #foreignTo = "";
   #seen: LoadBalancerObjects | undefined;
-  #told = "";
 
   constructor(parts: LoadBalancerDutyParts) {
     this.#parts = parts;
@@ -92,21 +88,9 @@ export class LoadBalancerDuty {
   }
 
   /** Looks, again and again, until the signal falls. Never throws. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { pause, random, log } = this.#parts;
-    while (!signal.aborted) {
-      await pause(LOOK_MS * (0.5 + random()), signal);
-      if (signal.aborted) return;
-      try {
-        await this.once(signal);
-      } catch (cause) {
-        if (signal.aborted) return;
-        const text = messageOf(cause);
-        if (text !== this.#told) log.warn({ failure: text }, "cannot give addresses to services");
-        this.#told = text;
-        if (cause instanceof ClusterError && cause.httpStatus === 403) await pause(FORBIDDEN_MS, signal);
-      }
-    }
+  run(signal: AbortSignal): Promise<void> {
+    const tell = (failure: string) => this.#parts.log.warn({ failure }, "cannot give addresses to services");
+    return keepLooking(this.#parts, { everyMs: LOOK_MS, once: (s) => this.once(s), tell }, signal);
   }
 
   /** Writes what should stand there and does not, if nobody else is at it. @returns services written */

@@ -8,11 +8,11 @@
 
 import type { LeaderApi } from "../../cluster/leader-api.ts";
 import type { ObjectCondition, ObjectReport } from "../../cluster/reports.ts";
-import { ClusterError, type ClusterTable } from "../../cluster/source.ts";
+import type { ClusterTable } from "../../cluster/source.ts";
 import type { StatusApi } from "../../cluster/status-api.ts";
 import type { Log } from "../log.ts";
 import type { WantedConditions } from "../policy/object-conditions.ts";
-import { messageOf } from "../reconcile/failures.ts";
+import { keepLooking } from "./looking.ts";
 import { Tenure } from "./tenure.ts";
 
 /** What writing needs. */
@@ -34,12 +34,10 @@ export interface StatusDutyParts {
   readonly random: () => number;
 }
 
-/** Between two looks; spread, so that a thousand agents do not reach for the Lease at once. */
+/** Between two looks. */
 const LOOK_MS = 4_000;
 /** After so long what was written once may be written again, and a kind without status is asked anew. */
 const AGAIN_MS = 600_000;
-/** After a refusal for want of rights. */
-const FORBIDDEN_MS = 300_000;
 /** Objects written under one Lease: the rest comes with the next. */
 const MAX_WRITES = 50;
 /** Objects looked at before others have their turn. */
@@ -65,7 +63,6 @@ export class StatusDuty {
   /** Kinds that have no status, and since when that is known. */
   readonly #without = new Map<ClusterTable, number>();
   #seen: readonly unknown[] = [];
-  #told = "";
 
   constructor(parts: StatusDutyParts) {
     this.#parts = parts;
@@ -73,21 +70,9 @@ export class StatusDuty {
   }
 
   /** Looks, again and again, until the signal falls. Never throws. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { pause, random, log } = this.#parts;
-    while (!signal.aborted) {
-      await pause(LOOK_MS * (0.5 + random()), signal);
-      if (signal.aborted) return;
-      try {
-        await this.once(signal);
-      } catch (cause) {
-        if (signal.aborted) return;
-        const text = messageOf(cause);
-        if (text !== this.#told) log.warn({ failure: text }, "cannot write the status of policies");
-        this.#told = text;
-        if (cause instanceof ClusterError && cause.httpStatus === 403) await pause(FORBIDDEN_MS, signal);
-      }
-    }
+  run(signal: AbortSignal): Promise<void> {
+    const tell = (failure: string) => this.#parts.log.warn({ failure }, "cannot write the status of policies");
+    return keepLooking(this.#parts, { everyMs: LOOK_MS, once: (s) => this.once(s), tell }, signal);
   }
 
   /** Writes what should stand there and does not, if nobody else is at it. @returns objects written */

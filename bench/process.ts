@@ -52,6 +52,11 @@ export class AgentProcess {
   }
 }
 
+/** RSS of a process, megabytes. @param pid undefined: it does not run @throws Error when it cannot be read */
+export function rssMb(pid: number | undefined): number {
+  return megabytes(readFileSync(`/proc/${pid}/status`, "utf8"), "VmRSS");
+}
+
 function megabytes(text: string, name: string): number {
   const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
   if (kibibytes === undefined) throw new Error(`Cannot read ${name} of the agent`);
