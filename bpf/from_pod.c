@@ -56,29 +56,20 @@ INLINE int check_destination(const struct packet *p)
 	return unlikely(is_redirect(p)) ? METRIC_DROP_ND_SPOOFED : 0;
 }
 
-/* Replies to a shaped pod take the same way as what it sends, or the stack's conntrack sees half a flow. */
-INLINE __u32 begin_flags(const struct sender *source)
+/* Of a flow that begins. */
+INLINE __u32 flow_flags(const struct flow *flow)
 {
-	_Static_assert(CT_VIA_STACK == ENDPOINT_SHAPE_UPLOAD, "no branch");
-	return source->pod.flags & ENDPOINT_SHAPE_UPLOAD;
-}
-
-/* The same of a flow that services have translated. */
-INLINE __u32 flow_flags(const struct sender *source, const struct flow *flow)
-{
-	__u32 flags = begin_flags(source);
-
-	if (unlikely(flow->served))
-		flags |= flow->is_own_source ? CT_SERVICE | CT_OWN_SOURCE : CT_SERVICE;
-	return flags;
+	if (likely(!flow->served))
+		return 0;
+	return flow->is_own_source ? CT_SERVICE | CT_OWN_SOURCE : CT_SERVICE;
 }
 
 /* Begins the flow of a packet whose way is found: 0 or the reason to drop. */
 static __noinline int begin_flow(struct __sk_buff *skb, const struct packet *p, const struct flow *flow,
-				 const struct sender *source, const struct way *way)
+				 const struct way *way)
 {
 	const struct config *c = get_config();
-	struct ct_entry fresh = { .flags = flow_flags(source, flow) };
+	struct ct_entry fresh = { .flags = flow_flags(flow) };
 
 	if (!c)
 		return METRIC_DROP_NOT_CONFIGURED;
@@ -88,7 +79,7 @@ static __noinline int begin_flow(struct __sk_buff *skb, const struct packet *p, 
 
 /* Where to: remembered by the flow, or decided now and remembered. 0 or the reason to drop. */
 INLINE int choose_way(struct __sk_buff *skb, const struct packet *p, const struct config *c, struct flow *flow,
-		      const struct sender *source, struct way *way)
+		      struct way *way)
 {
 	struct ct_entry *e = flow->is_related ? NULL : flow->entry;
 
@@ -105,7 +96,7 @@ INLINE int choose_way(struct __sk_buff *skb, const struct packet *p, const struc
 	if (flow->is_related)
 		return 0;
 	if (unlikely(!e))
-		return begin_flow(skb, p, flow, source, way);
+		return begin_flow(skb, p, flow, way);
 	if (unlikely(e->revision != c->revision))
 		remember_way(e, way, c->revision);
 	return 0;
@@ -121,12 +112,8 @@ INLINE int send_from_pod(struct __sk_buff *skb, const struct packet *p, const st
 		count(skb, METRIC_SLOW_TTL);
 		return to_stack(skb, p, c, HOOK_FROM_POD);
 	}
-	if (way->kind == WAY_LOCAL) {
-		/* As above: what a shaped pod sends goes through the stack, so what it gets has to; but from itself. */
-		if (unlikely(way->pod.flags & ENDPOINT_SHAPE_UPLOAD) && !flow->is_own_source)
-			return to_stack(skb, p, c, HOOK_FROM_POD);
+	if (way->kind == WAY_LOCAL)
 		return to_pod(skb, p, &way->pod, true, HOOK_FROM_POD);
-	}
 	if (unlikely(!fits_tunnel(skb, p, c))) {
 		count(skb, METRIC_SLOW_MTU);
 		return to_stack(skb, p, c, HOOK_FROM_POD);
@@ -171,9 +158,6 @@ INLINE int find_flow_of_pod(struct __sk_buff *skb, struct packet *p, const struc
 		failed = ct_find_related(skb, p, flow);
 		flow->served = SERVED_KNOWN;
 	}
-	/* To itself by its service: past the stack, which would see a packet of its own come in. */
-	if (!failed && flow->is_own_source)
-		source->pod.flags &= ~ENDPOINT_SHAPE_UPLOAD;
 	return failed;
 }
 
@@ -245,25 +229,18 @@ int from_pod(struct __sk_buff *skb)
 		failed = find_flow_of_pod(skb, &p, c, &flow, &source);
 	if (unlikely(failed))
 		return refuse(skb, &p, failed, NULL, HOOK_FROM_POD);
-	ct_touch(skb, &p, c, &flow, flow_flags(&source, &flow));
+	ct_touch(skb, &p, c, &flow, flow_flags(&flow));
 	failed = check_policy(skb, &p, &flow, HOOK_FROM_POD);
 	if (likely(!failed))
 		failed = check_say(&p, &flow);
 	if (likely(!failed) && unlikely(flow.served))
 		failed = finish_served(skb, &p, &flow);
-	/* Straight back to the client, unless its packets meet the stack. */
-	if (likely(!failed) && is_from_backend(&flow) &&
-	    !((flow.entry->flags | source.pod.flags) & (CT_VIA_STACK | ENDPOINT_SHAPE_UPLOAD)))
+	if (likely(!failed) && is_from_backend(&flow))
 		return answer_client(skb, &p, HOOK_FROM_POD);
 	if (likely(!failed))
-		failed = choose_way(skb, &p, c, &flow, &source, &way);
+		failed = choose_way(skb, &p, c, &flow, &way);
 	if (unlikely(failed))
 		return flow.served ? refuse_served(skb, &p, &flow, failed) : refuse(skb, &p, failed, NULL, HOOK_FROM_POD);
-	/* Everything is checked: what is shaped takes the long way, through the qdisc of its link and the stack. */
-	if (unlikely(source.pod.flags & ENDPOINT_SHAPE_UPLOAD)) {
-		count(skb, METRIC_FORWARD_SHAPED);
-		return VERDICT_NEXT;
-	}
 	if (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply)
 		return to_stack(skb, &p, c, HOOK_FROM_POD);
 	return send_from_pod(skb, &p, c, &flow, &way);

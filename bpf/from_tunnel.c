@@ -130,12 +130,10 @@ int from_tunnel(struct __sk_buff *skb)
 		failed = choose_way_in(skb, &p, c, &flow, &outer, &way);
 	if (unlikely(failed))
 		return refuse(skb, &p, failed, &outer, HOOK_FROM_TUNNEL);
-	if (is_from_backend(&flow) && !(flow.entry->flags & CT_VIA_STACK))
+	if (is_from_backend(&flow))
 		return answer_client(skb, &p, HOOK_FROM_TUNNEL);
 	/* The stack has begun the flow and may have translated its addresses: replies go back the same way. */
-	if (way.kind == WAY_STACK ||
-	    (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply) ||
-	    unlikely(way.pod.flags & ENDPOINT_SHAPE_UPLOAD))
+	if (way.kind == WAY_STACK || (flow.entry && unlikely(flow.entry->flags & CT_VIA_STACK) && flow.is_reply))
 		return to_stack(skb, &p, c, HOOK_FROM_TUNNEL);
 	if (unlikely(p.hop_limit <= 1)) {
 		count(skb, METRIC_SLOW_TTL);

@@ -197,7 +197,7 @@ static __noinline int take_back(struct __sk_buff *skb, struct packet *p)
 	if (p->hop_limit <= 1)
 		return drop(skb, p, METRIC_DROP_TTL, HOOK_FROM_WIRE);
 	/* The stack has something to undo, or has to see both halves. */
-	if (unlikely(e->flags & ENDPOINT_SHAPE_UPLOAD || to.flags & NAT_VIA_STACK || is_for_firewall(p, c)))
+	if (unlikely(to.flags & NAT_VIA_STACK || is_for_firewall(p, c)))
 		return to_stack(skb, p, c, HOOK_FROM_WIRE);
 	if (unlikely(to.flags & NAT_SERVED)) {
 		p->dst = to.addr;

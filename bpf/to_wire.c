@@ -124,11 +124,6 @@ static __noinline int judge_leaving(struct __sk_buff *skb, struct packet *p, __u
 	if (!c)
 		return METRIC_DROP_NOT_CONFIGURED;
 	ct_find(p, &flow);
-	/* To who asked for a service, by the stack since the pod's upload is limited. */
-	if (is_from_backend(&flow)) {
-		failed = unserve(skb, p);
-		return failed ? failed : READ_SLOWLY;
-	}
 	if (flow.entry && flow.is_reply)
 		return READ_SLOWLY;
 	ct_touch(skb, p, c, &flow, CT_VIA_STACK);

@@ -211,7 +211,7 @@ INLINE int to_pod(struct __sk_buff *skb, const struct packet *p, const struct ct
 	if (skb->pkt_type != 0)
 		bpf_skb_change_type(skb, 0);
 	count(skb, METRIC_FORWARD_LOCAL);
-	if (unlikely(pod->flags & ENDPOINT_SHAPE_DOWNLOAD))
+	if (unlikely(pod->flags & ENDPOINT_SHAPED))
 		return redirect(skb, pod->ifindex, 0);
 	return redirect_peer(skb, pod->ifindex);
 }

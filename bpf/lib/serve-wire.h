@@ -170,18 +170,6 @@ static __noinline int send_dsr_error(struct __sk_buff *skb, struct packet *p)
 	return send_dsr(skb, p, &known->tunnel);
 }
 
-/* A pod of this node. What that sends back through the stack comes through it, too. */
-static __noinline int forward_to_pod(struct __sk_buff *skb, const struct packet *p, const struct way *way, __u32 hook)
-{
-	const struct config *c = get_config();
-
-	if (!c)
-		return VERDICT_DROP;
-	if (way->pod.flags & ENDPOINT_SHAPE_UPLOAD)
-		return to_stack(skb, p, c, hook);
-	return to_pod(skb, p, &way->pod, true, hook);
-}
-
 /* On to the backend: a verdict. */
 static __noinline int forward_served(struct __sk_buff *skb, struct packet *p, const struct flow *flow, const struct way *way,
 				     __u32 hook)
@@ -199,7 +187,7 @@ static __noinline int forward_served(struct __sk_buff *skb, struct packet *p, co
 		return send_out(skb, p, hook);
 	if (way->kind == WAY_TUNNEL)
 		return to_tunnel(skb, p, c, &way->tunnel, flow, true, hook);
-	return forward_to_pod(skb, p, way, hook);
+	return to_pod(skb, p, &way->pod, true, hook);
 }
 
 /*
@@ -295,7 +283,7 @@ INLINE int serve_from_tunnel(struct __sk_buff *skb, struct packet *p, struct flo
 	if (!p->is_error && rewrite_served(skb, p))
 		return drop(skb, p, METRIC_DROP_REWRITE, HOOK_FROM_TUNNEL);
 	count(skb, METRIC_SERVICE_FORWARD);
-	return forward_to_pod(skb, p, way, HOOK_FROM_TUNNEL);
+	return to_pod(skb, p, &way->pod, true, HOOK_FROM_TUNNEL);
 }
 
 #endif

@@ -82,8 +82,7 @@ static __noinline int shortcut_in(struct __sk_buff *skb, const struct config *c,
 	if (skb->gso_size || p->hop_limit <= 1 || (e->flags & (CT_TUNNEL | CT_STACK)) != CT_TUNNEL ||
 	    (e->flags & CT_VIA_STACK && flow.is_reply) || e->revision != c->revision || !is_judged(e) ||
 	    !addr_equal(&e->tunnel, &from) || !is_drained(e, flow.now) ||
-	    (!is_from_backend(&flow) &&
-	     (!find_side(e, !flow.is_high, &p->dst, &pod) || pod.flags & ENDPOINT_SHAPE_UPLOAD)))
+	    (!is_from_backend(&flow) && !find_side(e, !flow.is_high, &p->dst, &pod)))
 		return leave_to_device(e, flow.now);
 	if (bpf_skb_adjust_room(skb, -ENCAPSULATION_BYTES, BPF_ADJ_ROOM_MAC,
 				BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET |

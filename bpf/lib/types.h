@@ -27,7 +27,7 @@ enum metric {
 	METRIC_FORWARD_LOCAL = 0,      /* handed to a pod of this node */
 	METRIC_FORWARD_TUNNEL = 1,     /* sent to another node through the tunnel */
 	METRIC_FORWARD_STACK = 2,      /* given to the node's stack through twill0 */
-	METRIC_FORWARD_SHAPED = 3,     /* given to the ingress qdisc of the pod's link (ENDPOINT_SHAPE_UPLOAD) */
+	METRIC_FORWARD_SHAPED = 3,     /* through the pair that limits a pod (ENDPOINT_SHAPED) */
 	METRIC_NAT_OUT = 4,            /* source translated on the way out */
 	METRIC_NAT_IN = 5,             /* destination translated back on the way in */
 	METRIC_ANSWER_ARP = 6,         /* gateway's ARP answer */
@@ -113,10 +113,8 @@ enum direction {
 };
 
 enum endpoint_flag {
-	/* Deliver through the host end's egress qdisc (tbf, htb), which redirect_peer would bypass. */
-	ENDPOINT_SHAPE_DOWNLOAD = 1,
-	/* After all checks hand the pod's packets to the ingress qdisc of its link (ifb), not straight to their target. */
-	ENDPOINT_SHAPE_UPLOAD = 2,
+	/* Its link is the far end of the pair that limits it (shape.c): by that one's egress qdisc, which redirect_peer would bypass. */
+	ENDPOINT_SHAPED = 1,
 };
 
 /* HASH endpoints: pods' addresses of this node. No entry: the link is closed for that address. */

@@ -30,7 +30,7 @@ export function endpointMapRows(e: Endpoint, entryIfindex: number, classes: Endp
     ifindex: entryIfindex,
     ingressClass: classes.ingress,
     egressClass: classes.egress,
-    flags: isShaped(e) ? EndpointFlag.shapeDownload : 0,
+    flags: isShaped(e) ? EndpointFlag.shaped : 0,
     mac: macBytes(e.mac),
     hostMac: macBytes(GATEWAY_MAC),
   });

@@ -95,7 +95,7 @@ const hostCases: Case[] = bothFamilies.flatMap((f): Case[] => [
     check: (_, __, plane) => assert.equal(plane.flows("ct_other")[0]?.entry.revision, 2),
   },
   {
-    name: `${f}: what a shaped pod gets by way of the stack is not sent back where its flow leads`,
+    name: `${f}: what the stack sends to a pod is not sent back where its flow leads`,
     program: "from_host",
     before: (plane) =>
       plane.run("from_tunnel", frame(remote[f], podC[f], udp(1, 2)), { tunnel: { from: remoteNode.v4 } }),
@@ -283,13 +283,13 @@ const tunnelCases: Case[] = bothFamilies.flatMap((f): Case[] => [
     metrics: ["forward_stack"],
   },
   {
-    name: `${f}: a pod that is shaped is reached through the stack`,
+    name: `${f}: a limited pod is reached through the queue of its pair`,
     program: "from_tunnel",
     frame: frame(remote[f], podC[f], udp(1, 2)),
     options: viaNode2,
     verdict: "redirect",
-    to: NODE.twill0,
-    metrics: ["forward_stack", "ct_created"],
+    to: podC.ifindex,
+    metrics: ["forward_local", "ct_created"],
   },
   ...[node[f], router[f]].map(
     (to): Case => ({

@@ -7,7 +7,7 @@ import type { Case } from "./case.ts";
 import { echo, frame, PROTO, payload, raw, sctp, TCP_FLAG, tcp, udp } from "./frames.ts";
 import { NODE, text } from "./plane.ts";
 
-const { podA, podB, podC, podD, remote, far, outside, node, router, remoteNode } = NODE;
+const { podA, podB, podC, remote, far, outside, node, router, remoteNode } = NODE;
 const GATEWAY = "ee:ee:ee:ee:ee:ee";
 
 const bothFamilies = ["v4", "v6"] as const;
@@ -94,40 +94,11 @@ const toPod: Case[] = bothFamilies.flatMap((f): Case[] => [
     check: (_, __, plane) => assert.equal(plane.flows("ct_other").length, 0),
   },
   {
-    name: `${f}: a pod that is shaped is reached through the stack`,
+    name: `${f}: a limited pod is reached through the queue of its pair`,
     program: "from_pod",
     frame: frame(podA[f], podC[f], udp(1, 2)),
     verdict: "redirect",
-    to: NODE.twill0,
-    metrics: ["forward_stack", "ct_created"],
-  },
-  {
-    name: `${f}: what a shaped pod sends goes on to the qdisc of its link, checked`,
-    program: "from_pod",
-    frame: frame(podD[f], podB[f], udp(1, 2), { srcMac: podD.mac }),
-    verdict: "next",
-    metrics: ["forward_shaped", "ct_created"],
-    check: (_, __, plane) => assert.notEqual((plane.flows("ct_other")[0]?.entry.flags ?? 0) & CtFlag.viaStack, 0),
-  },
-  {
-    name: `${f}: a connection that a shaped pod begins anew comes back through the stack as well`,
-    program: "from_pod",
-    before: (plane) => {
-      for (const flags of [TCP_FLAG.syn, TCP_FLAG.rst])
-        plane.run("from_pod", frame(podD[f], podB[f], tcp(1, 2, { flags }), { srcMac: podD.mac }));
-    },
-    frame: frame(podD[f], podB[f], tcp(1, 2, { flags: TCP_FLAG.syn }), { srcMac: podD.mac }),
-    verdict: "next",
-    metrics: ["forward_shaped", "ct_reopened"],
-    check: (_, __, plane) => assert.notEqual((plane.flows()[0]?.entry.flags ?? 0) & CtFlag.viaStack, 0),
-  },
-  {
-    name: `${f}: to a pod whose link has an egress qdisc (download only)`,
-    program: "from_pod",
-    before: (plane) => plane.putEndpoint(podB[f], { ...podB, flags: 1 }),
-    frame: frame(podA[f], podB[f], udp(1, 2)),
-    verdict: "redirect",
-    to: podB.ifindex,
+    to: podC.ifindex,
     metrics: ["forward_local", "ct_created"],
   },
 ]);

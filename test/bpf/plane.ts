@@ -69,10 +69,8 @@ export type Program = "from_pod" | "from_host" | "from_tunnel" | "from_wire" | "
 export const NODE = {
   podA: { v4: "10.244.1.10", v6: "fd00:10:244:1::10", mac: "0a:58:00:00:00:10", ifindex: 1, flags: 0 },
   podB: { v4: "10.244.1.11", v6: "fd00:10:244:1::11", mac: "0a:58:00:00:00:11", ifindex: 101, flags: 0 },
-  /** Shaped in both directions. */
-  podC: { v4: "10.244.1.12", v6: "fd00:10:244:1::12", mac: "0a:58:00:00:00:12", ifindex: 102, flags: 3 },
-  /** Shaped in both directions, and the one that packets come from. */
-  podD: { v4: "10.244.1.13", v6: "fd00:10:244:1::13", mac: "0a:58:00:00:00:13", ifindex: 1, flags: 2 },
+  /** Its link is the far end of the pair that limits it. */
+  podC: { v4: "10.244.1.12", v6: "fd00:10:244:1::12", mac: "0a:58:00:00:00:12", ifindex: 102, flags: 1 },
   router: { v4: "10.244.1.1", v6: "fd00:10:244:1::1" },
   node: { v4: "192.168.77.11", v6: "fd00:77::11" },
   /** An address that only the node's own kernel knows of; there is one only after makeUnderlay. */
@@ -313,8 +311,7 @@ export class Plane {
   setUp(): void {
     this.clear();
     this.putConfig();
-    for (const pod of [NODE.podA, NODE.podB, NODE.podC, NODE.podD])
-      for (const a of [pod.v4, pod.v6]) this.putEndpoint(a, pod);
+    for (const pod of [NODE.podA, NODE.podB, NODE.podC]) for (const a of [pod.v4, pod.v6]) this.putEndpoint(a, pod);
     const { noMasquerade, localNode, remoteNode, podCidr } = IpcacheFlag;
     for (const [n, tunnel] of [[1], [2, NODE.remoteNode.v4], [3, NODE.farNode]] as const) {
       this.putIpcache(`10.244.${n}.0/24`, noMasquerade | podCidr, n, tunnel);

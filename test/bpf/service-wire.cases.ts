@@ -320,24 +320,12 @@ const frontends: Case[] = bothFamilies.flatMap((f): Case[] => [
     verdict: "drop",
     metrics: ["nat_collision", "drop_nat_no_port"],
   },
-  comes(f, "a pod that is shaped is reached through the stack", {
+  comes(f, "a limited pod is reached through the queue of its pair", {
     before: (plane) => nodePort(plane, f, [podC[f]]),
     verdict: "redirect",
-    to: NODE.twill0,
-    metrics: ["forward_stack", ...CREATED],
+    to: podC.ifindex,
+    metrics: ["forward_local", ...CREATED],
   }),
-  {
-    name: `${f}: what such a pod answers through the stack leaves as the node port's`,
-    program: "to_wire",
-    before: (plane) => {
-      nodePort(plane, f, [podC[f]]);
-      plane.run("from_wire", asking(f, tcp(CLIENT, NODE_PORT, { flags: syn })));
-    },
-    frame: frame(podC[f], outside[f], tcp(BACK, CLIENT, { flags: syn | ack }), MACS),
-    verdict: "next",
-    metrics: ["service_reply"],
-    check: (d) => leads(d, node[f], NODE_PORT, outside[f], CLIENT),
-  },
 ]);
 
 /** Past the tunnel's device, in both directions. */

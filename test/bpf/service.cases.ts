@@ -23,7 +23,7 @@ import {
 } from "./service-way.ts";
 import { bothFamilies, MACS, onePort, PORT, type Word } from "./wire-way.ts";
 
-const { podA, podB, podC, podD, remote, remoteNode, node, router, outside } = NODE;
+const { podA, podB, podC, remote, remoteNode, node, router, outside } = NODE;
 
 /** Source, destination and ports of what comes out, and SCTP's sum. */
 function leads(d: Dissected, src: string, srcPort: number, dst: string, dstPort: number): void {
@@ -272,63 +272,32 @@ const parts: Case[] = bothFamilies.flatMap((f): Case[] => [
   },
 ]);
 
-/** With limits on what pods send: the long way through the qdisc of their links and the stack. */
+/** Pods whose bandwidth is limited. */
 const shaped: Case[] = bothFamilies.flatMap((f): Case[] => [
   {
-    name: `${f}: a shaped pod's question goes on to the qdisc of its link, translated`,
-    program: "from_pod",
-    before: (plane) => putService(plane, { addr: SERVICE[f], inside: [{ addr: podB[f] }] }),
-    frame: frame(podD[f], SERVICE[f], udp(CLIENT, FRONT), { srcMac: podD.mac }),
-    verdict: "next",
-    metrics: ["forward_shaped", "ct_created", "service_forward"],
-    check: (d) => leads(d, podD[f], CLIENT, podB[f], BACK),
-  },
-  {
-    name: `${f}: what answers a shaped pod meets the stack untranslated`,
-    program: "from_pod",
-    before: (plane) => {
-      putService(plane, { addr: SERVICE[f], inside: [{ addr: podB[f] }] });
-      plane.run("from_pod", frame(podD[f], SERVICE[f], udp(CLIENT, FRONT), { srcMac: podD.mac }));
-      letPodBSend(plane, f);
-    },
-    frame: frame(podB[f], podD[f], udp(BACK, CLIENT), { srcMac: podB.mac }),
-    verdict: "redirect",
-    to: NODE.twill0,
-    metrics: ["forward_stack"],
-    check: (d) => leads(d, podB[f], BACK, podD[f], CLIENT),
-  },
-  {
-    name: `${f}: what the stack has of it comes from the service`,
-    program: "from_host",
-    before: (plane) => {
-      putService(plane, { addr: SERVICE[f], inside: [{ addr: podB[f] }] });
-      plane.run("from_pod", frame(podD[f], SERVICE[f], udp(CLIENT, FRONT), { srcMac: podD.mac }));
-    },
-    frame: frame(podB[f], podD[f], udp(BACK, CLIENT), { srcMac: GATEWAY }),
-    verdict: "peer",
-    to: podD.ifindex,
-    metrics: ["forward_local", "service_reply"],
-    check: (d) => leads(d, SERVICE[f], FRONT, podD[f], CLIENT),
-  },
-  {
-    name: `${f}: a backend that is shaped is reached through the stack`,
+    name: `${f}: a limited backend is reached through the queue of its pair`,
     program: "from_pod",
     before: (plane) => putService(plane, { addr: SERVICE[f], inside: [{ addr: podC[f] }] }),
     frame: frame(podA[f], SERVICE[f], udp(CLIENT, FRONT)),
     verdict: "redirect",
-    to: NODE.twill0,
-    metrics: ["forward_stack", "ct_created", "service_forward"],
+    to: podC.ifindex,
+    metrics: ["forward_local", "ct_created", "service_forward"],
     check: (d) => leads(d, podA[f], CLIENT, podC[f], BACK),
   },
   {
-    name: `${f}: a shaped pod that is its own backend is reached at once`,
+    name: `${f}: what answers a limited pod goes through the queue of its pair, too`,
     program: "from_pod",
-    before: (plane) => putService(plane, { addr: SERVICE[f], inside: [{ addr: podD[f] }] }),
-    frame: frame(podD[f], SERVICE[f], udp(CLIENT, FRONT), { srcMac: podD.mac }),
-    verdict: "peer",
-    to: podD.ifindex,
-    metrics: ["forward_local", "ct_created", "service_forward"],
-    check: (d) => leads(d, router[f], CLIENT, podD[f], BACK),
+    before: (plane) => {
+      putService(plane, { addr: SERVICE[f], inside: [{ addr: podB[f] }] });
+      plane.putEndpoint(podA[f], { ...podA, flags: 1 });
+      plane.run("from_pod", frame(podA[f], SERVICE[f], udp(CLIENT, FRONT)));
+      letPodBSend(plane, f);
+    },
+    frame: frame(podB[f], podA[f], udp(BACK, CLIENT), { srcMac: podB.mac }),
+    verdict: "redirect",
+    to: podA.ifindex,
+    metrics: ["forward_local", "service_reply"],
+    check: (d) => leads(d, SERVICE[f], FRONT, podA[f], CLIENT),
   },
 ]);
 

@@ -156,6 +156,20 @@ function left(f: Word, name: string, bytes: Uint8Array, before?: (plane: Plane) 
   };
 }
 
+const limited: readonly Case[] = bothFamilies.map((f) => ({
+  name: `${f}: what is for a limited pod goes to the queue of its pair at once`,
+  program: "from_wire",
+  before: (plane) => {
+    waitForTick();
+    plane.allowShortcut();
+    plane.run("from_tunnel", frame(remote[f], podC[f], tcp(1, 2)), { tunnel: { from: remoteNode.v4 } });
+  },
+  frame: wrapped(frame(remote[f], podC[f], tcp(1, 2))),
+  verdict: "redirect",
+  to: podC.ifindex,
+  metrics: ["forward_local", "shortcut_in"],
+}));
+
 const SYN = { flags: TCP_FLAG.syn };
 
 const incomingCases: Case[] = bothFamilies.flatMap((f): Case[] => [
@@ -190,9 +204,6 @@ const incomingCases: Case[] = bothFamilies.flatMap((f): Case[] => [
   left(f, "a pod that is gone", wrapped(answerOf(f)), (plane) => {
     plane.remove("endpoints", addr(podA[f]).bytes);
     plane.announceEndpoints();
-  }),
-  left(f, "a shaped pod", wrapped(frame(remote[f], podC[f], tcp(1, 2))), (plane) => {
-    plane.run("from_tunnel", frame(remote[f], podC[f], tcp(1, 2)), { tunnel: { from: remoteNode.v4 } });
   }),
   left(f, "a reply that goes to the stack", wrapped(answerOf(f, tcp(80, 4001))), (plane) => {
     plane.run("from_host", frame(podA[f], remote[f], tcp(4001, 80)));
@@ -233,4 +244,4 @@ const trust: Case[] = [
   ),
 ];
 
-export const SHORTCUT_CASES: readonly Case[] = [...out, ...incomingCases, ...order, ...trust];
+export const SHORTCUT_CASES: readonly Case[] = [...out, ...incomingCases, ...limited, ...order, ...trust];

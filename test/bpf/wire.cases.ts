@@ -33,7 +33,7 @@ import { WIRE_ERROR_CASES } from "./wire-errors.cases.ts";
 import { ownEchoCases } from "./wire-own-echo.cases.ts";
 import { bothFamilies, familyOf, MACS, onePort, out, PORT, sent, type Word } from "./wire-way.ts";
 
-const { podA, podC, outside, node, remoteNode } = NODE;
+const { podA, outside, node, remoteNode } = NODE;
 
 function translates(f: Word, name: string, t: Transport, port: number): Case {
   return {
@@ -416,17 +416,17 @@ const ends: Case[] = bothFamilies.flatMap((f): Case[] => [
     metrics: ["nat_in", "drop_ttl"],
   },
   {
-    name: `${f}: an answer to a shaped pod goes through the stack`,
+    name: `${f}: an answer to a limited pod goes through the queue of its pair`,
     program: "from_wire",
     before: (plane) => {
-      onePort(plane);
-      plane.run("to_wire", frame(podC[f], outside[f], udp(4000, 53), MACS));
+      plane.putEndpoint(podA[f], { ...podA, flags: 1 });
+      out(plane, f, udp(4000, 53));
     },
     frame: frame(outside[f], node[f], udp(53, PORT), MACS),
     verdict: "redirect",
-    to: NODE.twill0,
-    metrics: ["forward_stack", "nat_in"],
-    check: (d) => assert.equal(d.dst, podC[f]),
+    to: podA.ifindex,
+    metrics: ["forward_local", "nat_in"],
+    check: (d) => assert.equal(d.dst, podA[f]),
   },
   {
     name: `${f}: an answer over UDP goes to its pod also where the firewall follows connections`,

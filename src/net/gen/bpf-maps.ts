@@ -343,15 +343,13 @@ export const NAT_DIRECTION_NAMES: ReadonlyMap<number, string> = new Map([
 
 /** `enum endpoint_flag`. */
 export const EndpointFlag = {
-  shapeDownload: 1,
-  shapeUpload: 2,
+  shaped: 1,
 } as const;
 export type EndpointFlag = (typeof EndpointFlag)[keyof typeof EndpointFlag];
 
 /** Names of `enum endpoint_flag` by value, as metrics and the command line print them. */
 export const ENDPOINT_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
-  [1, "shape_download"],
-  [2, "shape_upload"],
+  [1, "shaped"],
 ]);
 
 /** `enum policy_flag`. */
