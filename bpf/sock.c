@@ -22,7 +22,7 @@
 		return verdict;                                         \
 	}
 
-#define BACK(name, hook, family)                                        \
+#define BACK(name, hook, family, metric)                                \
 	SEC("cgroup/" #hook)                                            \
 	int name(struct bpf_sock_addr *ctx)                             \
 	{                                                               \
@@ -30,7 +30,7 @@
 		const struct sock_reverse *asked;                       \
                                                                         \
 		read_key##family(ctx, &peer);                           \
-		asked = find_asked(ctx, &peer);                         \
+		asked = find_asked(ctx, &peer, metric);                 \
 		if (asked)                                              \
 			write##family(ctx, &asked->addr, asked->port);  \
 		return SOCK_PASS;                                       \
@@ -40,7 +40,7 @@ FORWARD(sock_connect4, connect4, 4, ASK_CONNECT)
 FORWARD(sock_connect6, connect6, 6, ASK_CONNECT)
 FORWARD(sock_sendmsg4, sendmsg4, 4, ASK_SEND)
 FORWARD(sock_sendmsg6, sendmsg6, 6, ASK_SEND)
-BACK(sock_recvmsg4, recvmsg4, 4)
-BACK(sock_recvmsg6, recvmsg6, 6)
-BACK(sock_getpeername4, getpeername4, 4)
-BACK(sock_getpeername6, getpeername6, 6)
+BACK(sock_recvmsg4, recvmsg4, 4, SOCK_METRIC_RECEIVED)
+BACK(sock_recvmsg6, recvmsg6, 6, SOCK_METRIC_RECEIVED)
+BACK(sock_getpeername4, getpeername4, 4, SOCK_METRIC_NAMED)
+BACK(sock_getpeername6, getpeername6, 6, SOCK_METRIC_NAMED)

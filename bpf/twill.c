@@ -10,7 +10,8 @@
 #include "shape.c"
 #include "sock.c"
 
-int twill_service_flags(enum service_flag service_flag, enum service_flow_flag service_flow_flag)
+int twill_service_flags(enum service_flag service_flag, enum service_flow_flag service_flow_flag,
+			enum sock_metric sock_metric)
 {
 	return 0;
 }

@@ -76,7 +76,16 @@ struct {
 	PINNED;
 } sock_choices SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SOCK_METRIC_COUNT);
+	__type(key, __u32);
+	__type(value, struct sock_metric_value);
+	PINNED;
+} sock_metrics SEC(".maps");
+
 /* As twill_types. */
-int twill_service_flags(enum service_flag service_flag, enum service_flow_flag service_flow_flag);
+int twill_service_flags(enum service_flag service_flag, enum service_flow_flag service_flow_flag,
+			enum sock_metric sock_metric);
 
 #endif

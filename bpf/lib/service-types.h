@@ -162,6 +162,26 @@ struct sock_choice {
 	__u32 last_seen; /* tick */
 };
 
+/* What became of sockets that asked: index of the map `sock_metrics`. */
+enum sock_metric {
+	SOCK_METRIC_CONNECTED = 0,  /* connection, by TCP or UDP, that was given a backend */
+	SOCK_METRIC_SENT = 1,       /* datagram without a connection that was given a backend */
+	SOCK_METRIC_RECEIVED = 2,   /* datagram of a backend that was given the service's name */
+	SOCK_METRIC_NAMED = 3,      /* getpeername that was told the service */
+	SOCK_METRIC_NO_SERVICE = 4, /* asked for an address that is no service's: left as it is */
+	SOCK_METRIC_REFUSED = 5,    /* nobody is behind the service: told at once */
+	SOCK_METRIC_LOCAL = 6,      /* nobody of this node is, under policy Local: left to the packets, which are dropped */
+	SOCK_METRIC_HOLE = 7,       /* a slot or backend that the tables name was not there (also counted as REFUSED) */
+	SOCK_METRIC_RENAMED = 8,    /* datagram to a backend that the socket has asked by another service: answers have the later name */
+
+	SOCK_METRIC_COUNT = 16,
+};
+
+/* PERCPU_ARRAY sock_metrics [SOCK_METRIC_COUNT]. */
+struct sock_metric_value {
+	__u64 count;
+};
+
 _Static_assert(sizeof(struct service_key) == 24, "service_key");
 _Static_assert(sizeof(struct service) == 32, "service");
 _Static_assert(sizeof(struct backend) == 24, "backend");

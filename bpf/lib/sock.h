@@ -14,6 +14,12 @@
 /* As long as Linux' conntrack knows a datagram's flow that was answered. */
 #define CHOICE_SECONDS 120
 
+/* Places of a set that are looked through for a kept backend; in a larger set it is chosen anew once it is not where it was. */
+#define MAX_KEPT_SEARCH 32768
+
+/* Other places that are tried for a socket that has asked the backend of the first one by another service. */
+#define MAX_APART 4
+
 /* libbpf's, a constant for the verifier. */
 extern int LINUX_KERNEL_VERSION __kconfig;
 
@@ -21,6 +27,14 @@ enum sock_verdict {
 	SOCK_DENY = 0,
 	SOCK_PASS = 1,
 };
+
+INLINE void count_sock(__u32 metric)
+{
+	struct sock_metric_value *v = bpf_map_lookup_elem(&sock_metrics, &metric);
+
+	if (likely(v))
+		v->count++;
+}
 
 /* Protocol that services are known by; 0: none of theirs. */
 INLINE __u8 service_protocol(const struct bpf_sock_addr *ctx)
@@ -143,6 +157,53 @@ static __noinline __u32 choose_affine(const struct service *s, const struct serv
 	return fresh.backend;
 }
 
+struct search {
+	__u32 set;
+	__u32 backend;
+	__u32 found; /* index + 1 */
+};
+
+static long look_at(__u32 index, struct search *s)
+{
+	if (slot_at(s->set, index) != s->backend)
+		return 0;
+	s->found = index + 1;
+	return 1;
+}
+
+/* Whether a kept backend is one of the set; then it is found at once the next time. */
+INLINE bool is_kept(struct sock_choice *known, struct set set)
+{
+	struct search s = { .set = set.number, .backend = known->backend };
+
+	if (likely(known->index < set.count && slot_at(set.number, known->index) == known->backend))
+		return true;
+	if (set.count > MAX_KEPT_SEARCH)
+		return false;
+	bpf_loop(set.count, look_at, &s, 0);
+	if (!s.found)
+		return false;
+	known->index = s.found - 1;
+	return true;
+}
+
+/* What a socket has asked a backend for. */
+INLINE const struct sock_reverse *asked_before(__u64 cookie, const struct backend *b, __u8 protocol)
+{
+	struct sock_reverse_key key = { .cookie = cookie, .addr = b->addr, .port = b->port, .protocol = protocol };
+
+	return bpf_map_lookup_elem(&sock_reverse, &key);
+}
+
+/* Whether answers of this backend would be another service's, too: nobody could tell them apart. */
+INLINE bool is_known_otherwise(__u64 cookie, const struct service_key *asked, __u32 number)
+{
+	const struct backend *b = backend_of(number);
+	const struct sock_reverse *known = b ? asked_before(cookie, b, asked->protocol) : NULL;
+
+	return known && (known->port != asked->port || !addr_equal(&known->addr, &asked->addr));
+}
+
 /* A socket without connection: what it sends to a service goes to one backend, for as long as that is one. */
 static __noinline __u32 choose_kept(const struct service *s, const struct service_key *key, __u64 cookie)
 {
@@ -153,13 +214,19 @@ static __noinline __u32 choose_kept(const struct service *s, const struct servic
 	struct choice c;
 
 	if (known && known->service == fresh.service &&
-	    TICKS_TO_SECONDS(fresh.last_seen - known->last_seen) < CHOICE_SECONDS && known->index < set.count &&
-	    (slot_at(set.number, known->index) == known->backend || set_has(set.number, set.count, known->backend))) {
+	    TICKS_TO_SECONDS(fresh.last_seen - known->last_seen) < CHOICE_SECONDS && is_kept(known, set)) {
 		if (known->last_seen != fresh.last_seen)
 			known->last_seen = fresh.last_seen;
 		return known->backend;
 	}
 	c = choose(s, key, cookie);
+	for (int i = 0; i < MAX_APART && i + 1 < set.count && is_known_otherwise(cookie, key, c.backend); i++) {
+		struct choice next = { .index = (c.index + 1) % set.count };
+
+		next.backend = slot_at(set.number, next.index);
+		if (next.backend)
+			c = next;
+	}
 	fresh.backend = c.backend;
 	fresh.index = c.index;
 	if (fresh.backend)
@@ -174,11 +241,16 @@ INLINE void remember(__u64 cookie, const struct service_key *asked, const struct
 	struct sock_reverse_key key = { .cookie = cookie, .addr = b->addr, .port = b->port, .protocol = asked->protocol };
 	struct sock_reverse value = { .addr = asked->addr, .port = asked->port, .is_connected = is_connected,
 				      .service = service, .backend = number };
-	const struct sock_reverse *known = bpf_map_lookup_elem(&sock_reverse, &key);
+	const struct sock_reverse *known = asked_before(cookie, b, asked->protocol);
 
-	if (known && known->service == service && known->backend == number && known->is_connected == is_connected &&
-	    known->port == value.port && addr_equal(&known->addr, &value.addr))
-		return;
+	if (known) {
+		bool is_same_name = known->port == value.port && addr_equal(&known->addr, &value.addr);
+
+		if (is_same_name && known->service == service && known->backend == number && known->is_connected == is_connected)
+			return;
+		if (!is_same_name && !is_connected && !known->is_connected)
+			count_sock(SOCK_METRIC_RENAMED);
+	}
 	bpf_map_update_elem(&sock_reverse, &key, &value, BPF_ANY);
 }
 
@@ -188,8 +260,11 @@ INLINE void remember(__u64 cookie, const struct service_key *asked, const struct
  */
 INLINE int refuse_connection(const struct service *s)
 {
-	if (s->flags & SERVICE_INSIDE_LOCAL)
+	if (s->flags & SERVICE_INSIDE_LOCAL) {
+		count_sock(SOCK_METRIC_LOCAL);
 		return SOCK_PASS;
+	}
+	count_sock(SOCK_METRIC_REFUSED);
 	if (LINUX_KERNEL_VERSION >= KERNEL_VERSION(5, 18, 0))
 		bpf_set_retval(-ECONNREFUSED);
 	return SOCK_DENY;
@@ -212,8 +287,10 @@ INLINE int give_backend(struct bpf_sock_addr *ctx, const struct service_key *key
 	if (!key->protocol)
 		return SOCK_PASS;
 	s = find_asked_service(ctx, key);
-	if (likely(!s))
+	if (likely(!s)) {
+		count_sock(SOCK_METRIC_NO_SERVICE);
 		return SOCK_PASS;
+	}
 	cookie = bpf_get_socket_cookie(ctx);
 	if (s->flags & SERVICE_AFFINITY)
 		number = choose_affine(s, key, cookie, bpf_get_netns_cookie(ctx));
@@ -222,21 +299,29 @@ INLINE int give_backend(struct bpf_sock_addr *ctx, const struct service_key *key
 	else
 		number = choose(s, key, cookie).backend;
 	*to = number ? backend_of(number) : NULL;
-	if (unlikely(!*to))
+	if (unlikely(!*to)) {
+		if (s->inside_count)
+			count_sock(SOCK_METRIC_HOLE);
 		return refuse_connection(s);
+	}
+	count_sock(asking == ASK_CONNECT ? SOCK_METRIC_CONNECTED : SOCK_METRIC_SENT);
 	remember(cookie, key, *to, number, s->number, asking == ASK_CONNECT);
 	return SOCK_PASS;
 }
 
-/* What the socket had asked for when it was given this peer; NULL: the peer itself. */
-INLINE const struct sock_reverse *find_asked(struct bpf_sock_addr *ctx, const struct service_key *peer)
+/* What the socket had asked for when it was given this peer; NULL: the peer itself. @metric: what it is told that for */
+INLINE const struct sock_reverse *find_asked(struct bpf_sock_addr *ctx, const struct service_key *peer, __u32 metric)
 {
 	struct sock_reverse_key key = { .addr = peer->addr, .port = peer->port, .protocol = peer->protocol };
+	const struct sock_reverse *asked;
 
 	if (!key.protocol)
 		return NULL;
 	key.cookie = bpf_get_socket_cookie(ctx);
-	return bpf_map_lookup_elem(&sock_reverse, &key);
+	asked = bpf_map_lookup_elem(&sock_reverse, &key);
+	if (asked)
+		count_sock(metric);
+	return asked;
 }
 
 #endif

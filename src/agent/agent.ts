@@ -110,13 +110,15 @@ function routeSources(s: Started, cni: CniDoor, kubeProxy: KubeProxyWatch): Rout
     events: s.events.counts(),
     waiting: s.waiting.names(),
     kubeProxy: kubeProxy.found,
+    announce: s.announce.counts(),
+    announceProblem: s.announce.problem,
   });
   const status = () => collectStatus(agent, parts, facts());
   return {
     version: VERSION,
     status,
     policy: () => collectPolicy(agent, parts, facts()),
-    services: (only) => serviceReports(agent.services.engine, only),
+    services: (only) => serviceReports(agent.services.engine, (a) => s.announce.stateOf(a), only),
     endpoints: () => parts.ledger.endpoints().map(endpointStatus),
     notReady: () => agent.notReady(),
     unhealthy: () => {

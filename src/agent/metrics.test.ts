@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
+import { NO_ANNOUNCEMENTS } from "./announce/announce-counts.ts";
 import { CallStats } from "./call-stats.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
 import { Latency } from "./service/latency.ts";
@@ -75,6 +76,7 @@ const STATUS: AgentStatus = {
     issues: [],
     issueCount: 0,
     kubeProxy: { mode: undefined, hasRules: false },
+    announce: { ...NO_ANNOUNCEMENTS, held: 2, standby: 5, changes: { ...NO_ANNOUNCEMENTS.changes, taken_over: 1 } },
   },
   events: { taken: { drop: 2, denied: 9 }, unreadable: 1, followers: 3, lostToFollowers: 4 },
   maps: [
@@ -82,6 +84,7 @@ const STATUS: AgentStatus = {
     { name: "config", type: "array", entries: undefined, maxEntries: 1 },
   ],
   packets: [{ name: "drop_no_route", packets: 3, bytes: 300 }],
+  sockets: [{ name: "refused", times: 9 }],
 };
 
 const CALLS = new CallStats();
@@ -129,6 +132,12 @@ test("a scrape says everything, in Prometheus' format, with stable names", async
     "twill_ipam_early_reuses_total 6",
     'twill_cni_calls_total{command="ADD",code="50"} 1',
     "twill_services 3",
+    "# TYPE twill_service_sockets_total counter",
+    'twill_service_sockets_total{what="refused"} 9',
+    'twill_announced_addresses{state="held"} 2',
+    'twill_announced_addresses{state="standby"} 5',
+    'twill_announce_changes_total{what="taken_over"} 1',
+    'twill_announce_frames_total{kind="arp_announcement"} 0',
     "twill_service_frontends 7",
     "twill_service_forgotten_total 2",
     'twill_service_change_duration_seconds_bucket{le="0.002"} 0',

@@ -215,8 +215,33 @@ function policyFamilies({ policy: p }: AgentStatus, sources: MetricSources): Fam
   ];
 }
 
-function serviceFamilies({ services: s }: AgentStatus): Family[] {
+function serviceFamilies({ services: s, sockets }: AgentStatus): Family[] {
+  const { announce: a } = s;
   return [
+    family(
+      "service_sockets_total",
+      "Sockets' questions and answers by what became of them, as the programs on sockets count them",
+      ["what"],
+      sockets.map(({ name, times }) => ({ labels: { what: name }, value: times })),
+    ),
+    family(
+      "announced_addresses",
+      "Addresses of load balancers that this node answers for (held) or stands by for",
+      ["state"],
+      byLabel("state", new Map(Object.entries({ held: a.held, standby: a.standby }))),
+    ),
+    family(
+      "announce_changes_total",
+      "Addresses that this node began to answer for, took over, gave back to another node, or was to announce no longer",
+      ["what"],
+      byLabel("what", new Map(Object.entries(a.changes))),
+    ),
+    family(
+      "announce_frames_total",
+      "Frames of ARP and neighbour discovery about announced addresses, by what they say; unsent ones were lost on this node",
+      ["kind"],
+      byLabel("kind", new Map(Object.entries(a.frames))),
+    ),
     single("services_ready", "1: the kernel does what the cluster's services say", s.isReady ? 1 : 0),
     single("services", "Services of the cluster", s.services),
     single("service_frontends", "Addresses and ports at which they are asked for", s.frontends),

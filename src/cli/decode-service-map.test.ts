@@ -14,6 +14,7 @@ import {
   encodeSockReverseKey,
   ServiceFlag,
   ServiceFlowFlag,
+  SockMetric,
 } from "../net/gen/bpf-maps.ts";
 import { decodeRow } from "./decode-map.ts";
 
@@ -118,4 +119,10 @@ test("a socket is shown with what it asked for", () => {
     service: 7,
     backend: 3,
   });
+});
+
+test("counters of sockets are summed over the CPUs", () => {
+  const value = new Uint8Array(BigUint64Array.of(3n, 4n).buffer);
+  const key = new Uint8Array(Uint32Array.of(SockMetric.noService).buffer);
+  assert.deepEqual(decodeRow("sock_metrics", { key, value }), { what: "no_service", sockets: 7 });
 });

@@ -19,7 +19,9 @@ import {
   decodeSockReverseKey,
   SERVICE_FLAG_NAMES,
   SERVICE_FLOW_FLAG_NAMES,
+  SOCK_METRIC_NAMES,
 } from "../net/gen/bpf-maps.ts";
+import { sockMetricSum } from "../net/per-cpu.ts";
 import { addrText, flagText, lpmText } from "../plan/describe.ts";
 import { type Decoder, protocolText, socketText } from "./decode-text.ts";
 
@@ -118,5 +120,9 @@ export const SERVICE_DECODERS: Readonly<Record<string, Decoder>> = {
       index: v.index,
       "last seen": v.lastSeen,
     };
+  },
+  sock_metrics({ key, value }) {
+    const index = new DataView(key.buffer, key.byteOffset, 4).getUint32(0, true);
+    return { what: SOCK_METRIC_NAMES.get(index) ?? `${index}`, sockets: sockMetricSum(value) };
   },
 };

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { NO_ANNOUNCEMENTS } from "../agent/announce/announce-counts.ts";
 import type { PolicyStatus } from "../agent/policy/policy-status.ts";
 import type { AgentStatus } from "../agent/status/status.ts";
 import { paletteFor } from "./colour.ts";
@@ -91,6 +92,7 @@ const GOOD: AgentStatus = {
     issues: [],
     issueCount: 0,
     kubeProxy: { mode: undefined, hasRules: false },
+    announce: NO_ANNOUNCEMENTS,
   },
   events: { taken: { drop: 2, denied: 9 }, unreadable: 0, followers: 1, lostToFollowers: 0 },
   maps: [
@@ -101,6 +103,7 @@ const GOOD: AgentStatus = {
     { name: "forward_local", packets: 5, bytes: 500 },
     { name: "drop_no_route", packets: 2, bytes: 100 },
   ],
+  sockets: [],
 };
 
 const show = (change: Partial<AgentStatus> = {}, palette = PLAIN) => formatStatus({ ...GOOD, ...change }, palette, NOW);
@@ -248,6 +251,12 @@ test("services that are off, not applied, or not done as they say", () => {
     text({ kubeProxy: { mode: undefined, hasRules: true } }),
     /^ +kube-proxy has left rules.*cleanup kube-proxy$/m,
   );
+  const changes = { ...NO_ANNOUNCEMENTS.changes, taken_over: 1 };
+  assert.match(
+    text({ announce: { ...NO_ANNOUNCEMENTS, held: 2, standby: 3, changes } }),
+    /^ +announces 2 addresses, stands by for 3; taken over 1 times$/m,
+  );
+  assert.match(show({ sockets: [{ name: "no_service", times: 4 }] }), /^ +sockets: no service 4$/m);
   const issues = Array.from({ length: 7 }, (_, i) => `shop/web-${i}: no`);
   const full = text({ issues, issueCount: 250 });
   assert.match(full, /! service shop\/web-4: no\n +! 245 more of services: twill status --json/);

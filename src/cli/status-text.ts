@@ -84,6 +84,19 @@ function servicesText(s: ServiceStatus): string {
   return s.isReady ? `${size}; ${last}` : `not applied: ${s.problem ?? "?"}; ${size}`;
 }
 
+/** Addresses of load balancers; none where nobody announces any. */
+function announceText({ announce: a }: ServiceStatus): string[] {
+  if (a.held + a.standby === 0) return [];
+  const over = a.changes.taken_over === 0 ? "" : `; taken over ${a.changes.taken_over} times`;
+  return [`announces ${a.held} addresses, stands by for ${a.standby}${over}`];
+}
+
+/** What sockets asked; none where no program sees any. */
+function socketText({ sockets }: AgentStatus): string[] {
+  if (sockets.length === 0) return [];
+  return [`sockets: ${sockets.map((x) => `${x.name.replaceAll("_", " ")} ${x.times}`).join(", ")}`];
+}
+
 function eventsText({ events: e }: AgentStatus): string {
   const kinds = Object.entries(e.taken).map(([kind, n]) => `${kind} ${n}`);
   const followers = e.followers === 0 ? "" : `; ${e.followers} following`;
@@ -155,7 +168,12 @@ export function formatStatus(s: AgentStatus, p: Palette, nowMs: number): string 
     ...lines("IPAM", s.pools.length === 0 ? ["no pool yet"] : s.pools.map(poolText)),
     ...lines("Nodes", nodes.length === 0 ? ["none known"] : nodes),
     ...lines("Policy", policyText(s.policy)),
-    ...lines("Services", [servicesText(s.services), ...kubeProxyText(s.services)]),
+    ...lines("Services", [
+      servicesText(s.services),
+      ...socketText(s),
+      ...announceText(s.services),
+      ...kubeProxyText(s.services),
+    ]),
     ...lines("Endpoints", [s.endpoints.total === 0 ? "none" : states.join(", ")]),
     ...lines(
       "Maps",

@@ -23,6 +23,7 @@ import {
   encodeServiceSlot,
   encodeServiceSlotKey,
   IpcacheFlag,
+  type SockMetric,
 } from "../../src/net/gen/bpf-maps.ts";
 import { SOCKET_HOOKS } from "../../src/plan/rows.ts";
 
@@ -86,7 +87,7 @@ export class SockBench implements Disposable {
     // What these programs do not use takes no memory.
     for (const { name, maxEntries, isInternal, type } of this.addon.objectMaps(object))
       if (!isInternal && type !== 2 && type !== 6 && type !== 27 && maxEntries > 4096)
-        this.addon.objectResize(object, name, 4096);
+        this.addon.objectResize(object, name, name === "service_slots" ? 65_536 : 4096);
     this.addon.objectLoad(object);
     for (const { name, fd } of this.addon.objectMaps(object))
       if (isNeeded(name)) this.#maps.set(name, this.addon.mapAdopt(this.addon.dupFd(fd)));
@@ -102,6 +103,13 @@ export class SockBench implements Disposable {
     const map = this.#maps.get(name);
     if (map === undefined) throw new Error(`The bench has no map "${name}"`);
     return map;
+  }
+
+  /** What the programs counted until now. */
+  counted(metric: SockMetric): number {
+    const value = this.addon.mapGet(this.map("sock_metrics"), new Uint8Array(Uint32Array.of(metric).buffer));
+    if (value === undefined) throw new Error("sock_metrics is an array: every index is there");
+    return Number(new BigUint64Array(value.buffer, value.byteOffset, value.byteLength / 8).reduce((a, b) => a + b));
   }
 
   /** Makes a backend. @returns its number */

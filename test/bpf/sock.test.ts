@@ -5,7 +5,7 @@ import { readlinkSync } from "node:fs";
 import { after, afterEach, before, describe, it } from "node:test";
 import { endSockets } from "../../src/kernel/linux/socket-end.ts";
 import { makeNetns, removeNetns } from "../../src/kernel/linux/test-bench.ts";
-import { decodeSockReverseKey, IpcacheFlag, ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
+import { decodeSockReverseKey, IpcacheFlag, ServiceFlag, SockMetric } from "../../src/net/gen/bpf-maps.ts";
 import { HERE, type Protocol, SockBench, whyNoSockets } from "./sock-bench.ts";
 
 /** How a socket asks for IPv4 or IPv6: its own family, and what stands before the address. */
@@ -15,6 +15,7 @@ const WAYS = [
   { name: "IPv4 by a socket of IPv6", family: 4, socket: 6, prefix: "::ffff:" },
 ] as const;
 const CLUSTER_IP = { 4: "10.96.0.10", 6: "fd00:96::10" } as const;
+const OTHER_IP = "10.96.0.11";
 const PORT = { TCP: [80, 8080], UDP: [53, 5353] } as const;
 /** The first network namespace of a machine: PROC_NET_INIT_INO (linux/proc_ns.h), and what it came to be before that was fixed. */
 const FIRST_NETWORKS = ["net:[4026531833]", "net:[4026531840]"];
@@ -257,6 +258,46 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
       assert.deepEqual(send(4), [other]);
     });
 
+    for (const [places, where] of [
+      [100, "many places"],
+      [16_381, "those of a Maglev table"],
+    ] as const)
+      it(`is kept by who stands elsewhere among ${where}, and by nobody who has left them`, () => {
+        const { numbers, service, mine, other, send } = talking();
+        const of = (last: number) =>
+          Array.from({ length: places }, (_, i) => (i === places - 1 ? numbers[last]! : numbers[other]!));
+        b.service(CLUSTER_IP[4], 53, "UDP", { backends: of(mine) }, service);
+        assert.deepEqual(send(4), [mine]);
+        b.service(CLUSTER_IP[4], 53, "UDP", { backends: of(other) }, service);
+        assert.deepEqual(send(4), [other]);
+      });
+
+    it("goes to a backend for each service that it asks, so that answers have the right name", () => {
+      const { numbers, servers } = twoBackends(4, "UDP");
+      b.service(CLUSTER_IP[4], 53, "UDP", { backends: numbers });
+      b.service(OTHER_IP, 53, "UDP", { backends: numbers });
+      for (let i = 0; i < 32; i++) {
+        const fd = b.socket("UDP", 4);
+        for (const ip of [CLUSTER_IP[4], OTHER_IP]) b.addon.send(fd, TEXT, ip, 53);
+        const asked = heard("UDP", servers);
+        assert.deepEqual(asked.sort(), [0, 1]);
+      }
+      b.removeService(OTHER_IP, 53, "UDP");
+    });
+
+    it("is counted where two services have one backend only: answers have the later one's name", () => {
+      const { numbers, servers } = twoBackends(4, "UDP");
+      for (const ip of [CLUSTER_IP[4], OTHER_IP]) b.service(ip, 53, "UDP", { backends: [numbers[0]!] });
+      const fd = b.socket("UDP", 4);
+      const before = b.counted(SockMetric.renamed);
+      for (const ip of [CLUSTER_IP[4], OTHER_IP]) b.addon.send(fd, TEXT, ip, 53);
+      const { host, port } = b.addon.receive(servers[0]!)!;
+      b.addon.send(servers[0]!, TEXT, host, port);
+      assert.equal(b.addon.receive(fd)?.host, OTHER_IP);
+      assert.equal(b.counted(SockMetric.renamed), before + 1);
+      b.removeService(OTHER_IP, 53, "UDP");
+    });
+
     it("is chosen anew for another service of the same address", () => {
       const { numbers, other, send } = talking();
       b.service(CLUSTER_IP[4], 53, "UDP", { backends: [numbers[other]!] });
@@ -397,6 +438,47 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
     );
     b.addon.send(servers[0]!, TEXT, question!.host, question!.port);
     assert.equal(b.addon.receive(fd)?.host, CLUSTER_IP[4]);
+  });
+
+  it("counts what it does", () => {
+    const { numbers, servers } = twoBackends(4, "UDP");
+    const names = Object.keys(SockMetric).filter((n) => n !== "count") as Exclude<keyof typeof SockMetric, "count">[];
+    const counts = () => Object.fromEntries(names.map((n) => [n, b.counted(SockMetric[n])]));
+    /** What grew by one. */
+    const grown = (run: () => unknown) => {
+      const before = counts();
+      outcome(run);
+      const after = counts();
+      return names.filter((n) => after[n] === before[n]! + 1);
+    };
+    const service = b.service(CLUSTER_IP[4], 53, "UDP", { backends: [numbers[0]!] });
+    const [connected, loose] = [b.socket("UDP", 4), b.socket("UDP", 4)];
+    const ask = () => b.addon.send(loose, TEXT, CLUSTER_IP[4], 53);
+    assert.deepEqual(
+      grown(() => b.addon.connect(connected, CLUSTER_IP[4], 53)),
+      ["connected"],
+    );
+    assert.deepEqual(grown(ask), ["sent"]);
+    const { host, port } = b.addon.receive(servers[0]!)!;
+    b.addon.send(servers[0]!, TEXT, host, port);
+    assert.deepEqual(
+      grown(() => b.addon.receive(loose)),
+      ["received"],
+    );
+    assert.deepEqual(
+      grown(() => b.addon.peerName(connected)),
+      ["named"],
+    );
+    assert.deepEqual(
+      grown(() => b.addon.send(loose, TEXT, HERE[4][1], 9)),
+      ["noService"],
+    );
+    b.service(CLUSTER_IP[4], 53, "UDP", { backends: [] }, service);
+    assert.deepEqual(grown(ask), ["refused"]);
+    b.service(CLUSTER_IP[4], 53, "UDP", { backends: [0] }, service);
+    assert.deepEqual(grown(ask), ["refused", "hole"]);
+    b.service(CLUSTER_IP[4], 53, "UDP", { backends: [], flags: ServiceFlag.insideLocal }, service);
+    assert.deepEqual(grown(ask), ["local"]);
   });
 
   it("does not know a service by another one's port", () => {

@@ -10,6 +10,7 @@ import { planAnnouncements } from "../../service/load-balancer/announce.ts";
 import type { ServiceObjects } from "../../service/objects.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "../reconcile/failures.ts";
+import type { AnnounceCounts } from "./announce-counts.ts";
 import { type AnnounceDevice, Announcer, TICK_MS } from "./announcer.ts";
 
 /** What it works on. */
@@ -26,6 +27,14 @@ export interface AnnounceParts {
   readonly underlay: () => Pick<Underlay, "devices"> | undefined;
 }
 
+/** How an address is announced. */
+export interface AnnounceState {
+  /** In their order: the first one is to, the others stand by. Empty: no node has a backend. */
+  readonly nodes: readonly string[];
+  /** undefined: this node is none of them. */
+  readonly here: "held" | "standby" | undefined;
+}
+
 /** See the file's comment. Dispose it: nothing is answered any more then. */
 export class AnnounceControl implements Disposable {
   readonly #parts: AnnounceParts;
@@ -34,6 +43,7 @@ export class AnnounceControl implements Disposable {
   readonly #timer: NodeJS.Timeout;
   #seen: readonly unknown[] = [];
   #devices: readonly AnnounceDevice[] = [];
+  #nodes: ReadonlyMap<string, readonly string[]> = new Map();
   #problem: string | undefined;
 
   constructor(parts: AnnounceParts) {
@@ -55,9 +65,15 @@ export class AnnounceControl implements Disposable {
     this.#timer.unref();
   }
 
-  /** Addresses that this node answers for. */
-  get announced(): readonly Addr[] {
-    return this.#announcer.announced;
+  /** What was done until now. */
+  counts(): AnnounceCounts {
+    return this.#announcer.counts();
+  }
+
+  /** Who is to announce an address, and what this node does about it; undefined: nobody announces it. */
+  stateOf(addr: Addr): AnnounceState | undefined {
+    const nodes = this.#nodes.get(addr.text);
+    return nodes && { nodes, here: this.#announcer.stateOf(addr) };
   }
 
   /** Why nothing is announced; undefined: it is. */
@@ -82,6 +98,7 @@ export class AnnounceControl implements Disposable {
         own.map((a) => a.addr),
       );
       this.#announcer.update(own, this.#devices);
+      this.#nodes = new Map(plan.map((a) => [a.addr.text, a.nodes]));
       this.#seen = now;
       this.#problem = undefined;
     } catch (cause) {

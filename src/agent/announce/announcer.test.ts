@@ -36,14 +36,15 @@ class Network {
     }
   }
 
-  #send(from: string, frame: Uint8Array): void {
+  #send(from: string, frame: Uint8Array): boolean {
     this.frames.push({ from, frame });
-    if (this.isCut.has(from)) return;
+    if (this.isCut.has(from)) return false;
     for (const [name, { announcer, device }] of this.nodes) {
       if (name === from || this.isCut.has(name)) continue;
       if (frame[12] === 0x08) announcer.takeArp(device, frame);
       else announcer.takeIcmp6(device, addr("::"), frame.slice(54));
     }
+    return true;
   }
 
   update(nodes: readonly string[], addrs = [V4]): void {
@@ -85,6 +86,29 @@ for (const a of [V4, V6])
     net.pass(2_000);
     assert.deepEqual(net.who(a), ["a"]);
   });
+
+test("what was done is counted: changes, frames of each kind, and those that no device took", () => {
+  const net = new Network(["a", "b"]);
+  const of = (name: string) => net.nodes.get(name)!.announcer.counts();
+  net.update(["a", "b"], [V4, V6]);
+  net.pass(1_000);
+  assert.deepEqual([of("a").held, of("a").standby, of("b").held, of("b").standby], [2, 0, 0, 2]);
+  assert.equal(of("a").changes.taken, 2);
+  assert.ok(of("a").frames.arp_announcement > 0 && of("a").frames.nd_announcement > 0);
+  assert.ok(of("a").frames.arp_answer > 0 && of("a").frames.nd_answer > 0);
+  assert.ok(of("b").frames.arp_probe > 0 && of("b").frames.nd_probe > 0);
+  net.isCut.add("a");
+  net.pass(5_000);
+  assert.equal(of("b").changes.taken_over, 2);
+  assert.ok(of("a").frames.unsent > 0);
+  net.isCut.clear();
+  net.pass(2_000);
+  assert.equal(of("b").changes.given_back, 2);
+  net.update(["b"], [V4]);
+  assert.equal(of("a").changes.withdrawn, 2);
+  assert.equal(net.nodes.get("b")!.announcer.stateOf(V4), "held");
+  assert.equal(net.nodes.get("a")!.announcer.stateOf(V4), undefined);
+});
 
 test("a take-over is told four times, at once and later", () => {
   const net = new Network(["a"]);

@@ -13,6 +13,7 @@ import { advertisement, probeSolicitation, readNeighbour } from "../../net/neigh
 import { type Prefix, prefixHas } from "../../net/prefix.ts";
 import type { Announcement } from "../../service/load-balancer/announce.ts";
 import type { Log } from "../log.ts";
+import { type AnnounceChange, type AnnounceCounts, type AnnounceFrame, NO_ANNOUNCEMENTS } from "./announce-counts.ts";
 
 /** A device to the network in which addresses are announced. */
 export interface AnnounceDevice {
@@ -25,8 +26,8 @@ export interface AnnounceDevice {
 
 /** What an announcer sends by. */
 export interface AnnounceWire {
-  /** A whole frame; what cannot be sent is lost, as on any network. */
-  send(device: AnnounceDevice, frame: Uint8Array): void;
+  /** A whole frame; what cannot be sent is lost, as on any network. @returns whether the device took it */
+  send(device: AnnounceDevice, frame: Uint8Array): boolean;
 }
 
 /** Between two looks at what is silent. */
@@ -57,6 +58,8 @@ export class Announcer {
   readonly #nowMs: () => number;
   readonly #entries = new Map<string, Entry>();
   #devices: readonly AnnounceDevice[] = [];
+  readonly #changes: Record<AnnounceChange, number> = { ...NO_ANNOUNCEMENTS.changes };
+  readonly #frames: Record<AnnounceFrame, number> = { ...NO_ANNOUNCEMENTS.frames };
   #turn = 0;
 
   /** @param nowMs a monotonic clock, milliseconds */
@@ -72,9 +75,17 @@ export class Announcer {
     return [...this.#entries.values()].filter((e) => e.isAnnounced).map((e) => e.addr);
   }
 
-  /** Addresses that it answers for or stands by for. */
-  get addrs(): readonly Addr[] {
-    return [...this.#entries.values()].map((e) => e.addr);
+  /** What it has done until now. */
+  counts(): AnnounceCounts {
+    const held = this.announced.length;
+    const standby = this.#entries.size - held;
+    return { held, standby, changes: { ...this.#changes }, frames: { ...this.#frames } };
+  }
+
+  /** Whether this node answers for an address or stands by for it; undefined: neither. */
+  stateOf(addr: Addr): "held" | "standby" | undefined {
+    const entry = this.#entries.get(addr.text);
+    return entry === undefined ? undefined : entry.isAnnounced ? "held" : "standby";
   }
 
   /** Takes over the whole of what is to be announced, and by which devices. */
@@ -127,7 +138,7 @@ export class Announcer {
     this.#hear(arp.sender);
     const asked = arp.operation === "request" ? this.#entries.get(arp.target.text) : undefined;
     if (asked?.isAnnounced !== true || arp.sender.text === arp.target.text || !this.#isBy(asked, device)) return;
-    this.#wire.send(device, arpReply(device.mac, arp));
+    this.#send("arp_answer", device, arpReply(device.mac, arp));
   }
 
   /** An ICMPv6 message that came in by a device. @param from `::`: it has no address yet */
@@ -141,7 +152,7 @@ export class Announcer {
     const asked = this.#entries.get(message.target.text);
     if (asked?.isAnnounced !== true || !this.#isBy(asked, device)) return;
     const asker = from.text === "::" || message.mac === undefined ? undefined : { addr: from, mac: message.mac };
-    this.#wire.send(device, advertisement(device.mac, asked.addr, asker));
+    this.#send("nd_answer", device, advertisement(device.mac, asked.addr, asker));
   }
 
   /** Somebody else has the address. */
@@ -151,6 +162,7 @@ export class Announcer {
     e.heardMs = this.#nowMs();
     if (!e.isAnnounced) return;
     e.isAnnounced = false;
+    this.#changes.given_back++;
     this.#log.info({ addrs: [e.addr.text] }, "announces an address no longer: another node does");
   }
 
@@ -158,6 +170,7 @@ export class Announcer {
     e.isAnnounced = true;
     e.announcedMs = now;
     e.told = 0;
+    this.#changes[e.rank === 0 ? "taken" : "taken_over"]++;
     const fields = { addrs: [e.addr.text] };
     if (e.rank === 0) this.#log.info(fields, "announces an address");
     else this.#log.warn(fields, "announces an address, since the node before it is silent");
@@ -166,7 +179,9 @@ export class Announcer {
 
   #withdraw(text: string, e: Entry): void {
     this.#entries.delete(text);
-    if (e.isAnnounced) this.#log.info({ addrs: [text] }, "announces an address no longer");
+    if (!e.isAnnounced) return;
+    this.#changes.withdrawn++;
+    this.#log.info({ addrs: [text] }, "announces an address no longer");
   }
 
   #tellAgain(now: number): void {
@@ -179,19 +194,24 @@ export class Announcer {
 
   #tell(e: Entry): void {
     e.told++;
-    for (const d of this.#devices)
-      if (this.#isBy(e, d))
-        this.#wire.send(
-          d,
-          e.addr.family === 4 ? arpAnnouncement(d.mac, e.addr) : advertisement(d.mac, e.addr, undefined),
-        );
+    for (const d of this.#devices) {
+      if (!this.#isBy(e, d)) continue;
+      if (e.addr.family === 4) this.#send("arp_announcement", d, arpAnnouncement(d.mac, e.addr));
+      else this.#send("nd_announcement", d, advertisement(d.mac, e.addr, undefined));
+    }
   }
 
   #probe(e: Entry | undefined): void {
     if (e === undefined) return;
-    for (const d of this.#devices)
-      if (this.#isBy(e, d))
-        this.#wire.send(d, e.addr.family === 4 ? arpProbe(d.mac, e.addr) : probeSolicitation(d.mac, e.addr));
+    for (const d of this.#devices) {
+      if (!this.#isBy(e, d)) continue;
+      if (e.addr.family === 4) this.#send("arp_probe", d, arpProbe(d.mac, e.addr));
+      else this.#send("nd_probe", d, probeSolicitation(d.mac, e.addr));
+    }
+  }
+
+  #send(kind: AnnounceFrame, device: AnnounceDevice, frame: Uint8Array): void {
+    this.#frames[this.#wire.send(device, frame) ? kind : "unsent"]++;
   }
 
   /** By the devices whose network the address is of; by all where it is of none. */

@@ -5,6 +5,7 @@ import { createFakeKernel } from "../../kernel/fake/fake-kernel.ts";
 import { FakeMachine } from "../../kernel/fake/machine.ts";
 import { KernelError } from "../../kernel/kernel.ts";
 import { service, slice } from "../../service/testing.ts";
+import { NO_ANNOUNCEMENTS } from "../announce/announce-counts.ts";
 import type { Log } from "../log.ts";
 import { ServiceControl } from "./service-control.ts";
 import { serviceStatus } from "./service-status.ts";
@@ -55,7 +56,11 @@ test("nothing is done until the cluster is known; then a change is in the kernel
   source.change(BACKENDS);
   assert.ok(services.apply());
   assert.deepEqual(shownServices(kernel), ["10.96.0.1:80 > 10.0.0.1:8080"]);
-  const status = serviceStatus(services, { mode: undefined, hasRules: false });
+  const status = serviceStatus(services, {
+    kubeProxy: { mode: undefined, hasRules: false },
+    announce: NO_ANNOUNCEMENTS,
+    announceProblem: "EPERM",
+  });
   assert.deepEqual(
     [status.isReady, status.services, status.frontends, status.backends, status.changes],
     [true, 1, 1, 1, 2],

@@ -41,8 +41,26 @@ function engine(): ServiceEngine {
   return made;
 }
 
+/** Nothing is announced. */
+const NOWHERE = () => undefined;
+
+test("a load balancer's address says who announces it; others do not", () => {
+  const made = engine();
+  const web = service("front", { type: "LoadBalancer" }, {}, { loadBalancer: { ingress: [{ ip: "192.0.2.9" }] } });
+  made.update({
+    nodes: tableFrom([testNode("here", [], [])], (n) => n.name),
+    services: tableFrom([web], keyOf),
+    endpointSlices: tableFrom([slice("front", [])], keyOf),
+  });
+  const state = { nodes: ["here"], here: "held" } as const;
+  const [front] = serviceReports(made, (a) => (a.text === "192.0.2.9" ? state : undefined));
+  const found = front?.ports.flatMap((p) => p.frontends).map((f) => [f.kind, f.announce?.here]);
+  assert.deepEqual(new Map(found as [string, string][]).get("LoadBalancer"), "held");
+  assert.deepEqual(new Map(found as [string, string][]).get("ClusterIP"), undefined);
+});
+
 test("a service with its addresses, and everybody behind it with how they are", () => {
-  const [web] = serviceReports(engine(), "shop/web");
+  const [web] = serviceReports(engine(), NOWHERE, "shop/web");
   const [port] = web?.ports ?? [];
   assert.deepEqual(
     port?.frontends.map((f) => `${f.kind} ${f.address} ${f.inside} ${f.outside}`),
@@ -65,11 +83,11 @@ test("a service with its addresses, and everybody behind it with how they are", 
 });
 
 test("all services by name: who lost an address and why one has none", () => {
-  const [bare, late] = serviceReports(engine());
+  const [bare, late] = serviceReports(engine(), NOWHERE);
   assert.match(bare?.unserved ?? "", /headless/);
   assert.deepEqual(late?.issues, [
     "ExternalIP 192.0.2.1:80 belongs to shop/web:80/6/4, which is older or has it as its cluster IP",
   ]);
-  assert.deepEqual(serviceReports(undefined), []);
-  assert.deepEqual(serviceReports(engine(), "shop/none"), []);
+  assert.deepEqual(serviceReports(undefined, NOWHERE), []);
+  assert.deepEqual(serviceReports(engine(), NOWHERE, "shop/none"), []);
 });

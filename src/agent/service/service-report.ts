@@ -4,6 +4,7 @@ import type { EndpointState } from "../../model/endpoint-slice.ts";
 import type { Addr } from "../../net/addr.ts";
 import { type Backend, backendName } from "../../service/endpoints.ts";
 import type { Answers, PlannedFrontend, PortPlan, ServicePlan } from "../../service/service-plan.ts";
+import type { AnnounceState } from "../announce/announce-control.ts";
 import type { ServiceEngine } from "./service-engine.ts";
 
 /** An address where a service is asked for. */
@@ -18,6 +19,8 @@ export interface FrontendReport {
   readonly isRestricted: boolean;
   /** Another service that has the address; undefined: it is this one's. */
   readonly lostTo: string | undefined;
+  /** Of a load balancer's address that Twill announces: by which nodes; undefined: it does not. */
+  readonly announce: AnnounceState | undefined;
 }
 
 /** Somebody behind a service. */
@@ -81,13 +84,22 @@ function stateText({ isReady, isServing, isTerminating }: EndpointState): Backen
   return "not ready";
 }
 
-function frontendReport(engine: ServiceEngine, port: PortPlan, f: PlannedFrontend): FrontendReport {
+/** How an address is announced. */
+type Announcing = (addr: Addr) => AnnounceState | undefined;
+
+function frontendReport(
+  engine: ServiceEngine,
+  announcing: Announcing,
+  port: PortPlan,
+  f: PlannedFrontend,
+): FrontendReport {
   const { kind, inside, outside, isRestricted } = f;
   const lostTo = engine.tables.ownerInstead(f, port.name);
-  return { kind, address: socketText(f.addr, f.port), inside, outside, isRestricted, lostTo };
+  const announce = kind === "LoadBalancer" ? announcing(f.addr) : undefined;
+  return { kind, address: socketText(f.addr, f.port), inside, outside, isRestricted, lostTo, announce };
 }
 
-function portReport(engine: ServiceEngine, port: PortPlan): PortReport {
+function portReport(engine: ServiceEngine, announcing: Announcing, port: PortPlan): PortReport {
   const { choice } = port;
   const [cluster, local] = [new Set(choice.cluster), new Set(choice.local)];
   const backendReport = (b: Backend): BackendReport => ({
@@ -109,7 +121,7 @@ function portReport(engine: ServiceEngine, port: PortPlan): PortReport {
     affinitySeconds: port.affinitySeconds,
     narrowedBy: choice.narrowing,
     sources: port.sources.map((p) => p.text),
-    frontends: port.frontends.map((f) => frontendReport(engine, port, f)),
+    frontends: port.frontends.map((f) => frontendReport(engine, announcing, port, f)),
     backends: port.backends.map(backendReport),
   };
 }
@@ -124,14 +136,18 @@ function issuesOf(engine: ServiceEngine, key: string, plan: ServicePlan, ports: 
 }
 
 /** All services, by name. @param only `namespace/name` of the only one that is wanted */
-export function serviceReports(engine: ServiceEngine | undefined, only?: string): ServiceReport[] {
+export function serviceReports(
+  engine: ServiceEngine | undefined,
+  announcing: Announcing,
+  only?: string,
+): ServiceReport[] {
   if (engine === undefined) return [];
   const names = only === undefined ? [...engine.objects.names()].sort() : [only];
   return names.flatMap((key): ServiceReport[] => {
     const service = engine.objects.service(key);
     const plan = engine.plan(key);
     if (service === undefined || plan === undefined) return [];
-    const ports = plan.ports.map((p) => portReport(engine, p));
+    const ports = plan.ports.map((p) => portReport(engine, announcing, p));
     const { namespace, name, type } = service;
     return [{ namespace, name, type, unserved: plan.unserved, issues: issuesOf(engine, key, plan, ports), ports }];
   });

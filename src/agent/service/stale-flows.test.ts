@@ -10,6 +10,8 @@ import {
   encodeServiceAffinityKey,
   encodeServiceFlow,
   encodeServiceFlowKey,
+  encodeSockChoice,
+  encodeSockChoiceKey,
   encodeSockReverse,
   encodeSockReverseKey,
   ServiceFlowFlag,
@@ -99,6 +101,22 @@ test("affinities to who gets no new flows go", () => {
   }
   walk(new StaleFlows(kernel, { isServing: () => true, isMember: (_, backend) => backend === 2 }));
   assert.equal(kernel.mapCount("service_affinity"), 1);
+});
+
+test("choices of sockets without a connection go when their backend gets no new flows, or their service is gone", () => {
+  const kernel = loaded();
+  for (const [cookie, service, backend] of [
+    [1n, 7, 1],
+    [2n, 7, 2],
+    [3n, 8, 2],
+  ] as const) {
+    const key = encodeSockChoiceKey({ cookie, addr: CLUSTER_IP, port: 53, protocol: UDP });
+    kernel.putMapRows("sock_choices", [{ key, value: encodeSockChoice({ service, backend, index: 0, lastSeen: 1 }) }]);
+  }
+  const stale = new StaleFlows(kernel, { isServing: () => true, isMember: (s, b) => s === 7 && b === 2 });
+  walk(stale);
+  assert.equal(kernel.mapCount("sock_choices"), 1);
+  assert.equal(stale.removed.get("sock_choices"), 2);
 });
 
 test("UDP sockets that are connected to who serves no longer end; all others stay", () => {

@@ -1,7 +1,7 @@
 /**
  * Forgets what points at backends that are gone, and nothing else: UDP flows to who serves no longer, with their conntrack
- * entry (TCP ends by itself: KEP-1669, and as kube-proxy has it), UDP sockets that are connected to them, and affinities to who
- * gets no new flows. A part of a map at each step.
+ * entry (TCP ends by itself: KEP-1669, and as kube-proxy has it), UDP sockets that are connected to them, and affinities and
+ * choices that lead to who gets no new flows. A part of a map at each step.
  */
 
 import type { Kernel } from "../../kernel/kernel.ts";
@@ -10,6 +10,7 @@ import {
   decodeServiceAffinityKey,
   decodeServiceFlow,
   decodeServiceFlowKey,
+  decodeSockChoice,
   decodeSockReverse,
   decodeSockReverseKey,
 } from "../../net/gen/bpf-maps.ts";
@@ -27,7 +28,21 @@ export interface Answering {
 /** Entries looked at in one step: some milliseconds. */
 const PAGE_ROWS = 2048;
 const UDP = 17;
-const WALKED = ["service_flows", "service_affinity", "sock_reverse"] as const;
+const WALKED = ["service_flows", "service_affinity", "sock_reverse", "sock_choices"] as const;
+
+/** Whom an entry leads to, for which service. */
+interface Leading {
+  readonly service: number;
+  readonly backend: number;
+}
+
+function affinityOf({ key, value }: MapRow): Leading {
+  return { service: decodeServiceAffinityKey(key).service, backend: decodeServiceAffinity(value).backend };
+}
+
+function choiceOf({ value }: MapRow): Leading {
+  return decodeSockChoice(value);
+}
 
 /** See the file's comment. */
 export class StaleFlows {
@@ -63,7 +78,8 @@ export class StaleFlows {
     const map = WALKED[this.#map] ?? WALKED[0];
     const page = this.#kernel.mapPage(map, this.#cursor, PAGE_ROWS);
     if (map === "service_flows") this.#forgetFlows(page.rows);
-    else if (map === "service_affinity") this.#forgetAffinities(page.rows);
+    else if (map === "service_affinity") this.#forgetLeading(map, page.rows, affinityOf);
+    else if (map === "sock_choices") this.#forgetLeading(map, page.rows, choiceOf);
     else this.#endSockets(page.rows);
     this.#cursor = page.next;
     if (page.next === undefined) this.#map++;
@@ -86,17 +102,18 @@ export class StaleFlows {
     this.#count("service_flows", stale.length);
   }
 
-  #forgetAffinities(rows: readonly MapRow[]): void {
-    const stale = rows.filter(
-      ({ key, value }) =>
-        !this.#answering.isMember(decodeServiceAffinityKey(key).service, decodeServiceAffinity(value).backend),
-    );
+  /** What leads to who gets no new flows. */
+  #forgetLeading(map: string, rows: readonly MapRow[], of: (row: MapRow) => Leading): void {
+    const stale = rows.filter((row) => {
+      const { service, backend } = of(row);
+      return !this.#answering.isMember(service, backend);
+    });
     if (stale.length === 0) return;
     this.#kernel.deleteMapKeys(
-      "service_affinity",
+      map,
       stale.map((r) => r.key),
     );
-    this.#count("service_affinity", stale.length);
+    this.#count(map, stale.length);
   }
 
   /** What is sent without a connection finds another backend by itself. */

@@ -6,17 +6,16 @@ import { addrEqual } from "../../net/addr.ts";
 import { tunnelAddr } from "../../routing/node-net.ts";
 import type { EventCounts } from "../events/event-watch.ts";
 import type { SweepCount } from "../gc/sweeper.ts";
-import type { KubeProxyFound } from "../kube-proxy/watch.ts";
 import type { AgentParts, NodeAgent } from "../node-agent.ts";
 import { type PolicyReport, policyReport } from "../policy/policy-report.ts";
 import { type PolicySources, policyStatus } from "../policy/policy-status.ts";
-import { serviceStatus } from "../service/service-status.ts";
-import { readMaps, readPackets } from "./kernel-status.ts";
+import { type ServiceFacts, serviceStatus } from "../service/service-status.ts";
+import { readMaps, readPackets, readSockets } from "./kernel-status.ts";
 import { countEndpoints, poolStatus } from "./ledger-status.ts";
 import type { AgentStatus, ClusterStatus, NodeStatus, UnderlayStatus } from "./status.ts";
 
 /** What the process around the agent adds. */
-export interface ProcessFacts {
+export interface ProcessFacts extends ServiceFacts {
   readonly version: string;
   readonly startedAtMs: number;
   readonly pid: number;
@@ -26,7 +25,6 @@ export interface ProcessFacts {
   readonly events: EventCounts;
   /** Pods whose start waits. */
   readonly waiting: Iterable<string>;
-  readonly kubeProxy: KubeProxyFound;
 }
 
 function clusterStatus({ source }: AgentParts): ClusterStatus {
@@ -121,9 +119,10 @@ export function collectStatus(agent: NodeAgent, parts: AgentParts, facts: Proces
     nodes: nodeStatuses(agent, config.nodeName),
     endpoints: countEndpoints(ledger.endpoints()),
     policy: policyStatus(policySources(agent, parts, facts)),
-    services: serviceStatus(agent.services, facts.kubeProxy),
+    services: serviceStatus(agent.services, facts),
     events: { ...facts.events, taken: Object.fromEntries(facts.events.taken) },
     maps: hasMaps ? readMaps(kernel, [...facts.sweep, ...agent.services.counts()]) : [],
     packets: hasMaps ? readPackets(kernel) : [],
+    sockets: hasMaps ? readSockets(kernel) : [],
   };
 }

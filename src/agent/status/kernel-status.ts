@@ -1,8 +1,9 @@
 /** What the pinned maps say: readable with and without an agent. */
 
 import type { Kernel } from "../../kernel/kernel.ts";
-import { METRIC_NAMES, METRIC_VALUE_BYTES } from "../../net/gen/bpf-maps.ts";
-import type { MapStatus, PacketCount } from "./status.ts";
+import { METRIC_NAMES, METRIC_VALUE_BYTES, SOCK_METRIC_NAMES } from "../../net/gen/bpf-maps.ts";
+import { sockMetricSum } from "../../net/per-cpu.ts";
+import type { MapStatus, PacketCount, SocketCount } from "./status.ts";
 
 /** Kinds of maps that hold no countable entries. */
 function isCountable(type: string): boolean {
@@ -57,4 +58,13 @@ export function readPackets(kernel: Kernel): PacketCount[] {
     if (packets > 0n) counts.push({ name, packets: Number(packets), bytes: Number(bytes) });
   }
   return counts;
+}
+
+/** Sockets by what became of what they asked, summed over the CPUs; what never happened is left out. */
+export function readSockets(kernel: Kernel): SocketCount[] {
+  return kernel.mapRows("sock_metrics").flatMap(({ key, value }): SocketCount[] => {
+    const name = SOCK_METRIC_NAMES.get(new DataView(key.buffer, key.byteOffset).getUint32(0, true));
+    const times = sockMetricSum(value);
+    return name === undefined || times === 0 ? [] : [{ name, times }];
+  });
 }

@@ -23,6 +23,13 @@ export interface PacketCount {
   readonly bytes: number;
 }
 
+/** What sockets asked and were told, as the programs on them counted it under one name. */
+export interface SocketCount {
+  /** As `connected` or `refused`: `enum sock_metric`. */
+  readonly name: string;
+  readonly times: number;
+}
+
 /** A pool of addresses; figures as decimal text, since an IPv6 pool has more than a number holds. */
 export interface PoolStatus {
   readonly pool: string;
@@ -129,4 +136,5 @@ export interface AgentStatus {
   readonly events: EventStatus;
   readonly maps: readonly MapStatus[];
   readonly packets: readonly PacketCount[];
+  readonly sockets: readonly SocketCount[];
 }

@@ -5,7 +5,13 @@ import { paletteFor } from "../colour.ts";
 import { formatService, formatServices } from "./service.ts";
 
 const BACKEND = { number: 5, node: "node-1", zone: "", state: "ready", isInCluster: true, isInLocal: false } as const;
-const FRONTEND = { inside: "cluster", outside: undefined, isRestricted: false, lostTo: undefined } as const;
+const FRONTEND = {
+  inside: "cluster",
+  outside: undefined,
+  isRestricted: false,
+  lostTo: undefined,
+  announce: undefined,
+} as const;
 const PORT: PortReport = {
   name: "http",
   port: 80,
@@ -53,6 +59,21 @@ shop/web   LoadBalancer  192.0.2.1:80  TCP       2/3       outside local, affini
 `,
   );
   assert.equal(formatServices([]), "There are no services.\n");
+});
+
+test("who announces a load balancer's address", () => {
+  const [clusterIp, balancer] = PORT.frontends;
+  const nodes = ["node-2", "node-1"];
+  for (const [announce, words] of [
+    [{ nodes, here: "held" }, "announced here"],
+    [{ nodes, here: "standby" }, "announced by node-2, this node stands by"],
+    [{ nodes, here: undefined }, "announced by node-2"],
+    [{ nodes: [], here: undefined }, "announced by nobody"],
+  ] as const) {
+    const port: PortReport = { ...PORT, frontends: [clusterIp!, { ...balancer!, announce }] };
+    const [, , line = ""] = formatServices([{ ...WEB, ports: [port] }]).split("\n");
+    assert.match(line, new RegExp(`from 203\\.0\\.113\\.0/24, ${words}$`));
+  }
 });
 
 test("one service with all that is behind it", () => {

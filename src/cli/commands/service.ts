@@ -17,6 +17,15 @@ function countText(port: PortReport, f: FrontendReport): string {
   return `${port.backends.filter(gets).length}/${port.backends.length}`;
 }
 
+/** Who answers the network's question for an address. */
+function announceText({ announce }: FrontendReport): string[] {
+  if (announce === undefined) return [];
+  if (announce.here === "held") return ["announced here"];
+  const [first] = announce.nodes;
+  if (first === undefined) return ["announced by nobody"];
+  return [`announced by ${first}${announce.here === "standby" ? ", this node stands by" : ""}`];
+}
+
 /** What is not as it is with most. */
 function traits(port: PortReport, f: FrontendReport): string {
   const words = [
@@ -26,6 +35,7 @@ function traits(port: PortReport, f: FrontendReport): string {
     ...(port.algorithm === "random" ? [] : [port.algorithm]),
     ...(port.narrowedBy === undefined ? [] : [`near by ${port.narrowedBy}`]),
     ...(f.isRestricted ? [`from ${port.sources.join(" ") || "nobody"}`] : []),
+    ...announceText(f),
     ...(f.lostTo === undefined ? [] : [`is ${f.lostTo}'s`]),
   ];
   return words.length === 0 ? "-" : words.join(", ");

@@ -40,6 +40,7 @@ const KINDS: Readonly<Record<string, readonly [FakeMapSpec["type"], number]>> = 
   service_affinity: ["lru_hash", 32768],
   sock_reverse: ["lru_hash", 65536],
   sock_choices: ["lru_hash", 16384],
+  sock_metrics: ["percpu_array", 16],
   nodes: ["hash", 16384],
   ct_tcp: ["hash", 262144],
   ct_other: ["hash", 131072],

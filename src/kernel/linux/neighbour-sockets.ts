@@ -84,14 +84,16 @@ export class NeighbourSockets implements Disposable {
     for (const open of this.#open.values()) this.#join(open, six);
   }
 
-  /** Sends a frame by a device; what the device does not take is lost. */
-  send({ ifindex }: DeviceRef, frame: Uint8Array): void {
+  /** Sends a frame by a device; what the device does not take is lost. @returns whether it took it */
+  send({ ifindex }: DeviceRef, frame: Uint8Array): boolean {
     const open = this.#open.get(ifindex);
-    if (open === undefined) return;
+    if (open === undefined) return false;
     try {
       this.#addon.send(open.arp, frame);
+      return true;
     } catch {
       // ENETDOWN, ENOBUFS: as lost as on the wire.
+      return false;
     }
   }
 

@@ -31,6 +31,7 @@ export const BPF_MAPS = {
   service_sources: { keyBytes: 24, valueBytes: 8 },
   sock_reverse: { keyBytes: 32, valueBytes: 32 },
   sock_choices: { keyBytes: 32, valueBytes: 16 },
+  sock_metrics: { keyBytes: 4, valueBytes: 8 },
 } as const;
 export type BpfMapName = keyof typeof BPF_MAPS;
 
@@ -70,6 +71,34 @@ export const SERVICE_FLOW_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [1, "flow_reply"],
   [2, "flow_outside"],
   [4, "flow_dsr"],
+]);
+
+/** `enum sock_metric`. */
+export const SockMetric = {
+  connected: 0,
+  sent: 1,
+  received: 2,
+  named: 3,
+  noService: 4,
+  refused: 5,
+  local: 6,
+  hole: 7,
+  renamed: 8,
+  count: 16,
+} as const;
+export type SockMetric = (typeof SockMetric)[keyof typeof SockMetric];
+
+/** Names of `enum sock_metric` by value, as metrics and the command line print them. */
+export const SOCK_METRIC_NAMES: ReadonlyMap<number, string> = new Map([
+  [0, "connected"],
+  [1, "sent"],
+  [2, "received"],
+  [3, "named"],
+  [4, "no_service"],
+  [5, "refused"],
+  [6, "local"],
+  [7, "hole"],
+  [8, "renamed"],
 ]);
 
 /** `enum metric`. */
@@ -2009,6 +2038,34 @@ export function decodeSockChoiceAt(view: DataView, offset: number): SockChoice {
 /** @throws RangeError for any other length */
 export function decodeSockChoice(b: Uint8Array): SockChoice {
   return decodeSockChoiceAt(viewOf(b, SOCK_CHOICE_BYTES, "sock_choice"), 0);
+}
+
+/** `struct sock_metric_value`. */
+export interface SockMetricValue {
+  readonly count: bigint;
+}
+
+/** Size of `struct sock_metric_value`. */
+export const SOCK_METRIC_VALUE_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeSockMetricValue(v: SockMetricValue): Uint8Array {
+  const out = new Uint8Array(SOCK_METRIC_VALUE_BYTES);
+  const view = new DataView(out.buffer);
+  view.setBigUint64(0, uint64(v.count, "sock_metric_value.count"), true);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeSockMetricValueAt(view: DataView, offset: number): SockMetricValue {
+  return {
+    count: view.getBigUint64(offset, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeSockMetricValue(b: Uint8Array): SockMetricValue {
+  return decodeSockMetricValueAt(viewOf(b, SOCK_METRIC_VALUE_BYTES, "sock_metric_value"), 0);
 }
 
 /** `struct event`. */
