@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { probe } from "../../src/lab/probe/probe.ts";
 import { Responder } from "../../src/lab/probe/responder.ts";
 import { writeIn } from "../fixture/files.ts";
-import { eventually } from "../fixture/service-lab.ts";
+import { eventually } from "../fixture/service-stage.ts";
 import { answerAt, assertReaches } from "../fixture/traffic.ts";
 import { addPod, checkPod, deletePod, openNodes, type TwillNode } from "../fixture/twill-nodes.ts";
 

@@ -2,10 +2,12 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { DEMO_PORTS } from "../../src/lab/demo/checks.ts";
+import { probe } from "../../src/lab/probe/probe.ts";
 import { waitFor } from "../fixture/sandbox.ts";
 import type { ControlProgram } from "./kube/control.ts";
 import type { KubeNode } from "./kube/node.ts";
-import { getJson, type PodEnd, type PodObject, podEnds } from "./kube/objects.ts";
+import { getJson, isReady, type PodEnd, type PodObject, podEnds } from "./kube/objects.ts";
 import { SLOW_MS, type Stage, startsPods, trafficEnds } from "./kube/stage.ts";
 import { unharmed } from "./kube/traffic.ts";
 
@@ -180,5 +182,43 @@ export function lostMemory(stage: () => DisturbedStage): void {
     );
     await assertConverged(stage());
     assert.deepEqual(await endsOf(stage()), before);
+  });
+}
+
+interface RestartedPod extends PodObject {
+  readonly status: PodObject["status"] & { readonly containerStatuses?: readonly { readonly restartCount: number }[] };
+}
+
+/** Its plugin and configuration are on the disk, so that pods are started before there is an agent. */
+export function reboots(stage: () => DisturbedStage): void {
+  test("a node is booted again: its pods come back, and the others' traffic does not notice", async (t: TestContext) => {
+    const { cluster, api, pods } = stage();
+    const name = "node-3";
+    const names = pods.filter((p) => p.spec.nodeName === name).map((p) => p.metadata.name);
+    const { client, servers } = await trafficEnds(stage(), pods);
+    const near = { client, servers: servers.filter((s) => s.node !== name) };
+    const isBack = async () => {
+      const now = await api.list<RestartedPod>({ apiVersion: "v1", kind: "Pod" }, "default");
+      const back = now.filter((p) => isReady(p) && p.status.containerStatuses?.every((c) => c.restartCount > 0));
+      return names.every((n) => back.some((p) => p.metadata.name === n));
+    };
+    await unharmed(t, near, async () => {
+      await cluster.reboot(name);
+      await waitFor(`pods of ${name} to be ready again`, isBack, SLOW_MS);
+    });
+    const ends = await podEnds(cluster);
+    for (const pod of names) {
+      const end = ends.get(`default/${pod}`);
+      assert.equal(end?.addresses.length, 2, `${pod} is attached`);
+      for (const to of end?.addresses ?? [])
+        await waitFor(
+          `${pod} to be reached at ${to}`,
+          async () => {
+            const r = await probe({ netns: client.netns, protocol: "TCP", port: DEMO_PORTS.tcp, to });
+            return r.server === `default/${pod}`;
+          },
+          SLOW_MS,
+        );
+    }
   });
 }

@@ -1,5 +1,5 @@
 /**
- * Part of install.test.ts: pods that start under an existing policy are never open. Each is watched from before its device
+ * Part of policy.test.ts: pods that start under an existing policy are never open. Each is watched from before its device
  * exists, while clients send to the address that it will get, and it sends itself as soon as it can.
  */
 

@@ -4,50 +4,35 @@
  */
 
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { buildImage } from "../../install/image/build.ts";
 import { DEMO_PORTS, describeFailure, judge, planChecks } from "../../src/lab/demo/checks.ts";
 import { probe, probeAll } from "../../src/lab/probe/probe.ts";
 import { Responder } from "../../src/lab/probe/responder.ts";
-import { repoRoot } from "../../tools/repo-files.ts";
 import { waitFor } from "../fixture/sandbox.ts";
-import { kills, lostMemory, rollingUpdate } from "./disturbed.cases.ts";
-import { startsClosed } from "./first-packet.cases.ts";
-import { KubeApi } from "./kube/api.ts";
-import { KubeCluster } from "./kube/cluster.ts";
-import { buildEchoImage } from "./kube/echo-image.ts";
+import { kills, lostMemory, reboots, rollingUpdate } from "./disturbed.cases.ts";
+import type { KubeApi } from "./kube/api.ts";
+import type { KubeCluster } from "./kube/cluster.ts";
 import { apply, castOf, echoDeployment, getJson, type PodObject, untilReady } from "./kube/objects.ts";
-import { cannotRun, programDirectory } from "./kube/programs.ts";
+import { cannotRun } from "./kube/programs.ts";
 import { SLOW_MS } from "./kube/stage.ts";
-import { dialectScenarios, kubernetesCases } from "./policy.cases.ts";
+import { MANIFEST, TwillStage } from "./kube/twill-stage.ts";
 
-const MANIFEST = join(repoRoot, "install/twill.yaml");
-const CRDS = join(repoRoot, "install/crds");
 const PODS = 30;
 
 const skip = cannotRun() ?? false;
 
 describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
+  let twill: TwillStage;
   let cluster: KubeCluster;
   let api: KubeApi;
   let pods: readonly PodObject[] = [];
   const stage = () => ({ cluster, api, pods });
 
   before(async () => {
-    cluster = await KubeCluster.start({ nodes: 3, programs: programDirectory(), hasKubeProxy: true });
-    api = await KubeApi.open(cluster);
-    const images = [
-      buildImage(join(cluster.directory, "twill.tar")),
-      buildEchoImage(join(cluster.directory, "echo.tar")),
-    ];
-    for (const { archive } of images) await Promise.all(cluster.nodes.map((n) => n.loadImage(archive)));
+    twill = await TwillStage.open({ hasKubeProxy: true });
+    ({ cluster, api } = twill);
   });
-  after(async () => {
-    api?.[Symbol.dispose]();
-    await cluster?.[Symbol.asyncDispose]();
-  });
+  after(() => twill?.[Symbol.asyncDispose]());
 
   test("the API server takes every object of the manifest", async () => {
     const said = await cluster.kubectl(["apply", "--dry-run=server", "-f", MANIFEST]);
@@ -55,14 +40,9 @@ describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
   });
 
   test("one apply makes every node Ready", async () => {
-    await cluster.kubectl(["apply", "-f", MANIFEST]);
-    await cluster.kubectl(["-n", "kube-system", "rollout", "status", "daemonset/twill", "--timeout=280s"], {
-      timeoutMs: SLOW_MS,
-    });
-    await cluster.kubectl(["wait", "node", "--all", "--for=condition=Ready", "--timeout=280s"], { timeoutMs: SLOW_MS });
-    // Agents look for kinds that were absent every 30 to 60 seconds: meanwhile the tests go on.
-    for (const file of readdirSync(CRDS).filter((f) => f.endsWith(".yaml")))
-      await cluster.kubectl(["apply", "-f", join(CRDS, file)]);
+    await twill.install();
+    // Agents find them later: meanwhile the tests go on.
+    await twill.defineKinds();
   });
 
   test("a Deployment of 30 pods is spread and ready; kubelets reach the pods they probe", async () => {
@@ -157,9 +137,7 @@ describe("Twill in a real Kubernetes", { skip, timeout: 1_200_000 }, () => {
   rollingUpdate(stage);
   kills(stage);
   lostMemory(stage);
-  startsClosed(stage);
-  kubernetesCases(stage);
-  dialectScenarios(stage);
+  reboots(stage);
 
   test("deleting the manifest and uninstalling leaves nothing on the nodes", async () => {
     await cluster.kubectl(["delete", "deployment", "echo", "--wait"]);

@@ -1,5 +1,5 @@
 /**
- * Part of install.test.ts: Kubernetes' own cases of NetworkPolicy, and scenarios of every dialect, between real pods of the
+ * Part of policy.test.ts: Kubernetes' own cases of NetworkPolicy, and scenarios of every dialect, between real pods of the
  * real cluster. What is written in tables is the same as in test/policy, where the lab's pods are asked.
  */
 

@@ -7,7 +7,8 @@ import type { ServiceReport } from "../../src/agent/service/service-report.ts";
 import { runIn } from "../../src/lab/box.ts";
 import { decodeReply, encodeRequest } from "../../src/lab/probe/protocol.ts";
 import { ProbeSocket, SOCKET } from "../../src/lab/probe/socket.ts";
-import { eventually, type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
+import { type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
+import { eventually } from "../fixture/service-stage.ts";
 
 const NODES = ["node-1", "node-2"];
 const WEB = { selector: { app: "web" } };

@@ -7,7 +7,8 @@ import { runIn } from "../../src/lab/box.ts";
 import { addr } from "../../src/net/addr.ts";
 import { hash32 } from "../../src/service/hash.ts";
 import { definitionsOf, OWN_GROUP } from "../../tools/crds.ts";
-import { eventually, type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
+import { type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
+import { eventually } from "../fixture/service-stage.ts";
 
 const NODES = ["node-1", "node-2", "node-3"];
 const SERVICE = { apiVersion: "v1", kind: "Service", namespace: "default", name: "web" };

@@ -6,7 +6,8 @@ import { runIn } from "../../src/lab/box.ts";
 import { cgroup2Root } from "../../src/lab/control-group.ts";
 import { decodeReply, encodeRequest } from "../../src/lab/probe/protocol.ts";
 import { SOCKET } from "../../src/lab/probe/socket.ts";
-import { eventually, type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
+import { type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
+import { eventually } from "../fixture/service-stage.ts";
 
 let s: ServiceLab;
 

@@ -110,6 +110,20 @@ export class KubeCluster implements AsyncDisposable {
     return found;
   }
 
+  /** Cuts a node's power and boots it again from its disk. Nothing waits for it to be ready. */
+  async reboot(name: string): Promise<void> {
+    const node = this.node(name);
+    const { wire } = this.underlay;
+    const { lab } = node.spec;
+    await node.powerCycle();
+    // Its end of the wire goes with its network namespace, which takes the kernel a moment.
+    const isUnplugged = async () =>
+      (await runIn(wire, ["ip", "link", "show", `n${lab.index}`], { isNetOnly: true })).code !== 0;
+    await waitFor(`${name}'s link to be gone`, isUnplugged, 60_000);
+    await plugNode(wire, node.box, lab, this.topology);
+    await node.start();
+  }
+
   /** Runs kubectl as an administrator. @throws CommandError unless it succeeds */
   async kubectl(args: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<string> {
     const output = await this.attemptKubectl(args, options);

@@ -90,7 +90,8 @@ export class ControlPlane {
     const { address, directory, podCidrs } = this.#spec;
     const file = (name: string) => this.#file(name);
     const services = `${SERVICES.v4},${SERVICES.v6}`;
-    const dualStack = "--feature-gates=IPv6DualStack=true";
+    // Of Kubernetes 1.20; today both are always on.
+    const gates = "--feature-gates=IPv6DualStack=true,EndpointSliceTerminatingCondition=true";
     switch (program) {
       case "etcd":
         return [
@@ -108,7 +109,7 @@ export class ControlPlane {
           `--secure-port=${API_PORT}`,
           "--etcd-servers=http://127.0.0.1:2379",
           `--service-cluster-ip-range=${services}`,
-          dualStack,
+          gates,
           "--allow-privileged=true",
           "--authorization-mode=Node,RBAC",
           "--enable-admission-plugins=NodeRestriction",
@@ -135,7 +136,7 @@ export class ControlPlane {
           `--service-cluster-ip-range=${services}`,
           "--node-cidr-mask-size-ipv4=24",
           "--node-cidr-mask-size-ipv6=64",
-          dualStack,
+          gates,
           `--root-ca-file=${file("ca.crt")}`,
           `--service-account-private-key-file=${file("accounts.key")}`,
         ];

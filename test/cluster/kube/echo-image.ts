@@ -10,8 +10,13 @@ import { repoRoot } from "../../../tools/repo-files.ts";
 /** Its name. */
 export const ECHO_IMAGE = "twill.dev/echo:test";
 
-/** What of the lab the echo server imports. */
-const PROGRAM = ["src/lab/echo.ts", "src/lab/probe/serve.ts", "src/lab/probe/protocol.ts"];
+/** What of the lab the echo server imports, and a DNS for those who want one. */
+const PROGRAM = [
+  "src/lab/echo.ts",
+  "src/lab/probe/serve.ts",
+  "src/lab/probe/protocol.ts",
+  "test/cluster/kube/cluster-dns.ts",
+];
 
 /** Builds it. Needs a static busybox on PATH. */
 export function buildEchoImage(archive: string): BuiltImage {

@@ -24,6 +24,7 @@ const CONTAINERD_SOCKET = "/run/containerd/containerd.sock";
 
 /** Where Twill and the chained plugins are. */
 const PLUGINS = "/opt/cni/bin";
+const CONFIGURATIONS = "/etc/cni/net.d";
 
 /** The kubelet sets these for the whole machine; it is shown files that have the values already. */
 const KUBELET_SYSCTLS: Readonly<Record<string, string>> = {
@@ -56,12 +57,17 @@ export type Daemon = "containerd" | "kubelet" | "kube-proxy";
 /** See the head of this file. */
 export class KubeNode {
   readonly spec: NodeSpec;
-  readonly box: Box;
+  #box: Box;
   readonly #tasks = new Map<Daemon, Task>();
 
   private constructor(spec: NodeSpec, box: Box) {
     this.spec = spec;
-    this.box = box;
+    this.#box = box;
+  }
+
+  /** What the node is made of, until it is booted again. */
+  get box(): Box {
+    return this.#box;
   }
 
   get name(): string {
@@ -78,6 +84,13 @@ export class KubeNode {
       await node.close();
       throw cause;
     }
+  }
+
+  /** Cuts a running node's power and boots it again: its disk stays, `/run` and all of the kernel's state do not. */
+  async powerCycle(): Promise<void> {
+    await this.#box.close();
+    this.#box = await openNodeBox(this.spec.lab);
+    await this.#prepare();
   }
 
   /** Runs a command as on the node's console. @throws CommandError unless it succeeds */
@@ -98,7 +111,7 @@ export class KubeNode {
 
   async #prepare(): Promise<void> {
     const { disk, lab, pki } = this.spec;
-    for (const dir of ["containerd", "kubelet", "opt", "log"]) mkdirSync(join(disk, dir), { recursive: true });
+    for (const dir of ["containerd", "kubelet", "opt", "log", "net.d"]) mkdirSync(join(disk, dir), { recursive: true });
     const script = [
       "mkdir -p /run/lab/var /run/lab/var.work",
       "mount -t overlay overlay -o lowerdir=/var,upperdir=/run/lab/var,workdir=/run/lab/var.work /var",
@@ -108,6 +121,7 @@ export class KubeNode {
       `mount --bind '${disk}/log' /var/log`,
       `mount --bind '${disk}/opt' /opt`,
       `mkdir -p ${PLUGINS}`,
+      `mount --bind '${disk}/net.d' ${CONFIGURATIONS}`,
       "mount -t tmpfs -o mode=1777 twill-lab /tmp",
       ...Object.entries(KUBELET_SYSCTLS).map(([key, value], i) => {
         const file = `/run/lab/sysctl-${i}`;

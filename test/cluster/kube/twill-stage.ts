@@ -1,0 +1,68 @@
+/** A real cluster with the images that tests need, and Twill installed in it as its users do. */
+
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { buildImage } from "../../../install/image/build.ts";
+import { repoRoot } from "../../../tools/repo-files.ts";
+import { KubeApi } from "./api.ts";
+import { KubeCluster } from "./cluster.ts";
+import { API_PORT } from "./control.ts";
+import { buildEchoImage } from "./echo-image.ts";
+import { programDirectory } from "./programs.ts";
+import { SLOW_MS, type Stage } from "./stage.ts";
+
+/** What is installed. */
+export const MANIFEST = join(repoRoot, "install/twill.yaml");
+const CRDS = join(repoRoot, "install/crds");
+const DAEMON_SET = ["-n", "kube-system", "daemonset/twill"] as const;
+
+/** See the head of this file. */
+export class TwillStage implements Stage, AsyncDisposable {
+  readonly cluster: KubeCluster;
+  readonly api: KubeApi;
+  readonly #hasKubeProxy: boolean;
+
+  private constructor(cluster: KubeCluster, api: KubeApi, hasKubeProxy: boolean) {
+    this.cluster = cluster;
+    this.api = api;
+    this.#hasKubeProxy = hasKubeProxy;
+  }
+
+  /** A cluster of three nodes that have the images, and no network yet. */
+  static async open({ hasKubeProxy }: { readonly hasKubeProxy: boolean }): Promise<TwillStage> {
+    const cluster = await KubeCluster.start({ nodes: 3, programs: programDirectory(), hasKubeProxy });
+    try {
+      const stage = new TwillStage(cluster, await KubeApi.open(cluster), hasKubeProxy);
+      const images = [
+        buildImage(join(cluster.directory, "twill.tar")),
+        buildEchoImage(join(cluster.directory, "echo.tar")),
+      ];
+      for (const { archive } of images) await Promise.all(cluster.nodes.map((n) => n.loadImage(archive)));
+      return stage;
+    } catch (cause) {
+      await cluster[Symbol.asyncDispose]();
+      throw cause;
+    }
+  }
+
+  /** Applies the manifest and waits until every node is ready. Without kube-proxy agents are told where the API is. */
+  async install(): Promise<void> {
+    const { cluster } = this;
+    await cluster.kubectl(["apply", "-f", MANIFEST]);
+    const server = `TWILL_API_SERVER=https://${cluster.topology.api.v4}:${API_PORT}`;
+    if (!this.#hasKubeProxy) await cluster.kubectl(["set", "env", ...DAEMON_SET, server]);
+    await cluster.kubectl(["rollout", "status", ...DAEMON_SET, "--timeout=280s"], { timeoutMs: SLOW_MS });
+    await cluster.kubectl(["wait", "node", "--all", "--for=condition=Ready", "--timeout=280s"], { timeoutMs: SLOW_MS });
+  }
+
+  /** Defines every kind of policy. Agents look for kinds that were absent every 30 to 60 seconds. */
+  async defineKinds(): Promise<void> {
+    for (const file of readdirSync(CRDS).filter((f) => f.endsWith(".yaml")))
+      await this.cluster.kubectl(["apply", "-f", join(CRDS, file)]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.api[Symbol.dispose]();
+    await this.cluster[Symbol.asyncDispose]();
+  }
+}
