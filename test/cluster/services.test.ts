@@ -3,9 +3,11 @@
  * what only a whole cluster shows. Needs Kubernetes' programs, as install.test.ts does.
  */
 
-import { after, before, describe } from "node:test";
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
 import { cgroup2Root } from "../../src/lab/control-group.ts";
 import { type LeftOut, SERVICE_PARTS, serviceWays } from "../service/ways.cases.ts";
+import { noHelm } from "./kube/helm.ts";
 import { cannotRun } from "./kube/programs.ts";
 import { ServiceCluster } from "./kube/service-cluster.ts";
 import { TwillStage } from "./kube/twill-stage.ts";
@@ -24,7 +26,8 @@ describe("Services in a real Kubernetes without kube-proxy", { skip, timeout: 1_
 
   before(async () => {
     twill = await TwillStage.open({ hasKubeProxy: false });
-    await twill.install();
+    if (noHelm() === undefined) await twill.installChart();
+    else await twill.install();
     services = await ServiceCluster.open(twill);
     await services.pods({ "web-1": "node-1", "web-2": "node-2" }, { app: "web" });
     await services.pods({ "client-1": "node-1", "client-2": "node-2" });
@@ -48,4 +51,20 @@ describe("Services in a real Kubernetes without kube-proxy", { skip, timeout: 1_
   findsByName(stage);
   balancesLoad(stage);
   rolls(stage);
+
+  test("an upgrade of the chart replaces agents and no Service; uninstalling it takes every object", {
+    skip: noHelm() ?? false,
+  }, async () => {
+    const [ip] = await services.service("web", { selector: { app: "web" } });
+    await twill.upgradeChart({ "resources.requests.cpu": "60m" });
+    await services.answeredBy(["web-1", "web-2"], "default/client-1", "TCP", ip, 8000);
+    assert.match(await twill.helm(["list"]), /^twill\s+kube-system\s+2\s.*\sdeployed\s/m);
+    await twill.helm(["uninstall", "twill", "--wait"]);
+    const kinds =
+      "daemonsets,configmaps,serviceaccounts,roles,clusterroles,clusterrolebindings,customresourcedefinitions";
+    const left = await twill.cluster.kubectl(["get", kinds, "-A", "-o", "name"]);
+    assert.doesNotMatch(left, /twill/);
+    // What it forwards goes on until it is uninstalled on the nodes, too.
+    await services.answeredBy(["web-1", "web-2"], "default/client-1", "TCP", ip, 8000);
+  });
 });

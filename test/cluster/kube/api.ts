@@ -62,8 +62,7 @@ export class KubeApi implements Disposable {
 
   static async open(cluster: KubeCluster): Promise<KubeApi> {
     const socket = join(cluster.directory, "api.sock");
-    const kubeconfig = join(cluster.directory, "control/keys/admin.conf");
-    const argv = ["kubectl", "--kubeconfig", kubeconfig, "proxy", `--unix-socket=${socket}`];
+    const argv = ["kubectl", "--kubeconfig", cluster.adminConfig, "proxy", `--unix-socket=${socket}`];
     // A test that is killed takes the proxy along.
     const inside = enterCommand(cluster.underlay.api, argv, { isNetOnly: true });
     const proxy = spawn("setpriv", ["--pdeathsig", "KILL", "--", ...inside], { stdio: "ignore" });

@@ -1,4 +1,8 @@
-/** Control groups of the test cluster's nodes: one below this run's own directory in every hierarchy. */
+/**
+ * Control groups of the test cluster: below this run's own directory in every hierarchy one for each of its machines, which
+ * share the processors alike. A node's daemons are in one group and its pods in another, as systemd and the kubelet have it:
+ * in no group, each of their threads would weigh as much as all pods of all nodes together.
+ */
 
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -8,10 +12,21 @@ import { cgroupParent } from "../../fixture/cgroups.ts";
 export const CGROUP_PREFIX = "twill-kube-test";
 
 const ROOT = "/sys/fs/cgroup";
+/** A node's group of daemons, beside the kubelet's `kubepods`. */
+const DAEMONS = "system";
 
-/** The group below which a node's pods are, as the kubelet takes it. */
-export function cgroupRootOf(node: string): string {
-  return `${cgroupParent(CGROUP_PREFIX)}/${node}`;
+/** The group of a machine, below which the kubelet puts pods. */
+export function cgroupRootOf(machine: string): string {
+  return `${cgroupParent(CGROUP_PREFIX)}/${machine}`;
+}
+
+/**
+ * The command line that runs a machine's daemon with its share of the processors. With cgroup v2 alone boxes have groups of their own.
+ * @param argv run in a box that sees this machine's hierarchies
+ */
+export function asDaemon(machine: string, argv: readonly string[]): string[] {
+  const group = join(ROOT, "cpu", cgroupRootOf(machine), DAEMONS);
+  return existsSync(group) ? ["sh", "-c", `echo 0 > '${group}/cgroup.procs' && exec "$@"`, "sh", ...argv] : [...argv];
 }
 
 /** A version 1 cpuset starts without CPUs and takes no process. */
@@ -24,14 +39,14 @@ function inheritCpuset(directory: string): void {
   }
 }
 
-/** Makes a node's group in every hierarchy. */
-export function makeCgroups(node: string): void {
+/** Makes a machine's groups in every hierarchy. */
+export function makeCgroups(machine: string): void {
   const isUnified = existsSync(join(ROOT, "cgroup.procs"));
   const hierarchies = isUnified ? [ROOT] : readdirSync(ROOT, { withFileTypes: true }).filter((e) => e.isDirectory());
   for (const hierarchy of hierarchies) {
     const root = typeof hierarchy === "string" ? hierarchy : join(ROOT, hierarchy.name);
-    const own = join(root, cgroupRootOf(node));
-    for (const directory of [dirname(own), own]) {
+    const own = join(root, cgroupRootOf(machine));
+    for (const directory of [dirname(own), own, join(own, DAEMONS)]) {
       mkdirSync(directory, { recursive: true });
       inheritCpuset(directory);
     }

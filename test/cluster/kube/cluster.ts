@@ -133,7 +133,16 @@ export class KubeCluster implements AsyncDisposable {
 
   /** As {@link kubectl}, whatever its end. */
   attemptKubectl(args: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<Output> {
-    const argv = ["kubectl", "--kubeconfig", join(this.directory, "control/keys/admin.conf"), ...args];
+    return this.attempt(["kubectl", "--kubeconfig", this.adminConfig, ...args], options);
+  }
+
+  /** An administrator's kubeconfig. */
+  get adminConfig(): string {
+    return join(this.directory, "control/keys/admin.conf");
+  }
+
+  /** Runs a program of this machine where the API can be reached, to its end. */
+  attempt(argv: readonly string[], options: { input?: string; timeoutMs?: number } = {}): Promise<Output> {
     const env = { PATH: process.env["PATH"] ?? "", HOME: this.directory };
     return runIn(this.underlay.api, argv, { isNetOnly: true, env, timeoutMs: 120_000, ...options });
   }

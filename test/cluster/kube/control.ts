@@ -6,7 +6,10 @@ import { LogFile } from "../../../src/lab/kubelet/log-file.ts";
 import { startTask, type Task } from "../../../src/lab/task.ts";
 import type { AddressPair } from "../../../src/lab/topology.ts";
 import { waitFor } from "../../fixture/sandbox.ts";
+import { asDaemon, makeCgroups } from "./cgroups.ts";
 import { type ClusterPki, writeControlFiles } from "./pki.ts";
+
+const MACHINE = "control";
 
 /** Port of the API. */
 export const API_PORT = 6443;
@@ -42,6 +45,7 @@ export class ControlPlane {
   async start(): Promise<void> {
     const { pki, address } = this.#spec;
     const names = ["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost", "127.0.0.1"];
+    makeCgroups(MACHINE);
     await writeControlFiles(pki, this.#file(""), [...names, address.v4, address.v6, SERVICES.api]);
     this.startProgram("etcd");
     this.startProgram("kube-apiserver");
@@ -62,7 +66,7 @@ export class ControlPlane {
     const file = program === "etcd" ? "etcd" : join(programs, program);
     const task = startTask({
       box,
-      argv: [file, ...this.#args(program)],
+      argv: asDaemon(MACHINE, [file, ...this.#args(program)]),
       env: { PATH: process.env["PATH"] ?? "", HOME: "/root" },
       log: new LogFile(this.logPath(program)),
     });

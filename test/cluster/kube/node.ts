@@ -12,7 +12,7 @@ import { openNodeBox } from "../../../src/lab/underlay.ts";
 import { writeIn } from "../../fixture/files.ts";
 import { waitFor } from "../../fixture/sandbox.ts";
 import { pauseImage } from "../../runtimes/pause-image.ts";
-import { cgroupRootOf, makeCgroups } from "./cgroups.ts";
+import { asDaemon, cgroupRootOf, makeCgroups } from "./cgroups.ts";
 import type { ClusterPki } from "./pki.ts";
 import { IDENTITIES, kubeletIdentity } from "./pki.ts";
 
@@ -226,7 +226,12 @@ export class KubeNode {
         "--conntrack-tcp-timeout-close-wait=0",
       ],
     }[daemon];
-    const task = startTask({ box: this.box, argv, env: this.#env(), log: new LogFile(this.logPath(daemon)) });
+    const task = startTask({
+      box: this.box,
+      argv: asDaemon(this.name, argv),
+      env: this.#env(),
+      log: new LogFile(this.logPath(daemon)),
+    });
     this.#tasks.set(daemon, task);
     return task;
   }
