@@ -150,6 +150,8 @@ function compile(work: string, tree: string, version: string, target: string, sa
     CGO_ENABLED: "0",
     GOFLAGS: "",
     GOCACHE: join(work, "cache"),
+    // A compiler lives for seconds: time is dearer than the memory that it would give back.
+    GOGC: "800",
   };
   const shell = (script: string, more: Readonly<Record<string, string>> = {}) =>
     // cd keeps the logical path, which is what Go looks below GOPATH for.
