@@ -89,6 +89,9 @@ int from_host(struct __sk_buff *skb)
 		ct_touch(skb, &p, c, &flow, CT_VIA_STACK);
 		claim_flow(&p, &flow);
 		failed = check_policy(skb, &p, &flow, HOOK_FROM_HOST);
+		/* Where nobody speaks of the node it has no say. A pod that has none went while the stack had its packet. */
+		if (likely(!failed) && unlikely(!has_sender_said(&p, &flow)) && is_own_pods(&p.src))
+			failed = check_say(&p, &flow);
 	}
 	if (likely(!failed))
 		failed = choose_way_of_host(skb, &p, c, &flow, &way);

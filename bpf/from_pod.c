@@ -161,20 +161,6 @@ INLINE int find_flow_of_pod(struct __sk_buff *skb, struct packet *p, const struc
 	return failed;
 }
 
-/*
- * Policy looks the sender up once more: one that has gone since it was checked has had no say, and may send nothing any more.
- * 0 or METRIC_DROP_NO_ENDPOINT.
- */
-INLINE int check_say(const struct packet *p, const struct flow *flow)
-{
-	__u32 own = flow->is_reply && !is_counter_syn(p, flow) ? ASKED_TARGET : ASKED_ORIGIN;
-
-	if (likely(flow->said.asked & own))
-		return 0;
-	forget_judgement(flow);
-	return METRIC_DROP_NO_ENDPOINT;
-}
-
 /* Ends a packet that is dropped after it was translated, as far as it was: the client is answered by whom it asked. */
 static __noinline int refuse_served(struct __sk_buff *skb, struct packet *p, const struct flow *flow, __u32 reason)
 {

@@ -128,6 +128,8 @@ static __noinline int judge_leaving(struct __sk_buff *skb, struct packet *p, __u
 		return READ_SLOWLY;
 	ct_touch(skb, p, c, &flow, CT_VIA_STACK);
 	failed = check_policy(skb, p, &flow, HOOK_TO_WIRE);
+	if (!failed)
+		failed = check_say(p, &flow);
 	if (!failed && !flow.entry)
 		failed = begin_translated(skb, p, &flow);
 	if (!flow.entry || flow.entry->flags & CT_VIA_STACK)
@@ -236,12 +238,18 @@ static __noinline int answer_from_node(struct __sk_buff *skb, struct packet *p)
 	return unserve(skb, p);
 }
 
+/* Whether a pod of this node has sent the packet and has gone since: it came by the way on which the stack gets what pods send. */
+INLINE bool is_of_gone_pod(struct __sk_buff *skb, const struct config *c, const struct addr *src)
+{
+	return unlikely(skb->ingress_ifindex == c->twill0_ifindex) && is_own_pods(src);
+}
+
 SEC("tc")
 int to_wire(struct __sk_buff *skb)
 {
 	struct packet p = {};
 	const struct config *c = get_config();
-	bool is_own, is_masquerading;
+	bool is_own, is_masquerading, is_gone;
 	int failed;
 
 	if (unlikely(skb->mark == MARK_SERVED)) {
@@ -267,11 +275,14 @@ int to_wire(struct __sk_buff *skb)
 	is_masquerading = c->flags & (skb->protocol == bpf_htons(ETH_P_IP) ? CONFIG_MASQUERADE4 : CONFIG_MASQUERADE6);
 	if (is_own && !is_masquerading)
 		return VERDICT_NEXT;
-	if (!is_own && likely(!bpf_map_lookup_elem(&endpoints, &p.src)))
+	is_gone = !is_own && likely(!bpf_map_lookup_elem(&endpoints, &p.src));
+	if (is_gone && likely(!is_of_gone_pod(skb, c, &p.src)))
 		return VERDICT_NEXT;
 	failed = read_packet(skb, &p);
 	if (!failed && is_multicast(&p))
 		return VERDICT_NEXT;
+	if (!failed && unlikely(is_gone))
+		failed = METRIC_DROP_NO_ENDPOINT;
 	if (!failed)
 		failed = leave(skb, &p, c, is_own, is_masquerading);
 	if (failed && failed != READ_SLOWLY)

@@ -101,6 +101,33 @@ INLINE void forget_judgement(const struct flow *flow)
 		flow->entry->judged = 0;
 }
 
+/* Whether policy has asked the packet's sender, too, now or under its present state. */
+INLINE bool has_sender_said(const struct packet *p, const struct flow *flow)
+{
+	return flow->said.asked & (flow->is_reply && !is_counter_syn(p, flow) ? ASKED_TARGET : ASKED_ORIGIN);
+}
+
+/*
+ * Policy looks the sender up once more: a pod that has gone since it was checked has had no say, and may send nothing any
+ * more. 0 or METRIC_DROP_NO_ENDPOINT.
+ */
+INLINE int check_say(const struct packet *p, const struct flow *flow)
+{
+	if (likely(has_sender_said(p, flow)))
+		return 0;
+	forget_judgement(flow);
+	return METRIC_DROP_NO_ENDPOINT;
+}
+
+/* Whether an address can be that of a pod of this node only: what sends from it and is none has gone. */
+static __noinline bool is_own_pods(const struct addr *a)
+{
+	const struct ipcache_entry *known = ipcache_find(a);
+
+	return known && (known->flags & (IPCACHE_POD_CIDR | IPCACHE_LOCAL_NODE)) == IPCACHE_POD_CIDR &&
+	       addr_is_zero(&known->tunnel);
+}
+
 /* To the pod that was found: unless it has come after policy was asked, and has had no say. */
 INLINE void find_way_to_pod(const struct flow *flow, struct way *way)
 {

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { addr } from "../../src/net/addr.ts";
 import type { Case } from "./case.ts";
-import { frame, tcp } from "./frames.ts";
+import { frame, tcp, udp } from "./frames.ts";
 import { NODE, type Plane } from "./plane.ts";
 import { TWILL1 } from "./policy-way.ts";
 
-const { podA, podB, remote } = NODE;
+const { podA, podB, remote, outside } = NODE;
 /** No rules, which denies. */
 const CLOSED_CLASS = 0;
 const VIA_NODE2 = { tunnel: { from: NODE.remoteNode.v4 } };
@@ -77,6 +77,54 @@ export const GENERATION_CASES: readonly Case[] = bothFamilies.flatMap((f): Case[
       frame: segment,
       verdict: "drop",
       metrics: ["policy_rejudged", "drop_no_endpoint"],
+    },
+    {
+      name: `${f}: a pod that goes while the stack has its packet sends nothing more, and nothing is kept of what was said`,
+      program: "from_host",
+      before: (plane) => {
+        known(plane);
+        plane.remove("endpoints", addr(podA[f]).bytes);
+        plane.announcePolicy();
+      },
+      frame: frame(podA[f], podB[f], tcp(4000, 80), TWILL1),
+      verdict: "drop",
+      metrics: ["policy_rejudged", "drop_no_endpoint"],
+      check: (_, __, plane) => assert.equal(plane.flows()[0]?.entry.judged, 0),
+    },
+    {
+      name: `${f}: what the stack has led elsewhere goes nowhere, either, when its pod has gone`,
+      program: "from_host",
+      before: (plane) => plane.remove("endpoints", addr(podA[f]).bytes),
+      frame: frame(podA[f], remote[f], udp(4000, 53), TWILL1),
+      verdict: "drop",
+      metrics: ["drop_no_endpoint"],
+      check: (_, __, plane) => assert.deepEqual(plane.flows("ct_other"), []),
+    },
+    {
+      name: `${f}: what a pod that has gone sent to the outside does not leave`,
+      program: "to_wire",
+      before: (plane) => plane.remove("endpoints", addr(podA[f]).bytes),
+      frame: frame(podA[f], outside[f], udp(4000, 53)),
+      options: { ingressIfindex: NODE.twill0 },
+      verdict: "drop",
+      metrics: ["drop_no_endpoint"],
+    },
+    {
+      name: `${f}: what others send from such an address is not Twill's to judge`,
+      program: "to_wire",
+      before: (plane) => plane.remove("endpoints", addr(podA[f]).bytes),
+      frame: frame(podA[f], outside[f], udp(4000, 53)),
+      options: { ingressIfindex: NODE.twill1 },
+      verdict: "next",
+      metrics: [],
+    },
+    {
+      name: `${f}: what other nodes' pods send by the stack leaves`,
+      program: "to_wire",
+      frame: frame(remote[f], outside[f], udp(4000, 53)),
+      options: { ingressIfindex: NODE.twill0 },
+      verdict: "next",
+      metrics: [],
     },
     {
       name: `${f}: a pod whose address was taken away cannot go on with its flow`,

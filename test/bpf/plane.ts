@@ -54,7 +54,7 @@ const OBJECT = new URL("../../bpf/gen/twill-test.o", import.meta.url);
 const CLONE_NEWNET = 0x4000_0000;
 const CTX_BYTES = 192;
 /** Offsets in `struct __sk_buff` (linux/bpf.h). */
-const CTX = { mark: 8, ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
+const CTX = { mark: 8, ingressIfindex: 36, ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
 
 /** The class of every pod, until a test says otherwise. */
 export const OPEN_CLASS = 1;
@@ -99,6 +99,8 @@ export interface RunOptions {
   readonly gsoSegs?: number;
   /** For from_tunnel: what the VXLAN device would say. `vni: 0xffffffff` makes the key unreadable. */
   readonly tunnel?: { readonly from: string; readonly vni?: number };
+  /** The device by which the stack got it, before it got here. */
+  readonly ingressIfindex?: number;
   /** The packet's mark as it comes in. */
   readonly mark?: number;
   /** Bytes in the buffer's linear part; kernels that cannot do it refuse with EINVAL. */
@@ -384,6 +386,7 @@ export class Plane {
     view.setUint32(CTX.ifindex, 1, true);
     if (o.gsoSize !== undefined) view.setUint32(CTX.gsoSize, o.gsoSize, true);
     if (o.gsoSegs !== undefined) view.setUint32(CTX.gsoSegs, o.gsoSegs, true);
+    if (o.ingressIfindex !== undefined) view.setUint32(CTX.ingressIfindex, o.ingressIfindex, true);
     if (o.mark !== undefined) view.setUint32(CTX.mark, o.mark, true);
     if (o.linearBytes !== undefined) view.setUint32(CTX.dataEnd, o.linearBytes, true);
     if (o.tunnel !== undefined) {
