@@ -163,6 +163,25 @@ test("under pressure the address that rested longest is taken, and that is count
   assert.equal(ledger.earlyReuses(), 1);
 });
 
+test("an address that cools off while one is looked for is found", () => {
+  const ledger = open();
+  for (let i = 0; i < 13; i++) attach(ledger, `pod-${i}`);
+  const id = ledger.find("pod-0", "eth0")?.id ?? 0;
+  const [rested] = textsOf(ledger, id) ?? [];
+  ledger.remove(id);
+  // The last moment at which it cools, and the next one before cooling addresses are looked through.
+  clockMs += COOL_DOWN_MS - 1;
+  const r = ledger.begin(newEndpoint("next"), (occupancy) => {
+    const coolest: typeof occupancy.coolest = (range) => {
+      clockMs += 1;
+      return occupancy.coolest(range);
+    };
+    return allocate({ pools: POOLS, statics: [], rangeSets: [] }, { ...occupancy, coolest });
+  });
+  if (!r.ok) assert.fail(r.error.message);
+  assert.equal(r.value.addrs[0]?.text, rested);
+});
+
 test("a container's interface is recorded once", () => {
   const ledger = open();
   attach(ledger, "a");

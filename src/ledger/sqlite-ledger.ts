@@ -80,7 +80,7 @@ export class SqliteLedger implements Ledger {
   readonly #now: () => number;
   readonly #coolDownMs: number;
   readonly #sql: ReturnType<typeof statements>;
-  readonly #occupancy: Occupancy;
+  readonly #occupancyAt: (coolingSinceMs: number) => Occupancy;
   /** All endpoints as read last: asked for with every change in the cluster, and changed with pods only. */
   #listed: { readonly revision: number; readonly endpoints: readonly Endpoint[] } | undefined;
 
@@ -92,7 +92,7 @@ export class SqliteLedger implements Ledger {
     this.#now = () => Math.floor(options.monotonicMs());
     this.#coolDownMs = options.coolDownMs;
     this.#sql = statements(db);
-    this.#occupancy = createOccupancy(db, options.path, () => this.#now() - this.#coolDownMs);
+    this.#occupancyAt = createOccupancy(db, options.path);
     this.removedOnOpen = this.#dropOtherBoots();
   }
 
@@ -204,7 +204,7 @@ export class SqliteLedger implements Ledger {
     choose: (occupancy: Occupancy) => Result<readonly Allocation[], IpamError>,
   ): Result<Endpoint, IpamError> {
     return this.#write((id) => {
-      const chosen = choose(this.#occupancy);
+      const chosen = choose(this.occupancy());
       if (!chosen.ok) {
         this.#sql.rollback.run();
         return chosen;
@@ -268,11 +268,11 @@ export class SqliteLedger implements Ledger {
   }
 
   occupancy(): Occupancy {
-    return this.#occupancy;
+    return this.#occupancyAt(this.#now() - this.#coolDownMs);
   }
 
   figures(pool: Pool): PoolFigures {
-    return this.#guard(() => poolFigures(pool, this.#occupancy));
+    return this.#guard(() => poolFigures(pool, this.occupancy()));
   }
 
   [Symbol.dispose](): void {

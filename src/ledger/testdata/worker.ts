@@ -38,6 +38,6 @@ for (let i = 0; i < Number(rounds); i++) {
     ledger.commit(begun.value.id, 1);
   });
   if (own.length > 5) ledger.remove(own.shift() ?? 0);
-  // The parent kills at a moment that this line chooses.
+  // The parent kills at a moment that this line chooses, or soon after: nothing waits for it.
   process.stdout.write(".");
 }
