@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { AgentStatus } from "../../src/agent/status/status.ts";
+import type { MapDump } from "../../src/cli/commands/bpf.ts";
 import { CommandError } from "../../src/lab/run.ts";
 import { BPF_MAPS } from "../../src/net/gen/bpf-maps.ts";
 import { addPod, deletePod, type Pod, startNodes, type TwillNode } from "../fixture/twill-nodes.ts";
@@ -96,11 +97,11 @@ describe("with an agent", () => {
   });
 
   it("ipam check --fix mends what somebody broke", async () => {
-    const [row] = (await json<{ address: string }[]>("bpf", "dump", "endpoints")).filter((r) =>
-      r.address.includes("."),
+    const [row] = (await json<MapDump>("bpf", "dump", "endpoints")).entries.filter((r) =>
+      `${r["address"]}`.includes("."),
     );
     assert.ok(row);
-    const hex = row.address.split(".").map((b) => Number(b).toString(16).padStart(2, "0"));
+    const hex = `${row["address"]}`.split(".").map((b) => Number(b).toString(16).padStart(2, "0"));
     const key = [...Array(10).fill("00"), "ff", "ff", ...hex];
     await node.run(["bpftool", "map", "delete", "pinned", "/sys/fs/bpf/twill/endpoints", "key", "hex", ...key]);
     const before = await cli("ipam", "check");
@@ -129,6 +130,36 @@ describe("with an agent", () => {
     const wrong = await cli("bpf", "dump", "ipcach");
     assert.equal(wrong.code, 2);
     assert.match(wrong.err, /There is no map "ipcach": did you mean "ipcache"\?/);
+  });
+
+  it("bpf dump says what its limit has left out, to programs too", async () => {
+    const whole = await json<MapDump>("bpf", "dump", "ipcache");
+    assert.deepEqual([whole.map, whole.truncated, whole.total], ["ipcache", false, whole.entries.length]);
+    assert.ok(whole.total > 2);
+    const part = await json<MapDump>("bpf", "dump", "ipcache", "--limit", "2");
+    assert.deepEqual(part, { map: "ipcache", total: whole.total, truncated: true, entries: whole.entries.slice(0, 2) });
+    const why = `"ipcache" has ${whole.total} entries, of which 2 are printed: --limit ${whole.total} prints all`;
+    for (const more of [[], ["--json"]]) {
+      const errors = [
+        "sh",
+        "-c",
+        'exec "$@" 2>&1 >/dev/null',
+        "sh",
+        TWILL,
+        "bpf",
+        "dump",
+        "ipcache",
+        "--limit",
+        "2",
+        ...more,
+      ];
+      assert.equal((await node.run(errors)).trim(), why);
+    }
+    assert.equal((await cli("bpf", "dump", "ipcache", "--limit", "2")).out.trim().split("\n").length, 3);
+    for (const limit of ["0", "-1", "all", "1e3"]) {
+      const wrong = await cli("bpf", "dump", "ipcache", `--limit=${limit}`);
+      assert.deepEqual([wrong.code, wrong.err.includes(`--limit: "${limit}" is no whole number from 1`)], [2, true]);
+    }
   });
 
   it("version tells of both", async () => {

@@ -219,11 +219,10 @@ for (const isTracked of [false, true])
       // What is answered, and the rest of a datagram whose first part was.
       const expected = ["drop_no_backend", "drop_fragment_unknown"];
       for (const node of nodes) {
-        const rows = JSON.parse(await node.cli("bpf", "dump", "metrics", "--json")) as {
-          what: string;
-          packets: number;
-        }[];
-        const lost = rows.filter((r) => r.what.startsWith("drop_") && !expected.includes(r.what) && r.packets > 0);
+        const { entries } = JSON.parse(await node.cli("bpf", "dump", "metrics", "--json")) as {
+          entries: { what: string; packets: number }[];
+        };
+        const lost = entries.filter((r) => r.what.startsWith("drop_") && !expected.includes(r.what) && r.packets > 0);
         assert.deepEqual(lost, []);
       }
     });

@@ -16,8 +16,10 @@ const SIZES = { stream: 300_000, datagram: 3_000, segment: 1_300 } as const;
 
 /** Packets by metric. */
 async function metrics(node: TwillNode): Promise<ReadonlyMap<string, number>> {
-  const rows = JSON.parse(await node.cli("bpf", "dump", "metrics", "--json")) as { what: string; packets: number }[];
-  return new Map(rows.map((r) => [r.what, r.packets]));
+  const { entries } = JSON.parse(await node.cli("bpf", "dump", "metrics", "--json")) as {
+    entries: { what: string; packets: number }[];
+  };
+  return new Map(entries.map((r) => [r.what, r.packets]));
 }
 
 for (const shortcut of [true, false]) {

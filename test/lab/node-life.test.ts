@@ -33,7 +33,7 @@ async function others(node: string): Promise<Record<string, string>> {
 
 /** What the programs of node-1 know of prefixes: text of the entry. */
 async function inKernel(part: string): Promise<string> {
-  const entries = (await twill("node-1", "bpf", "dump", "ipcache")) as readonly object[];
+  const { entries } = (await twill("node-1", "bpf", "dump", "ipcache")) as { readonly entries: readonly object[] };
   return entries
     .map((e) => JSON.stringify(e))
     .filter((text) => text.includes(part))

@@ -37,6 +37,20 @@ async function twill<T>(node: string, ...args: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
+/** Entries of a map on a node, all of them. */
+async function dump<T = unknown>(node: string, map: string): Promise<Record<string, T>[]> {
+  const said = await twill<{ entries: Record<string, T>[]; truncated: boolean }>(
+    node,
+    "bpf",
+    "dump",
+    map,
+    "--limit",
+    "100000",
+  );
+  assert.equal(said.truncated, false);
+  return said.entries;
+}
+
 const bracket = (ip: string) => (ip.includes(":") ? `[${ip}]` : ip);
 
 /** Who answers a node's own processes by HTTP, of so many questions. */
@@ -169,19 +183,12 @@ describe("what twill says", () => {
       { metadata: { annotations } },
     );
     const table = async (node: string) => {
-      const services = await twill<Record<string, string | number>[]>(
-        node,
-        "bpf",
-        "dump",
-        "services",
-        "--limit",
-        "100000",
-      );
+      const services = await dump<string | number>(node, "services");
       const even = services.find((r) => r["frontend"] === `${v4}:8000`);
       assert.equal(even?.["inside count"], 251);
       const [slots, backends] = await Promise.all([
-        twill<Record<string, number>[]>(node, "bpf", "dump", "service_slots", "--limit", "100000"),
-        twill<Record<string, string | number>[]>(node, "bpf", "dump", "backends", "--limit", "100000"),
+        dump<number>(node, "service_slots"),
+        dump<string | number>(node, "backends"),
       ]);
       const addresses = new Map(backends.map((b) => [b["backend"], b["address"]]));
       return slots
@@ -203,10 +210,7 @@ describe("an agent that is killed", () => {
     const ips = s.service("kept", {});
     s.slices("kept", s.endpoints("web-1"));
     for (const ip of ips) await s.answeredBy(["web-1"], "default/client-1", "TCP", ip, 8000);
-    const rows = async (map: string) =>
-      (await twill<Record<string, unknown>[]>("node-1", "bpf", "dump", map, "--limit", "100000"))
-        .map((r) => JSON.stringify(r))
-        .sort();
+    const rows = async (map: string) => (await dump("node-1", map)).map((r) => JSON.stringify(r)).sort();
     const before = await rows("services");
     const agent = s.lab.agent("node-1");
     const pid = (await twill<{ pid: number }>("node-1", "status")).pid;

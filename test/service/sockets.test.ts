@@ -29,7 +29,7 @@ after(() => s?.[Symbol.asyncDispose]());
 async function dump(node: string, map: string): Promise<Record<string, unknown>[]> {
   const out = await runIn(s.lab.node(node).box, ["/opt/twill/bin/twill", "bpf", "dump", map, "--json"]);
   assert.equal(out.code, 0, out.stderr);
-  return JSON.parse(out.stdout) as Record<string, unknown>[];
+  return (JSON.parse(out.stdout) as { entries: Record<string, unknown>[] }).entries;
 }
 
 test(

@@ -2,12 +2,31 @@
 
 import type { Command } from "commander";
 import type { Kernel } from "../../kernel/kernel.ts";
+import type { DecodedRow } from "../decode-text.ts";
 import { type Io, printJson, UsageError } from "../io.ts";
 import { type NodeOptions, nodePaths, withJson, withNodeOptions } from "../options.ts";
 import { formatShare, formatTable } from "../table.ts";
 
 interface DumpOptions extends NodeOptions {
-  readonly limit: string;
+  readonly limit: number;
+}
+
+/** What `twill bpf dump MAP --json` prints. */
+export interface MapDump {
+  readonly map: string;
+  /** Entries of the map, with those that are not printed. */
+  readonly total: number;
+  /** `--limit` has cut `entries` short. */
+  readonly truncated: boolean;
+  readonly entries: readonly DecodedRow[];
+}
+
+/** Entries printed without `--limit`. */
+const DEFAULT_LIMIT = 1000;
+
+function parseLimit(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new UsageError(`--limit: "${text}" is no whole number from 1`);
+  return Number(text);
 }
 
 async function withKernel(io: Io, options: NodeOptions, work: (kernel: Kernel, pins: string) => void | Promise<void>) {
@@ -44,9 +63,12 @@ async function dump(io: Io, name: string, options: DumpOptions): Promise<void> {
       );
     }
     const rows = kernel.mapRows(name);
-    const limit = Number(options.limit);
-    const decoded = rows.slice(0, limit).map((row) => decodeRow(name, row));
-    if (options.json) return printJson(io, decoded);
+    const total = rows.length;
+    const decoded = rows.slice(0, options.limit).map((row) => decodeRow(name, row));
+    const truncated = decoded.length < total;
+    if (truncated)
+      io.err(`"${name}" has ${total} entries, of which ${decoded.length} are printed: --limit ${total} prints all\n`);
+    if (options.json) return printJson(io, { map: name, total, truncated, entries: decoded } satisfies MapDump);
     if (decoded.length === 0) return io.out(`Map "${name}" is empty.\n`);
     const header = Object.keys(decoded[0] ?? {});
     io.out(
@@ -55,7 +77,6 @@ async function dump(io: Io, name: string, options: DumpOptions): Promise<void> {
         decoded.map((d) => header.map((h) => `${d[h]}`)),
       ),
     );
-    if (rows.length > limit) io.err(`… and ${rows.length - limit} more entries: --limit ${rows.length}\n`);
   });
 }
 
@@ -66,6 +87,6 @@ export function addBpf(program: Command, io: Io): void {
     list(io, options),
   );
   withJson(withNodeOptions(bpf.command("dump <map>").description("entries of a map, decoded")))
-    .option("--limit <n>", "most entries that are printed", "1000")
+    .option("--limit <n>", "most entries that are printed; what is left out is told", parseLimit, DEFAULT_LIMIT)
     .action((map: string, options: DumpOptions) => dump(io, map, options));
 }
