@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Box, runIn } from "../../src/lab/box.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { echoPod } from "../../src/lab/demo/run.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { CommandError } from "../../src/lab/run.ts";
@@ -25,11 +26,9 @@ before(async () => {
   lab = await startLab({ name: "test-firewall", nodes: 1 });
   await lab.ready(READY_MS);
   lab.objects.create(echoPod("a", "node-1"));
-  const isReady = (p: { status?: { conditions?: { type: string; status: string }[] } }) =>
-    p.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") === true;
   await lab.until(
     { apiVersion: "v1", kind: "Pod", namespace: "default" },
-    (l) => l.length === 1 && l.every((p) => isReady(p as never)),
+    (l) => l.length === 1 && l.every(isPodReady),
     READY_MS,
     "the pod",
   );

@@ -12,9 +12,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { KubeObject } from "../../src/cluster/embedded/types.ts";
 import { AGENT_SET, type AgentConfig } from "../../src/lab/agent-set.ts";
 import { runIn } from "../../src/lab/box.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { echoPod } from "../../src/lab/demo/run.ts";
 import { collectNetwork } from "../../src/lab/kubelet/cni.ts";
 import { pluginRunner } from "../../src/lab/kubelet/sandbox.ts";
@@ -26,14 +26,6 @@ const READY_MS = 90_000;
 const PROBE_MS = 3_000;
 const PODS = { apiVersion: "v1", kind: "Pod", namespace: "default" };
 
-function isReady(pod: KubeObject): boolean {
-  return (
-    pod["status"]?.conditions?.some(
-      (c: { type: string; status: string }) => c.type === "Ready" && c.status === "True",
-    ) === true
-  );
-}
-
 async function openLab(name: string, more: Partial<LabOptions> = {}): Promise<Lab> {
   const lab = await startLab({ name, nodes: 2, ...more });
   await lab.ready(READY_MS);
@@ -44,7 +36,7 @@ async function addPod(lab: Lab, name: string, node: string): Promise<void> {
   lab.objects.create(echoPod(name, node));
   await lab.until(
     { ...PODS, fieldSelector: `metadata.name=${name}` },
-    ([p]) => p !== undefined && isReady(p),
+    ([p]) => p !== undefined && isPodReady(p),
     READY_MS,
     `pod ${name} to be ready`,
   );

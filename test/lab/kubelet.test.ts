@@ -12,6 +12,7 @@ import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { after, before, test } from "node:test";
 import type { KubeObject } from "../../src/cluster/embedded/types.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
 import { runProcess } from "../../src/lab/run.ts";
@@ -78,11 +79,8 @@ const select = (name: string) => ({
 });
 const phase = (name: string, want: string) =>
   lab.until(select(name), ([p]) => p?.["status"]?.phase === want, READY_MS, `pod ${name} to be ${want}`);
-const isReady = (p: KubeObject | undefined) =>
-  p?.["status"]?.conditions?.some(
-    (c: { type: string; status: string }) => c.type === "Ready" && c.status === "True",
-  ) === true;
-const ready = (name: string) => lab.until(select(name), ([p]) => isReady(p), READY_MS, `pod ${name} to be ready`);
+const isReady = ([p]: readonly KubeObject[]) => p !== undefined && isPodReady(p);
+const ready = (name: string) => lab.until(select(name), isReady, READY_MS, `pod ${name} to be ready`);
 const gone = (name: string) => lab.until(select(name), (l) => l.length === 0, READY_MS, `pod ${name} to be gone`);
 
 function kubectl(args: readonly string[], input?: string) {

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { KubeObject, NewObject } from "../../src/cluster/embedded/types.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { ECHO_IMAGE } from "../../src/lab/kubelet/image.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { addr } from "../../src/net/addr.ts";
@@ -45,15 +46,11 @@ describe("policies of every dialect, between real pods", () => {
       const containers = spec.containers.map((c) => ({ ...c, image: ECHO_IMAGE }));
       lab.objects.create({ ...pod, spec: { ...spec, containers } });
     }
-    const isReady = (p: KubeObject) =>
-      (p["status"]?.conditions as { type: string; status: string }[] | undefined)?.some(
-        (c) => c.type === "Ready" && c.status === "True",
-      ) === true;
     const own = (list: readonly KubeObject[]) =>
       list.filter((p) => PERSONS.some((name) => name === `${p.metadata.namespace}/${p.metadata.name}`));
     await lab.until(
       { apiVersion: "v1", kind: "Pod" },
-      (l) => own(l).length === PERSONS.length && own(l).every(isReady),
+      (l) => own(l).length === PERSONS.length && own(l).every(isPodReady),
       READY_MS,
       "the pods",
     );

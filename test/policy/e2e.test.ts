@@ -5,6 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { ECHO_IMAGE } from "../../src/lab/kubelet/image.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { E2E_CASES } from "../../src/policy/testing/e2e-cases.ts";
@@ -45,12 +46,10 @@ before(async () => {
       spec: { nodeName: `node-${(i % 2) + 1}`, containers: [{ name: "echo", image: ECHO_IMAGE, ports }] },
     });
   }
-  const isReady = (p: { status?: { conditions?: { type: string; status: string }[] } }) =>
-    p.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") === true;
   for (const namespace of E2E_NAMESPACES)
     await lab.until(
       { apiVersion: "v1", kind: "Pod", namespace },
-      (l) => l.length === 3 && l.every((p) => isReady(p as never)),
+      (l) => l.length === 3 && l.every(isPodReady),
       READY_MS,
       `the pods of ${namespace}`,
     );

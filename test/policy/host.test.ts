@@ -5,8 +5,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { KubeObject, NewObject } from "../../src/cluster/embedded/types.ts";
+import type { NewObject } from "../../src/cluster/embedded/types.ts";
 import { loadAddon } from "../../src/kernel/linux/addon.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { ECHO_IMAGE } from "../../src/lab/kubelet/image.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { type ProbePort, portKey } from "../../src/lab/probe/matrix.ts";
@@ -66,7 +67,7 @@ describe("policy of nodes", () => {
       });
     await lab.until(
       { apiVersion: "v1", kind: "Pod", namespace: "default" },
-      (l) => l.length === 3 && l.every(isReady),
+      (l) => l.length === 3 && l.every(isPodReady),
       READY_MS,
       "the pods",
     );
@@ -261,10 +262,4 @@ function listen({ netns, address }: { readonly netns: string; readonly address: 
   addon.bind(fd, address, port);
   addon.listen(fd, 1);
   return { [Symbol.dispose]: () => addon.close(fd) };
-}
-
-function isReady(p: KubeObject): boolean {
-  return ((p["status"]?.conditions ?? []) as { type: string; status: string }[]).some(
-    (c) => c.type === "Ready" && c.status === "True",
-  );
 }

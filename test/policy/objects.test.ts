@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { KubeObject, NewObject } from "../../src/cluster/embedded/types.ts";
+import type { NewObject } from "../../src/cluster/embedded/types.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { echoPod } from "../../src/lab/demo/run.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { policyDefinitions } from "../fixture/policy-kinds.ts";
@@ -13,11 +14,6 @@ const READY_MS = 120_000;
 const SHOWN_MS = 60_000;
 /** Nothing is lost on this wire: what has not answered by then was dropped. */
 const PROBE_MS = 300;
-
-const isReady = (p: KubeObject) =>
-  ((p["status"]?.conditions ?? []) as { type: string; status: string }[]).some(
-    (c) => c.type === "Ready" && c.status === "True",
-  );
 
 let lab: Lab;
 
@@ -31,7 +27,7 @@ before(async () => {
   ] as const)
     lab.objects.create(echoPod(name, node));
   const pods = { apiVersion: "v1", kind: "Pod", namespace: "default" };
-  await lab.until(pods, (l) => l.length === 3 && l.every(isReady), READY_MS, "pods to be ready");
+  await lab.until(pods, (l) => l.length === 3 && l.every(isPodReady), READY_MS, "pods to be ready");
 });
 
 after(() => lab?.[Symbol.asyncDispose]());

@@ -5,8 +5,9 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { KubeObject, NewObject } from "../../src/cluster/embedded/types.ts";
+import type { NewObject } from "../../src/cluster/embedded/types.ts";
 import { loadAddon } from "../../src/kernel/linux/addon.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { ECHO_IMAGE } from "../../src/lab/kubelet/image.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import type { Endpoint } from "../../src/lab/probe/matrix.ts";
@@ -78,7 +79,7 @@ describe("fragments and ICMP errors under policy", () => {
     for (const namespace of ["clients", "servers"])
       await lab.until(
         { apiVersion: "v1", kind: "Pod", namespace },
-        (l) => l.length > 0 && l.every(isReady),
+        (l) => l.length > 0 && l.every(isPodReady),
         READY_MS,
         `the pods of ${namespace}`,
       );
@@ -239,8 +240,3 @@ describe("fragments and ICMP errors under policy", () => {
     }
   });
 });
-
-function isReady(pod: KubeObject): boolean {
-  const conditions = (pod["status"]?.conditions ?? []) as { type: string; status: string }[];
-  return conditions.some((c) => c.type === "Ready" && c.status === "True");
-}

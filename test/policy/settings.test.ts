@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { parse, stringify } from "yaml";
-import type { KubeObject } from "../../src/cluster/embedded/types.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { echoPod } from "../../src/lab/demo/run.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
@@ -14,11 +14,6 @@ import { until } from "../lab/wait.ts";
 const READY_MS = 120_000;
 /** Nothing is lost on this wire: what has not answered by then was dropped. */
 const PROBE_MS = 400;
-
-const isReady = (p: KubeObject) =>
-  ((p["status"]?.conditions ?? []) as { type: string; status: string }[]).some(
-    (c) => c.type === "Ready" && c.status === "True",
-  );
 
 let lab: Lab;
 
@@ -32,7 +27,7 @@ before(async () => {
   ] as const)
     lab.objects.create(echoPod(name, node));
   const pods = { apiVersion: "v1", kind: "Pod", namespace: "default" };
-  await lab.until(pods, (l) => l.length === 3 && l.every(isReady), READY_MS, "pods to be ready");
+  await lab.until(pods, (l) => l.length === 3 && l.every(isPodReady), READY_MS, "pods to be ready");
 });
 
 after(() => lab[Symbol.asyncDispose]());
