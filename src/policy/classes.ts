@@ -24,6 +24,8 @@ export interface PolicyClass {
   readonly steps: readonly Step[];
   /** Of the endpoint, where rules ask for them: what named ports mean for ingress. */
   readonly names: readonly NamedPort[];
+  /** Why nothing passes, whatever the rules were. */
+  readonly closed?: string;
 }
 
 let nextTag = 0;
@@ -48,6 +50,11 @@ export function classOf(tiers: readonly OrderedTier[], endpoint: Endpoint, direc
   );
   const namesText = names.map((n) => `${n.name}:${n.protocol}:${n.port}`);
   return { key: `${direction} ${walkText.join(";")} ${namesText.join(",")}`, direction, steps, names };
+}
+
+/** The class of endpoints whose rules have no room: it asks nothing. */
+export function closedClass(direction: Direction, why: string): PolicyClass {
+  return { key: `${direction} closed: ${why}`, direction, steps: [], names: [], closed: why };
 }
 
 const namesOfClasses = new WeakMap<PolicyClass, ReadonlySet<string>>();

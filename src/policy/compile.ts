@@ -60,7 +60,7 @@ class TableCompiler implements Compiler {
   readonly #classNumbers: Numbers;
   readonly #parts: AnswerParts;
   readonly #draft: TableDraft;
-  readonly #wants = new WantedClasses();
+  readonly #wants: WantedClasses;
   readonly #index = new PeerIndex<ClassAnswers>();
   readonly #followed = new Map<string, Followed>();
   readonly #identities = new Set<Identity>();
@@ -79,6 +79,7 @@ class TableCompiler implements Compiler {
 
   constructor(limits: CompileLimits, first: FirstNumbers) {
     this.#limits = limits;
+    this.#wants = new WantedClasses(limits);
     this.#classNumbers = createNumbers(first.class);
     const [sets, rules] = [new SharedSets(first.set), new SharedRules(first.rule)];
     this.#parts = { sets, rules, maxRows: limits.setRowsPerClass };
@@ -86,10 +87,12 @@ class TableCompiler implements Compiler {
   }
 
   compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables {
-    const { wanted } = this.#wants.update(ordered, endpoints);
+    const knownRows = partition.knownRows();
+    const { wanted } = this.#wants.update(ordered, endpoints, knownRows);
     this.#current = wanted;
     const { atoms, names } = this.#wants.questions;
     partition.use(atoms, names);
+    partition.coarsen(knownRows > this.#limits.identityRows);
     const { classes, peers, sets, identities, rules, overflow, endpoints: of } = this.#step(wanted, partition).tables;
     return {
       classes: new Map(classes),
@@ -108,7 +111,10 @@ class TableCompiler implements Compiler {
     partition: Partition,
   ): Generator<CompileStep> {
     const old = this.#current;
-    const { wanted, asked } = this.#wants.update(ordered, endpoints);
+    const knownRows = partition.knownRows();
+    const isCoarse = knownRows > this.#limits.identityRows;
+    if (!isCoarse) partition.coarsen(false);
+    const { wanted, asked } = this.#wants.update(ordered, endpoints, knownRows);
     this.#current = wanted;
     if (asked !== undefined || old === undefined) this.#hasTooMany = true;
     if (old !== undefined && old.classes !== wanted.classes) {
@@ -118,6 +124,8 @@ class TableCompiler implements Compiler {
     }
     if (this.#hasTooMany) partition.use(this.#wants.questions.atoms, this.#wants.questions.names);
     this.#hasTooMany = false;
+    // Nobody asks any more.
+    partition.coarsen(isCoarse);
     yield this.#step(wanted, partition);
   }
 
@@ -240,8 +248,8 @@ class TableCompiler implements Compiler {
     this.#hasRoom = this.#parts.sets.rows <= setRows && this.#peerRows <= peerRows;
     if (!this.#hasRoom) this.#placeInOrder(wanted);
     else
-      for (const { number, found } of hadRoom ? changed : this.#followed.values())
-        this.#draft.put(number, this.#byItself(found));
+      for (const followed of hadRoom ? changed : this.#followed.values())
+        this.#draft.put(followed.number, this.#byItself(followed));
   }
 
   /** Classes whose answers are others than before. */
@@ -258,8 +266,8 @@ class TableCompiler implements Compiler {
     return changed;
   }
 
-  #byItself(found: FoundAnswers | undefined): Placed | undefined {
-    return found?.isOver === true ? overText(this.#limits) : found;
+  #byItself({ answers, found }: Followed): Placed | undefined {
+    return answers.of.closed ?? (found?.isOver === true ? overText(this.#limits) : found);
   }
 
   /** Not everything fits: classes have room in the order of their endpoints, as if nothing had been there before. */
@@ -271,7 +279,10 @@ class TableCompiler implements Compiler {
         if (followed?.found !== undefined) inOrder.set(followed, followed.found);
       }
     const without = findRoom(inOrder, this.#limits);
-    for (const [followed, found] of inOrder) this.#draft.put(followed.number, without.get(followed) ?? found);
+    for (const [followed, found] of inOrder) {
+      const placed = followed.answers.of.closed ?? without.get(followed) ?? found;
+      this.#draft.put(followed.number, placed);
+    }
     this.#hasRoom = without.size === 0;
   }
 }

@@ -132,6 +132,7 @@ const MORE_ATOMS: readonly Atom[] = [
 
 test("changes lead from any rows to those of now, and an identity that stays answers as it did", () => {
   let kept = 0;
+  let coarse = 0;
   for (let seed = 1; seed <= 30; seed++) {
     const r = createRandom(seed);
     const addrs = Array.from({ length: 16 }, (_, i) => addr(i % 4 === 3 ? `fd00::${i}` : `10.0.0.${i}`));
@@ -147,11 +148,13 @@ test("changes lead from any rows to those of now, and an identity that stays ans
       }
       const stay = new Map([...p.identities()].map((i) => [i, atoms.map((a) => i.has(a))]));
       const before = atoms;
-      if (r.oneIn(3)) atoms = MORE_ATOMS.filter(() => r.oneIn(2));
+      if (r.oneIn(3)) atoms = r.oneIn(4) ? [] : MORE_ATOMS.filter(() => r.oneIn(2));
       if (r.oneIn(4)) overlays = OVERLAYS.filter(() => r.oneIn(3));
       if (r.oneIn(2)) use(p, atoms, r.oneIn(2) ? ["http"] : []);
       else atoms = before;
       p.overlay(overlays);
+      const isCoarse = atoms.length === 0 && r.oneIn(2);
+      p.coarsen(isCoarse);
       const now = new Set(p.identities());
       for (const [identity, answers] of stay) {
         if (!now.has(identity)) continue;
@@ -168,9 +171,15 @@ test("changes lead from any rows to those of now, and an identity that stays ans
       for (const gone of removed) assert.ok(kernel.delete(gone.text), `${gone.text} was never told`);
       const rows = new Map([...p.rows()].map((row) => [row.prefix.text, row.identity]));
       assert.deepEqual(new Map([...kernel].sort()), new Map([...rows].sort()), `seed ${seed} step ${step}`);
+      assert.equal(p.rowCount(), rows.size);
+      if (isCoarse) {
+        coarse++;
+        assert.deepEqual([...rows.keys()].sort(), ["0.0.0.0/0", "::/0"]);
+      }
     }
   }
   assert.ok(kept > 1000, `only ${kept} identities stayed`);
+  assert.ok(coarse > 50, `only ${coarse} states had the rows of whole families alone`);
 });
 
 test("whatever happened before, the partition is the one that a fresh look gives", () => {

@@ -7,10 +7,11 @@
  * its addresses do not part from the others.
  */
 
-import { type Addr, addr as addrOf, familyBits } from "../net/addr.ts";
-import { hostPrefix, type Prefix, prefix as prefixOf } from "../net/prefix.ts";
+import { type Addr, familyBits } from "../net/addr.ts";
+import type { Prefix } from "../net/prefix.ts";
 import { createAddressBlocks } from "./address-blocks.ts";
 import { type Borne, createBearers, portText } from "./bearers.ts";
+import { IdentityRows, identityIn, type KnownHolder, type PlaceHolder, WHOLE_FAMILIES } from "./identity-rows.ts";
 import { createLabelAnswers } from "./label-answers.ts";
 import type { LabelMap } from "./label-expr.ts";
 import { textOfNumbers } from "./number-text.ts";
@@ -91,6 +92,12 @@ export interface Partition {
   newsSince(revision: number): IdentityNews | undefined;
   /** Of each known address, each prefix in use, `0.0.0.0/0` and `::/0`. */
   rows(): Generator<IdentityRow>;
+  /** How many of them there are. */
+  rowCount(): number;
+  /** And how many whatever atoms are in use. An address that is a prefix of an overlay, too, counts twice. */
+  knownRows(): number;
+  /** From now on only the rows of `0.0.0.0/0` and `::/0`, which say it all as long as no atom and no name is in use; or all again. */
+  coarsen(isCoarse: boolean): void;
   /** What is different in the rows since this was asked last; at first all of them. */
   changes(): IdentityChanges;
   /** As the kernel would find it. */
@@ -114,7 +121,7 @@ interface AtomChange {
 const MANY_ATOMS = 200;
 
 /** A known address: there are tens of thousands. */
-class Known implements Holder {
+class Known implements KnownHolder {
   readonly addr: Addr;
   profile: Profile | undefined;
 
@@ -128,19 +135,9 @@ class Known implements Holder {
   }
 }
 
-/** What a place says of the addresses of which nothing is known. */
-interface PlaceHolder extends Holder {
-  readonly prefix: Prefix;
-}
-
 /** A place that holds one address only has that one's row. */
 function rowOf(p: Prefix): string {
   return p.length === familyBits(p.family) ? p.addr.text : p.text;
-}
-
-/** The prefix of a row. */
-function prefixOfRow(row: string): Prefix {
-  return row.includes("/") ? prefixOf(row) : hostPrefix(addrOf(row));
 }
 
 /** Texts for label maps: the same object has the same. */
@@ -176,10 +173,7 @@ class AddressPartition implements Partition {
   readonly #identities: IdentityTable;
   /** Profiles whose identity may be another, or that have none yet. */
   readonly #doubted = new Set<Profile>();
-  /** Rows that may be other than they were told. */
-  readonly #touched = new Set<string>();
-  /** The identity that each row was told with. */
-  readonly #told = new Map<string, number>();
+  readonly #rows = new IdentityRows(this.#known, this.#placeHolders);
   #names: ReadonlySet<string> = new Set();
   #overlays: ReadonlyMap<string, readonly Overlay[]> = new Map();
   #nextIdentity = FIRST_IDENTITY;
@@ -189,7 +183,7 @@ class AddressPartition implements Partition {
     this.#identities = new IdentityTable(
       (traits) => new SharedIdentity(this.#nextIdentity++, traits, numberOf),
       (profile) => {
-        for (const { row } of profile.holders) this.#touched.add(row);
+        for (const { row } of profile.holders) this.#rows.touch(row);
       },
     );
     for (const place of this.#places) this.#holdPlace(place);
@@ -300,34 +294,26 @@ class AddressPartition implements Partition {
     return this.#identities.newsSince(revision);
   }
 
-  *rows(): Generator<IdentityRow> {
+  rows(): Generator<IdentityRow> {
     this.#settle(false);
-    for (const [row, { prefix: p, profile }] of this.#placeHolders)
-      if (!this.#known.has(row)) yield { prefix: p, identity: numberOf(profile) };
-    for (const { addr, profile } of this.#known.values())
-      yield { prefix: hostPrefix(addr), identity: numberOf(profile) };
+    return this.#rows.all();
+  }
+
+  rowCount(): number {
+    return this.#rows.count();
+  }
+
+  knownRows(): number {
+    return this.#known.size + this.#overlays.size + WHOLE_FAMILIES.size;
+  }
+
+  coarsen(isCoarse: boolean): void {
+    this.#rows.coarsen(isCoarse);
   }
 
   changes(): IdentityChanges {
     this.#settle(false);
-    const put: IdentityRow[] = [];
-    const removed: Prefix[] = [];
-    for (const row of this.#touched) {
-      const told = this.#told.get(row);
-      const known = this.#known.get(row);
-      const holder = known ?? this.#placeHolders.get(row);
-      if (holder === undefined) {
-        if (told !== undefined) removed.push(prefixOfRow(row));
-        this.#told.delete(row);
-        continue;
-      }
-      const identity = numberOf(holder.profile);
-      if (told === identity) continue;
-      put.push({ prefix: known === undefined ? (holder as PlaceHolder).prefix : hostPrefix(known.addr), identity });
-      this.#told.set(holder.row, identity);
-    }
-    this.#touched.clear();
-    return { put, removed };
+    return this.#rows.changes();
   }
 
   identityOf(addr: Addr): Identity {
@@ -386,12 +372,12 @@ class AddressPartition implements Partition {
     profile.holders.add(holder);
     if (holder.profile !== undefined) this.#release(holder);
     holder.profile = profile;
-    this.#touched.add(holder.row);
+    this.#rows.touch(holder.row);
   }
 
   #release(holder: Holder): void {
     const { profile } = holder;
-    this.#touched.add(holder.row);
+    this.#rows.touch(holder.row);
     holder.profile = undefined;
     profile?.holders.delete(holder);
     if (profile === undefined || profile.holders.size > 0) return;
@@ -479,15 +465,6 @@ class AddressPartition implements Partition {
     }
     return out;
   }
-}
-
-function identityIn(profile: Profile | undefined): SharedIdentity {
-  if (profile?.identity === undefined) throw new RangeError("An address without a profile, or one without identity");
-  return profile.identity;
-}
-
-function numberOf(profile: Profile | undefined): number {
-  return identityIn(profile).number;
 }
 
 /** A partition that knows no address and no atom: everything is IPv4 or IPv6. */

@@ -126,11 +126,15 @@ test("what follows changes is what is compiled anew, and the change leads to it"
 });
 
 test("what does not fit is the same as in a compilation from nothing, for every limit, and comes back", () => {
-  const misfits = { class: 0, sets: 0, peers: 0 };
+  const misfits = { class: 0, sets: 0, peers: 0, identities: 0, addresses: 0, classes: 0 };
   for (let seed = first; seed < first + count; seed++) {
     misfits.class += follow(seed, { ...DEFAULT_LIMITS, setRowsPerClass: 8 + (seed % 40) });
     misfits.sets += follow(seed, { ...DEFAULT_LIMITS, setRows: 10 + (seed % 60) });
     misfits.peers += follow(seed, { ...DEFAULT_LIMITS, peerRows: 3 + (seed % 20) });
+    const known = compileNode(mixedCluster(seed).source.cluster, NODE).partition.knownRows();
+    misfits.identities += follow(seed, { ...DEFAULT_LIMITS, identityRows: known + (seed % 4) });
+    misfits.addresses += follow(seed, { ...DEFAULT_LIMITS, identityRows: known - 1 - (seed % 3) });
+    misfits.classes += follow(seed, { ...DEFAULT_LIMITS, classes: 5 + (seed % 4) });
   }
   for (const [limit, n] of Object.entries(misfits))
     assert.ok(n > count / 2, `only ${n} classes did not fit by ${limit}`);

@@ -10,10 +10,20 @@ export interface CompileLimits {
   readonly setRows: number;
   /** Rows of `peers`. */
   readonly peerRows: number;
+  /** Rows of `identities`. */
+  readonly identityRows: number;
+  /** Classes. */
+  readonly classes: number;
 }
 
 /** Fits the maps' sizes as they are by default; ten thousand rules of single ports for as many peers fit a class. */
-export const DEFAULT_LIMITS: CompileLimits = { setRowsPerClass: 65_536, setRows: 262_144, peerRows: 524_288 };
+export const DEFAULT_LIMITS: CompileLimits = {
+  setRowsPerClass: 65_536,
+  setRows: 262_144,
+  peerRows: 524_288,
+  identityRows: 262_144,
+  classes: 16_384,
+};
 
 /** Why a class is closed that needs too much by itself. */
 export function overText({ setRowsPerClass }: CompileLimits): string {

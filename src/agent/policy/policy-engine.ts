@@ -63,6 +63,8 @@ const UNKNOWN: PolicyEndpoint = { key: "unknown", of: "pods", facts: worldFacts(
 export interface PolicyState {
   readonly tables: PolicyTables;
   readonly limits: CompileLimits;
+  /** Rows of identities. */
+  readonly identityRows: number;
   readonly bank: number;
   /** Those in force and those that are staged. Some select no pod of this node. */
   readonly policies: readonly Policy[];
@@ -239,6 +241,7 @@ export class PolicyEngine implements NameSource {
     return {
       tables: this.#tables,
       limits: this.#limits,
+      identityRows: this.#partition.rowCount(),
       bank: this.#maps.bank,
       policies: this.#lastRules?.policies ?? [],
       unknown: this.#unknown,

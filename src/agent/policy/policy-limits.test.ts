@@ -16,6 +16,15 @@ test("smaller maps hold less, and larger ones do not let one class take all of t
     { name: "policy_sets", maxEntries: sets },
     { name: "policy_peers", maxEntries: peers },
   ];
-  assert.deepEqual(limitsOf(sized(100, 51)), { setRows: 50, setRowsPerClass: 50, peerRows: 25 });
-  assert.deepEqual(limitsOf(sized(1 << 24, 16)), { setRows: 1 << 23, setRowsPerClass: 65_536, peerRows: 8 });
+  assert.deepEqual(limitsOf(sized(100, 51)), {
+    ...DEFAULT_LIMITS,
+    ...{ setRows: 50, setRowsPerClass: 50, peerRows: 25 },
+  });
+  const large = { ...DEFAULT_LIMITS, setRows: 1 << 23, setRowsPerClass: 65_536, peerRows: 8 };
+  assert.deepEqual(limitsOf(sized(1 << 24, 16)), large);
+  const more = [
+    { name: "identities", maxEntries: 100 },
+    { name: "policy_classes", maxEntries: 31 },
+  ];
+  assert.deepEqual(limitsOf(more), { ...DEFAULT_LIMITS, identityRows: 50, classes: 15 });
 });

@@ -15,5 +15,7 @@ export function limitsOf(maps: readonly Pick<MapInfo, "name" | "maxEntries">[]):
     setRows,
     setRowsPerClass: Math.min(DEFAULT_LIMITS.setRowsPerClass, setRows),
     peerRows: half(POLICY_MAPS.peers, DEFAULT_LIMITS.peerRows),
+    identityRows: half(POLICY_MAPS.identities, DEFAULT_LIMITS.identityRows),
+    classes: half(POLICY_MAPS.classes, DEFAULT_LIMITS.classes),
   };
 }

@@ -210,6 +210,65 @@ describe("closed pods", () => {
     ]);
   });
 
+  /** Who may come in is said by so many networks. */
+  const networks = (name: string, count: number) =>
+    policy("networking.k8s.io/v1", "NetworkPolicy", `from-${name}`, {
+      podSelector: { matchLabels: { app: name } },
+      ingress: [{ from: Array.from({ length: count }, (_, i) => ({ ipBlock: { cidr: `198.51.${i}.0/24` } })) }],
+    });
+  const closedOf = (bench: Bench) => policyStatus(bench.sources()).closed.map((c) => `${c.name}: ${c.reason}`);
+  const entriesOf = (bench: Bench, map: string) => [...bench.kernel.mapRows(map)].length;
+
+  test("a pod whose rules name more networks than there is room for is closed alone", () => {
+    const bench = new Bench(new Map([["identities", 64]]));
+    bench.put(NAMESPACE, pod("web"), pod("other"), networks("web", 40), networks("other", 10));
+    bench.attach(5, "web");
+    bench.attach(6, "other");
+    bench.update();
+    const reason = "The table of identities is full: 32 rows";
+    assert.deepEqual(closedOf(bench), [`default/web: ${reason}`]);
+    assert.equal(bench.engine.whyClosed(5), reason);
+    assert.equal(bench.engine.whyClosed(6), undefined);
+    const fill = policyStatus(bench.sources()).tables.find((t) => t.table === "identities");
+    assert.deepEqual([fill?.rows, fill?.limit], [entriesOf(bench, "identities"), 32]);
+    bench.remove("networkPolicies", "default/from-other");
+    bench.put(networks("web", 10));
+    bench.update();
+    assert.deepEqual(closedOf(bench), []);
+  });
+
+  test("with more addresses than there is room for, pods are closed whose rules ask for any, until there are fewer", () => {
+    const bench = new Bench(new Map([["identities", 32]]));
+    bench.put(NAMESPACE, pod("web"), pod("other"), networks("web", 3), WEB);
+    bench.attach(5, "web");
+    bench.attach(6, "other");
+    bench.update();
+    assert.deepEqual(closedOf(bench), []);
+    const many = Array.from({ length: 20 }, (_, i) => `p${i}`);
+    for (const [i, name] of many.entries())
+      bench.put({ ...pod(name), spec: { nodeName: "node-2" }, status: { podIPs: [{ ip: `10.0.1.${i}` }] } });
+    bench.update();
+    assert.deepEqual(closedOf(bench), ["default/web: The table of identities is full: 16 rows"]);
+    assert.equal(entriesOf(bench, "identities"), 2, "everything is IPv4 or IPv6");
+    for (const name of many) bench.remove("pods", `default/${name}`);
+    bench.update();
+    assert.deepEqual(closedOf(bench), []);
+    assert.ok(entriesOf(bench, "identities") > 4);
+  });
+
+  test("with more lists of rules than there is room for, the pods that come last are closed", () => {
+    const bench = new Bench(new Map([["policy_classes", 24]]));
+    const names = Array.from({ length: 12 }, (_, i) => `n${i}`);
+    bench.put(NAMESPACE, ...names.map((n) => pod(n)), ...names.map((n) => networks(n, 1)));
+    for (const [i, name] of names.entries()) bench.attach(10 + i, name);
+    bench.update();
+    const closed = closedOf(bench);
+    assert.ok(closed.length > 0 && closed.length < names.length, closed.join("\n"));
+    assert.match(closed[0] ?? "", /^default\/n\d+: The table of classes is full: 12 rows$/);
+    assert.ok(entriesOf(bench, "policy_classes") <= 12);
+    assert.equal(bench.engine.whyClosed(10), undefined, "who comes first has room");
+  });
+
   test("the node itself is named when its rules do not fit", () => {
     const bench = new Bench(new Map([["policy_sets", 64]]));
     const hostEndpoint = { metadata: { name: "eth0" }, spec: { node: "node-1", interfaceName: "eth0" } };

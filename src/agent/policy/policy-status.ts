@@ -122,10 +122,12 @@ function sizeOf(rows: ReadonlyMap<unknown, { readonly length: number } | { reado
   return size;
 }
 
-function tableFills({ tables, limits }: PolicyState): TableFill[] {
+function tableFills({ tables, limits, identityRows }: PolicyState): TableFill[] {
   return [
     { table: POLICY_MAPS.sets, rows: sizeOf(tables.sets), limit: limits.setRows },
     { table: POLICY_MAPS.peers, rows: sizeOf(tables.peers), limit: limits.peerRows },
+    { table: POLICY_MAPS.identities, rows: identityRows, limit: limits.identityRows },
+    { table: POLICY_MAPS.classes, rows: tables.classes.size, limit: limits.classes },
   ];
 }
 
