@@ -231,7 +231,7 @@ function definition(kind: TableKind, group: string, version: string, plural: str
               ...KEEP,
               ...(hasSpecs ? {} : { required: ["spec"] }),
               properties: {
-                spec: OWN_SPECS[kind.kind] ?? { type: "object", ...KEEP },
+                spec: (group === "twill.dev" ? OWN_SPECS[kind.kind] : undefined) ?? { type: "object", ...KEEP },
                 ...(hasSpecs && { specs: { type: "array", items: { type: "object", ...KEEP } } }),
                 status: STATUS,
               },

@@ -41,6 +41,7 @@ import { NodeObject } from "./node-object.ts";
 import { openNodeKernel, openNodeLedger } from "./open-node.ts";
 import { Pace } from "./pace.ts";
 import { PendingPods, podIsKnown } from "./policy/pod-is-known.ts";
+import { nodePools } from "./pool-cidrs.ts";
 import { objectFile } from "./program-object.ts";
 import { messageOf } from "./reconcile/failures.ts";
 import { controlRoutes, healthRoutes, metricsRoutes, type RouteSources } from "./routes.ts";
@@ -340,7 +341,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
 
 /** What nodes' CIDRs are carved from now. */
 function carvingNow({ source, config }: AgentParts): readonly ClusterPool[] {
-  const settled = settlePools(source.snapshot().tables.ipPools);
+  const settled = settlePools(nodePools(source.snapshot().tables));
   return carvingPools(settled, config.clusterPools, config.nodeLengths);
 }
 

@@ -1,6 +1,7 @@
 /** What IPPools mean to a node: which prefixes are the cluster's, and which addresses no pod gets. */
 
-import type { ClusterSource } from "../cluster/source.ts";
+import type { ClusterSnapshot, ClusterSource } from "../cluster/source.ts";
+import type { IpPool } from "../model/ip-pool.ts";
 import { type Prefix, prefixCovers } from "../net/prefix.ts";
 import type { AddrRange } from "../net/range.ts";
 import type { NetworkSettings } from "../plan/settings.ts";
@@ -36,6 +37,14 @@ export function rememberingPools(): (settings: NetworkSettings, nodes: readonly 
     last = { settings, nodes, whole: isSame && last !== undefined ? last.whole : whole };
     return last.whole;
   };
+}
+
+/** Twill's IPPools, and those of Calico that are for pods. */
+export function nodePools({
+  ipPools,
+  calicoIpPools,
+}: Pick<ClusterSnapshot["tables"], "ipPools" | "calicoIpPools">): readonly IpPool[] {
+  return [...ipPools, ...[...calicoIpPools].flatMap((p) => p.nodes ?? [])];
 }
 
 /** What IPPools reserve of a node's pod CIDR. */

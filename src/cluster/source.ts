@@ -6,6 +6,7 @@
  */
 
 import type { Issue } from "../base/issue.ts";
+import type { CalicoIpPool } from "../model/calico-ip-pool.ts";
 import type { ClusterConfiguration, NodeConfiguration } from "../model/configuration.ts";
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
 import type { IpPool } from "../model/ip-pool.ts";
@@ -57,7 +58,7 @@ export interface ClusterRows {
   readonly ipPools: IpPool;
   readonly loadBalancerPools: LoadBalancerPool;
   readonly ciliumLoadBalancerPools: LoadBalancerPool;
-  readonly calicoIpPools: LoadBalancerPool;
+  readonly calicoIpPools: CalicoIpPool;
 }
 
 /** Names of the tables. */

@@ -3,15 +3,12 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Issue } from "../base/issue.ts";
 import type { Result } from "../base/result.ts";
+import { parseCalicoIpPool } from "../model/calico-ip-pool.ts";
 import { parseClusterConfiguration, parseNodeConfiguration } from "../model/configuration.ts";
 import { parseEndpointSlice } from "../model/endpoint-slice.ts";
 import type { Interner } from "../model/intern.ts";
 import { parseIpPool } from "../model/ip-pool.ts";
-import {
-  parseCalicoLoadBalancerPool,
-  parseCiliumLoadBalancerPool,
-  parseLoadBalancerPool,
-} from "../model/load-balancer-pool.ts";
+import { parseCiliumLoadBalancerPool, parseLoadBalancerPool } from "../model/load-balancer-pool.ts";
 import { parseNamespace } from "../model/namespace.ts";
 import { parseNode } from "../model/node.ts";
 import { parsePod, podKey } from "../model/pod.ts";
@@ -166,7 +163,7 @@ function onDemand<T extends "services" | "endpointSlices" | "serviceAccounts">(
 }
 
 /** Of use only where services are served. */
-function poolsOf<T extends "loadBalancerPools" | "ciliumLoadBalancerPools" | "calicoIpPools">(
+function poolsOf<T extends "loadBalancerPools" | "ciliumLoadBalancerPools">(
   table: T,
   kind: string,
   apiVersions: Served["apiVersions"],
@@ -219,10 +216,10 @@ export const TABLE_KINDS: readonly TableKind[] = [
   ofCluster("clusterConfigurations", "ClusterConfiguration", OWN, parseClusterConfiguration),
   ofCluster("nodeConfigurations", "NodeConfiguration", OWN, parseNodeConfiguration),
   ofCluster("ipPools", "IPPool", OWN, parseIpPool),
+  ofCluster("calicoIpPools", "IPPool", CALICO, parseCalicoIpPool),
   ofCluster("ciliumCidrGroups", "CiliumCIDRGroup", CILIUM, parseCiliumCidrGroup),
   poolsOf("loadBalancerPools", "LoadBalancerPool", ["twill.dev/v1alpha1"], parseLoadBalancerPool),
   poolsOf("ciliumLoadBalancerPools", "CiliumLoadBalancerIPPool", CILIUM, parseCiliumLoadBalancerPool),
-  poolsOf("calicoIpPools", "IPPool", CALICO, parseCalicoLoadBalancerPool),
   onDemand("services", "Service", ["v1"], parseService),
   onDemand("endpointSlices", "EndpointSlice", DISCOVERY, parseEndpointSlice),
   onDemand("serviceAccounts", "ServiceAccount", ["v1"], parseServiceAccount),

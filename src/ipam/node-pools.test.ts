@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { formatIssues } from "../base/issue.ts";
 import { unwrap } from "../base/result.ts";
+import { parseCalicoIpPool } from "../model/calico-ip-pool.ts";
 import { createInterner } from "../model/intern.ts";
 import { type IpPool, parseIpPool } from "../model/ip-pool.ts";
 import { prefix } from "../net/prefix.ts";
-import { carvingPools, settlePools } from "./node-pools.ts";
+import { carvingPools, selectsNode, settlePools, shareLength } from "./node-pools.ts";
 
 const parse = (name: string, spec: object, creationTimestamp = "2026-01-01T00:00:00Z") =>
   parseIpPool({ metadata: { name, creationTimestamp }, spec }, createInterner());
@@ -43,6 +44,42 @@ test("those that select nodes come before those that are for all", () => {
   assert.deepEqual([first?.isFor?.(new Map([["rack", "x"]])), first?.isFor?.(new Map())], [true, false]);
 });
 
+test("a share has the configuration's size, or the pool's, and is no smaller than one of Calico's blocks", () => {
+  const share = (cidr: string, nodeLength: number | undefined, blockLength: number | undefined) =>
+    shareLength({ cidr: prefix(cidr), nodeLength, blockLength }, LENGTHS);
+  assert.deepEqual(
+    [
+      share("10.0.0.0/16", undefined, undefined),
+      share("10.0.0.0/16", 25, undefined),
+      share("10.0.0.0/25", undefined, undefined),
+      share("10.0.0.0/16", undefined, 26),
+      share("10.0.0.0/16", undefined, 22),
+      share("10.0.0.0/23", undefined, 20),
+      share("fd00::/48", undefined, 122),
+    ],
+    [24, 25, 25, 24, 22, 23, 64],
+  );
+});
+
+test("Calico's pools are carved from as Twill's are, for the nodes that they select", () => {
+  const of = (name: string, spec: object, creationTimestamp = "2026-01-02T00:00:00Z") => {
+    const read = parseCalicoIpPool({ metadata: { name, creationTimestamp }, spec }, createInterner());
+    return unwrap(read).nodes ?? assert.fail(`"${name}" is for no node`);
+  };
+  const rack = of("rack", { cidr: "10.3.0.0/16", nodeSelector: "rack in {'x', 'y'} && !has(old)" });
+  assert.deepEqual(
+    carving(pool("a", { cidr: "10.1.0.0/16" }), rack, of("off", { cidr: "10.4.0.0/16", disabled: true })),
+    ["rack 10.3.0.0/16 /24", "a 10.1.0.0/16 /24"],
+  );
+  const labels = [{ rack: "x" }, { rack: "x", old: "" }, { rack: "z" }, {}].map((l) => new Map(Object.entries(l)));
+  assert.deepEqual(
+    labels.map((l) => selectsNode(rack, l)),
+    [true, false, false, false],
+  );
+  const { refused } = settlePools([pool("a", { cidr: "10.1.0.0/16" }), of("late", { cidr: "10.1.2.0/24" })]);
+  assert.deepEqual([...refused.values()], ['"10.1.2.0/24" overlaps "10.1.0.0/16" of the older IPPool "a"']);
+});
+
 test("of pools that overlap the oldest is used, disabled or not", () => {
   const old = pool("z", { cidr: "10.0.0.0/8", disabled: true }, "2025-01-01T00:00:00Z");
   const { used, refused } = settlePools([pool("a", { cidr: "10.1.0.0/16" }), old, pool("b", { cidr: "11.0.0.0/16" })]);
@@ -50,7 +87,8 @@ test("of pools that overlap the oldest is used, disabled or not", () => {
     used.map((p) => p.name),
     ["b", "z"],
   );
-  assert.deepEqual([...refused], [["a", '"10.1.0.0/16" overlaps "10.0.0.0/8" of the older IPPool "z"']]);
+  const texts = [...refused].map(([p, why]) => [p.name, why]);
+  assert.deepEqual(texts, [["a", '"10.1.0.0/16" overlaps "10.0.0.0/8" of the older IPPool "z"']]);
 });
 
 const WRONG: readonly (readonly [string, object, RegExp])[] = [

@@ -1,8 +1,8 @@
-/** From the cluster's IPPools to what node CIDRs are carved from. */
+/** From the cluster's IPPools, Twill's and Calico's, to what node CIDRs are carved from. */
 
 import type { Labels } from "../model/intern.ts";
 import type { IpPool } from "../model/ip-pool.ts";
-import { matchesSelector } from "../model/match-labels.ts";
+import { matchesCalicoSelector, matchesSelector } from "../model/match-labels.ts";
 import { prefixesOverlap } from "../net/prefix.ts";
 import type { ClusterPool } from "./carve.ts";
 
@@ -10,8 +10,23 @@ import type { ClusterPool } from "./carve.ts";
 export interface SettledPools {
   /** In the order in which they are carved from: those that select nodes before those that are for all, each by name. */
   readonly used: readonly IpPool[];
-  /** By name, in words. */
-  readonly refused: ReadonlyMap<string, string>;
+  /** Why, in words. */
+  readonly refused: ReadonlyMap<IpPool, string>;
+}
+
+/** Length of each node's share. @param lengths of the configuration */
+export function shareLength(
+  { cidr, nodeLength, blockLength }: Pick<IpPool, "cidr" | "nodeLength" | "blockLength">,
+  lengths: Readonly<Record<4 | 6, number>>,
+): number {
+  const wanted = nodeLength ?? lengths[cidr.family];
+  return Math.max(cidr.length, Math.min(wanted, blockLength ?? wanted));
+}
+
+/** Whether a node with such labels is given CIDRs of it. */
+export function selectsNode({ selector }: Pick<IpPool, "selector">, labels: Labels): boolean {
+  if (selector === undefined) return true;
+  return "op" in selector ? matchesCalicoSelector(selector, labels) : matchesSelector(selector, labels);
 }
 
 const byAge = (a: IpPool, b: IpPool) =>
@@ -23,12 +38,12 @@ const byUse = (a: IpPool, b: IpPool) =>
 /** Of pools that overlap the oldest is used, disabled or not: nodes may have CIDRs of it. */
 export function settlePools(pools: Iterable<IpPool>): SettledPools {
   const used: IpPool[] = [];
-  const refused = new Map<string, string>();
+  const refused = new Map<IpPool, string>();
   for (const pool of [...pools].sort(byAge)) {
     const other = used.find((u) => prefixesOverlap(u.cidr, pool.cidr));
     if (other === undefined) used.push(pool);
     else
-      refused.set(pool.name, `"${pool.cidr.text}" overlaps "${other.cidr.text}" of the older IPPool "${other.name}"`);
+      refused.set(pool, `"${pool.cidr.text}" overlaps "${other.cidr.text}" of the older ${other.kind} "${other.name}"`);
   }
   return { used: used.sort(byUse), refused };
 }
@@ -45,11 +60,11 @@ export function carvingPools(
   if (used.length === 0) return configured;
   return used
     .filter((p) => !p.isDisabled)
-    .map(({ name, cidr, nodeLength, selector, reserved }) => ({
-      name,
-      prefix: cidr,
-      nodeLength: nodeLength ?? Math.max(lengths[cidr.family], cidr.length),
-      reserved,
-      ...(selector !== undefined && { isFor: (labels: Labels) => matchesSelector(selector, labels) }),
+    .map((pool) => ({
+      name: pool.name,
+      prefix: pool.cidr,
+      nodeLength: shareLength(pool, lengths),
+      reserved: pool.reserved,
+      ...(pool.selector !== undefined && { isFor: (labels: Labels) => selectsNode(pool, labels) }),
     }));
 }

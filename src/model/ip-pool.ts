@@ -6,6 +6,7 @@ import { familyBits } from "../net/addr.ts";
 import { type Prefix, parsePrefix } from "../net/prefix.ts";
 import { type AddrRange, parseRange } from "../net/range.ts";
 import type { Interner } from "./intern.ts";
+import type { CalicoSelector } from "./policy/calico-selector.ts";
 import { type LabelSelector, readLabelSelector } from "./policy/label-selector.ts";
 import { onlyFields } from "./policy/strict.ts";
 import { type Reader, readObject } from "./read.ts";
@@ -13,13 +14,17 @@ import { type Reader, readObject } from "./read.ts";
 /** A pool. */
 export interface IpPool {
   readonly name: string;
+  /** For people. */
+  readonly kind: "IPPool" | "Calico IPPool";
   /** RFC 3339; `""` for an object from a file. */
   readonly createdAt: string;
   readonly cidr: Prefix;
   /** Length of each node's share; undefined: that of the configuration. */
   readonly nodeLength: number | undefined;
+  /** A share is at least as large as a prefix of this length; undefined: of any size. */
+  readonly blockLength: number | undefined;
   /** Nodes that are given CIDRs of it; undefined: all. */
-  readonly selector: LabelSelector | undefined;
+  readonly selector: LabelSelector | CalicoSelector | undefined;
   /** Nothing is given; what was given stays. */
   readonly isDisabled: boolean;
   /** Addresses that no pod gets. */
@@ -29,12 +34,21 @@ export interface IpPool {
 const MAX_RESERVED = 256;
 const NONE: Prefix | undefined = undefined;
 
-function readCidr(spec: Reader): Prefix | undefined {
+/** Longest prefix that can be carved from, host bits left. */
+const HOST_BITS_MIN = 2;
+
+/** `cidr` of a pool of node CIDRs; undefined when it is reported. */
+export function readPoolCidr(spec: Reader): Prefix | undefined {
   const text = spec.requiredString("cidr");
   if (text === "") return NONE;
   const cidr = parsePrefix(text);
-  if (cidr.ok) return cidr.value;
-  spec.issue("cidr", cidr.error);
+  if (!cidr.ok) {
+    spec.issue("cidr", cidr.error);
+    return NONE;
+  }
+  const max = familyBits(cidr.value.family) - HOST_BITS_MIN;
+  if (cidr.value.length <= max) return cidr.value;
+  spec.issue("cidr", `"${cidr.value.text}" is too small: at most /${max} can be carved from`);
   return NONE;
 }
 
@@ -61,15 +75,15 @@ export function parseIpPool(value: unknown, interner: Interner): Result<IpPool, 
   if (spec === undefined) root.issue("spec", "A value is required");
   if (metadata === undefined || spec === undefined) return err(issues);
   onlyFields(spec, "cidr", "nodeMaskSize", "nodeSelector", "disabled", "reserved");
-  const cidr = readCidr(spec);
-  const max = cidr === undefined ? 126 : familyBits(cidr.family) - 2;
-  if (cidr !== undefined && cidr.length > max)
-    spec.issue("cidr", `"${cidr.text}" is too small: at most /${max} can be carved from`);
+  const cidr = readPoolCidr(spec);
+  const max = familyBits(cidr?.family ?? 6) - HOST_BITS_MIN;
   const pool = {
     name: interner.string(metadata.requiredString("name")),
+    kind: "IPPool" as const,
     createdAt: metadata.string("creationTimestamp") ?? "",
     cidr,
     nodeLength: spec.integer("nodeMaskSize", cidr?.length ?? 0, max),
+    blockLength: undefined,
     selector: readLabelSelector(spec, "nodeSelector", interner),
     isDisabled: spec.boolean("disabled") ?? false,
     reserved: readReserved(spec, cidr),

@@ -1,10 +1,15 @@
 /** What load balancers follow from, out of the cluster's tables: the same object as long as nothing of it has changed. */
 
-import type { ClusterSource, ClusterTable } from "../../cluster/source.ts";
+import type { ClusterSnapshot, ClusterSource, ClusterTable } from "../../cluster/source.ts";
+import type { LoadBalancerPool } from "../../model/load-balancer-pool.ts";
 import type { LoadBalancerObjects } from "./load-balancer.ts";
 
-const POOLS = ["loadBalancerPools", "ciliumLoadBalancerPools", "calicoIpPools"] as const;
-const TABLES = ["services", ...POOLS] as const satisfies readonly ClusterTable[];
+const POOLS = ["loadBalancerPools", "ciliumLoadBalancerPools"] as const;
+const TABLES = ["services", ...POOLS, "calicoIpPools"] as const satisfies readonly ClusterTable[];
+
+function poolsOf(tables: ClusterSnapshot["tables"]): readonly LoadBalancerPool[] {
+  return [...POOLS.flatMap((t) => [...tables[t]]), ...[...tables.calicoIpPools].map((p) => p.loadBalancer)];
+}
 
 /** A reader; it gives undefined until the cluster has answered, and while services are not Twill's. */
 export function createLoadBalancerObjects(
@@ -21,7 +26,7 @@ export function createLoadBalancerObjects(
     const now = TABLES.map((t) => tables[t]);
     if (last === undefined || now.some((t, i) => t !== seen[i])) {
       seen = now;
-      last = { services: [...tables.services], pools: POOLS.flatMap((t) => [...tables[t]]) };
+      last = { services: [...tables.services], pools: poolsOf(tables) };
     }
     return last;
   };

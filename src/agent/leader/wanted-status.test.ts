@@ -21,8 +21,10 @@ const LOG = { info: () => {}, warn: () => {} } as unknown as Log;
 async function open() {
   const t = await startTestApi();
   const gives = { now: true };
-  const file = new URL("../../../install/crds/twill.dev.yaml", import.meta.url);
-  for (const d of parseAllDocuments(readFileSync(file, "utf8"))) t.api.objects.create(d.toJS() as NewObject);
+  for (const group of ["twill.dev", "crd.projectcalico.org"]) {
+    const file = new URL(`../../../install/crds/${group}.yaml`, import.meta.url);
+    for (const d of parseAllDocuments(readFileSync(file, "utf8"))) t.api.objects.create(d.toJS() as NewObject);
+  }
   const source = createKubeSource({ config: t.config, userAgent: "x" });
   const ending = new AbortController();
   const leader = createKubeLeaderApi({ config: t.config, userAgent: "x", namespace: "kube-system", name: "l" });
@@ -51,8 +53,8 @@ async function open() {
     gives,
     wanted,
     source,
-    says: (kind: string, name: string) => {
-      const object = t.api.objects.get({ apiVersion: OWN, kind, name });
+    says: (kind: string, name: string, apiVersion = OWN) => {
+      const object = t.api.objects.get({ apiVersion, kind, name });
       const status = object?.["status"] as {
         conditions?: { type: string; status: string; reason: string; message: string }[];
       };
@@ -146,6 +148,29 @@ test("an IPPool says how much of it is given, and why none is", async () => {
   o.gives.now = false;
   create("later", { cidr: "10.5.0.0/16" });
   await eventually("nobody gives", () => /Ready=False NotAllocating: .*allocateNodeCIDRs: false/.test(says("later")));
+});
+
+test("an IPPool of Calico's says the same, and what of it is not followed", async () => {
+  await using o = await open();
+  const kind = { apiVersion: "crd.projectcalico.org/v1", kind: "IPPool" };
+  const create = (name: string, spec: object) => o.t.api.objects.create({ ...kind, metadata: { name }, spec });
+  const says = (name: string) => o.says("IPPool", name, kind.apiVersion);
+  create("default-ipv4-ippool", { cidr: "10.1.0.0/16", blockSize: 26, vxlanMode: "Always", natOutgoing: true });
+  await eventually("it serves", () =>
+    /Accepted=True Valid.*\nReady=True Serving: 0 of 256 blocks of \/24/.test(says("default-ipv4-ippool")),
+  );
+  create("ipip", { cidr: "10.2.0.0/16", ipipMode: "Always", natOutgoing: false, nodeSelector: "at == 'n9'" });
+  await eventually("in part", () =>
+    /Accepted=True InPart: Not followed: spec\.ipipMode: .*; spec\.natOutgoing: .*\nReady=False NoNode/.test(
+      says("ipip"),
+    ),
+  );
+  create("services", { cidr: "192.0.2.0/28", allowedUses: ["LoadBalancer"] });
+  await eventually("for services", () => /Accepted=True Valid.*\nReady=True LoadBalancer/.test(says("services")));
+  create("wrong", { cidr: "10.3.0.0/16", nodeSelector: "at ==" });
+  await eventually("wrong", () =>
+    /Accepted=False Invalid: spec\.nodeSelector: "at ==" is not a selector.*\nReady=False Invalid/.test(says("wrong")),
+  );
 });
 
 test("of two pools that overlap the older is used", async () => {

@@ -24,7 +24,8 @@ export function wantedStatus({ source, policies, settings }: WantedStatusParts):
     if (last?.from.length !== from.length || !from.every((x, i) => x === last?.from[i])) {
       const say: WantedConditions = (report) => {
         if (CONFIG_TABLES.includes(report.table)) return configConditions(tables, report);
-        if (report.table === "ipPools") return poolConditions(tables, settings(), report);
+        if (report.table === "ipPools" || report.table === "calicoIpPools")
+          return poolConditions(tables, settings(), report);
         return ofPolicies?.(report) ?? report.conditions;
       };
       last = { from, say };
