@@ -7,7 +7,7 @@ import { worldFacts } from "./facts.ts";
 import { createPartition } from "./identity.ts";
 import { lookup } from "./lookup.ts";
 import { orderPolicies } from "./order.ts";
-import type { CompileLimits } from "./room.ts";
+import { type CompileLimits, DEFAULT_LIMITS } from "./room.ts";
 import type { Action, AddressFacts, Mode, PeerExpr, Policy, Rule, Tier, TrafficMatch } from "./rule.ts";
 import type { PolicyTables, Verdict } from "./table.ts";
 
@@ -192,7 +192,7 @@ test("a class that does not fit is closed, alone and said so", () => {
     }),
   );
   const rules = peers.map((p, i) => rule("allow", { protocols: TCP, ports: [range(1000 + i, 1000 + i)] }, p));
-  const limits = { setRowsPerClass: 20, setRows: 1000, peerRows: 1000 };
+  const limits = { ...DEFAULT_LIMITS, setRowsPerClass: 20, setRows: 1000, peerRows: 1000 };
   const { tables, ask } = compile([policy("big", rules)], [], limits);
   assert.equal(tables.overflow.size, 1);
   assert.match([...tables.overflow.values()][0] ?? "", /^Its rules need more than 20 rows$/);

@@ -54,10 +54,21 @@ test("whatever the names, a note fits and says the same, or there is none", () =
   );
 });
 
-test("a long name costs the pod's uid, one that is longer still the note", () => {
-  const long = { ...POD, upload: undefined, podName: "p".repeat(90) };
-  assert.deepEqual(readNote(noteOf(long) ?? ""), { ...long, podUid: undefined });
-  assert.equal(noteOf({ ...POD, podName: "p".repeat(200) }), undefined);
+test("where the room is small ids are packed; a longer name costs the pod's uid, one that is longer still the note", () => {
+  const long = { ...POD, containerId: "0123456789abcdef".repeat(4), upload: undefined, podName: "p".repeat(90) };
+  const note = noteOf(long) ?? "";
+  assert.match(note, /^twill\/2 twill ~h[\w-]{43} eth0 \/var\/run\/netns\/cni-~u[\w-]{22} {2}shop p+ ~u[\w-]{22}$/);
+  assert.deepEqual(readNote(note), long);
+  const labels = { ...long, podNamespace: "n".repeat(63), podName: "p".repeat(63) };
+  assert.deepEqual(readNote(noteOf(labels) ?? ""), { ...labels, podUid: undefined }, "two names of 63 characters fit");
+  assert.equal(noteOf({ ...long, podName: "p".repeat(200) }), undefined);
+});
+
+test("what looks like something packed is read as it was", () => {
+  const odd = { ...POD, netnsPath: `/run/~u${"A".repeat(22)}`, podName: `~h${"b".repeat(60)}`, upload: undefined };
+  const packed = noteOf({ ...odd, containerId: "0123456789abcdef".repeat(4), podNamespace: "n".repeat(50) });
+  assert.match(packed ?? "", /^twill\/2 /);
+  assert.deepEqual([readNote(packed ?? "")?.netnsPath, readNote(packed ?? "")?.podName], [odd.netnsPath, odd.podName]);
 });
 
 test("what is no note is not read as one", () => {
@@ -65,7 +76,7 @@ test("what is no note is not read as one", () => {
   const damaged = [
     "",
     "uplink to the rack",
-    good.replace("twill/1", "twill/2"),
+    good.replace("twill/1", "twill/3"),
     good.replace(" eth0 ", "  "),
     good.replace("[]}", "[]"),
     good.replace(/{.*}/, "null"),

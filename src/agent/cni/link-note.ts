@@ -22,30 +22,48 @@ export type NotedEndpoint = Pick<
   | "podUid"
 >;
 
-/** Begins every note; another number would be another list of fields. */
-const HEAD = "twill/1";
+/** Begins every note: the second has its ids packed. Another number would be another list of fields. */
+const [PLAIN, PACKED] = ["twill/1", "twill/2"];
 const FIELDS = 8;
+const IDS = /[0-9a-f]{64}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g;
 
 function escapeField(text: string | undefined): string {
   return (text ?? "").replace(/[^!-$&-~]/gu, (c) => encodeURIComponent(c));
 }
 
+/** Digests and UUIDs, as runtimes name containers and namespaces, take two thirds of the room in base64. */
+function packField(text: string | undefined): string {
+  const pack = (id: string) =>
+    `~${id.includes("-") ? "u" : "h"}${Buffer.from(id.replaceAll("-", ""), "hex").toString("base64url")}`;
+  return escapeField(text).replaceAll("~", "%7E").replace(IDS, pack);
+}
+
+function unpackField(text: string): string {
+  return text.replace(/~u([\w-]{22})|~h([\w-]{43})/g, (_, uuid?: string, digest?: string) => {
+    const hex = Buffer.from(uuid ?? digest ?? "", "base64url").toString("hex");
+    return uuid === undefined ? hex : hex.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  });
+}
+
 /**
- * The note of an attachment. What need not be known is left out where there is no room.
- * @returns undefined when the rest is too long still: names of more than some 100 characters together
+ * The note of an attachment. Where there is no room ids are packed, then what need not be known is left out.
+ * @returns undefined when the rest is too long still: namespace and name of a pod of more than some 150 characters together
  */
 export function noteOf(e: NotedEndpoint): string | undefined {
-  const attachment = [HEAD, e.network, e.containerId, e.ifname, e.netnsPath];
+  const attachment = [e.network, e.containerId, e.ifname, e.netnsPath];
   const needed = [...attachment, extrasText(e) ?? undefined, e.podNamespace, e.podName];
-  return [[...needed, e.podUid], needed]
-    .map((fields) => fields.map(escapeField).join(" "))
+  const packed = [PACKED, ...needed.map(packField)];
+  return [[PLAIN, ...[...needed, e.podUid].map(escapeField)], [...packed, packField(e.podUid)], packed]
+    .map((fields) => fields.join(" "))
     .find((text) => text.length <= MAX_ALIAS_BYTES);
 }
 
 /** Reads a note. @returns undefined for what is none */
 export function readNote(text: string): NotedEndpoint | undefined {
-  const [head, ...escaped] = text.split(" ");
-  if (head !== HEAD || escaped.length < FIELDS - 1 || escaped.length > FIELDS) return undefined;
+  const [head, ...written] = text.split(" ");
+  if (head !== PLAIN && head !== PACKED) return undefined;
+  const escaped = head === PACKED ? written.map(unpackField) : written;
+  if (escaped.length < FIELDS - 1 || escaped.length > FIELDS) return undefined;
   try {
     const [network = "", containerId = "", ifname = "", netnsPath = "", extras, ...pod] =
       escaped.map(decodeURIComponent);
