@@ -222,6 +222,36 @@ test("an API that went away, or lost our node, changes nothing: also over a rest
   assert.match(agent.notReady().join(), /There is no node "node-1"/);
 });
 
+test("a node that is named anew keeps its pods, says which Node object is too many, and is right once that is gone", () => {
+  using host = new Host();
+  const before = started(host);
+  host.addPod(before, "pod-a");
+  const set = new Map([["nodeName", "node-new"]]);
+  const config = unwrap(parseConfig("cluster: dir:/etc/twill/objects", { set, defaultNodeName: "x" }));
+  const renamed = { ...SELF, name: "node-new", podCidrs: testNode("x", [], ["10.244.7.0/24"]).podCidrs };
+  const agent = host.agent({ config });
+  agent.run();
+  assert.match(agent.notReady().join(), /^There is no node "node-new" in test: is "nodeName" right\?$/);
+  host.source.setNodes(SELF, OTHER, renamed);
+  agent.run();
+  assert.deepEqual(agent.notReady(), []);
+  const issues = () => agent.issues().map((i) => `${i.path}: ${i.message}`);
+  assert.match(
+    issues().join("\n"),
+    /nodes\.node-1: "192\.168\.77\.11\/32" overlaps .* of node "node-new".*: .* or delete the Node object/,
+  );
+  assert.match(
+    issues().join("\n"),
+    /endpoints\.\d+: Address "10\.244\.1\.\d+" of .*pod-a.* in none of this node's pod CIDRs any more/,
+  );
+  const kernel = createFakeKernel({ machine: host.machine });
+  assert.equal(kernel.mapCount("endpoints"), 2, "the pod is there as before");
+  host.source.setNodes(OTHER, { ...renamed, podCidrs: SELF.podCidrs });
+  agent.run();
+  assert.deepEqual(issues(), []);
+  assert.equal(kernel.mapCount("endpoints"), 2);
+});
+
 test("the memory of nodes refuses what is not exactly right", () => {
   using host = new Host();
   started(host);

@@ -61,7 +61,10 @@ class KeptClaims {
 }
 
 /** The claims without those that overlap a better ranked one of another owner, and an issue for each that was left out. */
-export function settleClaims(claims: readonly Claim[]): {
+export function settleClaims(
+  claims: readonly Claim[],
+  remedy = "give each node its own",
+): {
   readonly kept: readonly Claim[];
   readonly issues: readonly Issue[];
 } {
@@ -73,7 +76,7 @@ export function settleClaims(claims: readonly Claim[]): {
     else
       issues.push({
         path: `nodes.${claim.owner}`,
-        message: `"${claim.prefix.text}" overlaps "${rival.prefix.text}" of node "${rival.owner}", which keeps it: give each node its own`,
+        message: `"${claim.prefix.text}" overlaps "${rival.prefix.text}" of node "${rival.owner}", which keeps it: ${remedy}`,
       });
   }
   return { kept: kept.all, issues };

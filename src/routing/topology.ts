@@ -110,7 +110,10 @@ export function planTopology(input: TopologyInput): Topology {
   const issues: Issue[] = [];
   const ids = assignNodeIds(ordered.slice(1), input.previousIds);
   const pods = settleClaims(podClaims(ordered, input.clusterCidrs, issues));
-  const addrs = settleClaims(addrClaims(ordered));
+  const addrs = settleClaims(
+    addrClaims(ordered),
+    "give each node its own, or delete the Node object of a name that a node had before",
+  );
   issues.push(...pods.issues, ...addrs.issues);
 
   const tunnels = new Map<string, Tunnel>();
