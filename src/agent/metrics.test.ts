@@ -5,6 +5,7 @@ import { NO_ANNOUNCEMENTS } from "./announce/announce-counts.ts";
 import { CallStats } from "./call-stats.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
 import { Latency } from "./service/latency.ts";
+import { SERVICE_STATUS } from "./service/testing.ts";
 import type { AgentStatus } from "./status/status.ts";
 
 const STATUS: AgentStatus = {
@@ -63,19 +64,7 @@ const STATUS: AgentStatus = {
     waiting: ["a/c"],
   },
   services: {
-    isEnabled: true,
-    isReady: true,
-    problem: undefined,
-    services: 3,
-    frontends: 7,
-    backends: 12,
-    tables: [{ table: "services", rows: 7, limit: 65_536 }],
-    changes: 4,
-    lastChangeMs: 0.8,
-    forgotten: 2,
-    issues: [],
-    issueCount: 0,
-    kubeProxy: { mode: undefined, hasRules: false },
+    ...SERVICE_STATUS,
     announce: { ...NO_ANNOUNCEMENTS, held: 2, standby: 5, changes: { ...NO_ANNOUNCEMENTS.changes, taken_over: 1 } },
   },
   events: { taken: { drop: 2, denied: 9 }, unreadable: 1, followers: 3, lostToFollowers: 4 },

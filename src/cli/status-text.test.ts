@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_ANNOUNCEMENTS } from "../agent/announce/announce-counts.ts";
 import type { PolicyStatus } from "../agent/policy/policy-status.ts";
+import { SERVICE_STATUS } from "../agent/service/testing.ts";
 import type { AgentStatus } from "../agent/status/status.ts";
 import { paletteFor } from "./colour.ts";
 import { formatStatus } from "./status-text.ts";
@@ -78,22 +79,7 @@ const GOOD: AgentStatus = {
     closed: [],
     waiting: [],
   },
-  services: {
-    isEnabled: true,
-    isReady: true,
-    problem: undefined,
-    services: 3,
-    frontends: 7,
-    backends: 12,
-    tables: [{ table: "services", rows: 7, limit: 65_536 }],
-    changes: 4,
-    lastChangeMs: 0.8,
-    forgotten: 2,
-    issues: [],
-    issueCount: 0,
-    kubeProxy: { mode: undefined, hasRules: false },
-    announce: NO_ANNOUNCEMENTS,
-  },
+  services: SERVICE_STATUS,
   events: { taken: { drop: 2, denied: 9 }, unreadable: 0, followers: 1, lostToFollowers: 0 },
   maps: [
     { name: "ct_tcp", type: "hash", entries: 10, maxEntries: 1000 },

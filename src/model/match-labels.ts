@@ -4,7 +4,10 @@ import type { Labels } from "./intern.ts";
 import type { CalicoSelector } from "./policy/calico-selector.ts";
 import type { LabelSelector, SelectorRequirement } from "./policy/label-selector.ts";
 
-function meets(labels: Labels, { key, operator, values }: SelectorRequirement): boolean {
+/** Labels, as far as they are asked for. */
+type Values = Pick<Labels, "get">;
+
+function meets(labels: Values, { key, operator, values }: SelectorRequirement): boolean {
   const value = labels.get(key);
   switch (operator) {
     case "In":
@@ -20,13 +23,13 @@ function meets(labels: Labels, { key, operator, values }: SelectorRequirement): 
 }
 
 /** All of the selector must hold; an empty one selects everything. */
-export function matchesSelector({ matchLabels, matchExpressions }: LabelSelector, labels: Labels): boolean {
+export function matchesSelector({ matchLabels, matchExpressions }: LabelSelector, labels: Values): boolean {
   for (const [key, value] of matchLabels) if (labels.get(key) !== value) return false;
   return matchExpressions.every((r) => meets(labels, r));
 }
 
 /** The same of a selector in Calico's language. `!=` and `not in` are also true where there is no such label. */
-export function matchesCalicoSelector(s: CalicoSelector, labels: Labels): boolean {
+export function matchesCalicoSelector(s: CalicoSelector, labels: Values): boolean {
   switch (s.op) {
     case "all":
       return true;

@@ -1,5 +1,6 @@
 /** Which services a pool's selector names. */
 
+import { matchesSelector } from "../../model/match-labels.ts";
 import type { LabelSelector } from "../../model/policy/label-selector.ts";
 import type { Service } from "../../model/service.ts";
 
@@ -15,21 +16,7 @@ function labelOf(s: Service, key: string): string | undefined {
   }
 }
 
-/** `metav1.LabelSelector`: all of it must hold; NotIn holds of a label that is not there. */
+/** `metav1.LabelSelector`: all of it must hold. undefined selects all. */
 export function selectsService(selector: LabelSelector | undefined, s: Service): boolean {
-  if (selector === undefined) return true;
-  for (const [key, value] of selector.matchLabels) if (labelOf(s, key) !== value) return false;
-  return selector.matchExpressions.every(({ key, operator, values }) => {
-    const value = labelOf(s, key);
-    switch (operator) {
-      case "In":
-        return value !== undefined && values.includes(value);
-      case "NotIn":
-        return value === undefined || !values.includes(value);
-      case "Exists":
-        return value !== undefined;
-      default:
-        return value === undefined;
-    }
-  });
+  return selector === undefined || matchesSelector(selector, { get: (key) => labelOf(s, key) });
 }
