@@ -5,8 +5,8 @@ import { NO_ANNOUNCEMENTS } from "./announce/announce-counts.ts";
 import { CallStats } from "./call-stats.ts";
 import { type MetricSources, renderMetrics } from "./metrics.ts";
 import { Latency } from "./service/latency.ts";
-import { SERVICE_STATUS } from "./service/testing.ts";
 import type { AgentStatus } from "./status/status.ts";
+import { SERVICE_STATUS } from "./status/testing.ts";
 
 const STATUS: AgentStatus = {
   version: "0.1.0",

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NO_ANNOUNCEMENTS } from "../agent/announce/announce-counts.ts";
 import type { PolicyStatus } from "../agent/policy/policy-status.ts";
-import { SERVICE_STATUS } from "../agent/service/testing.ts";
 import type { AgentStatus } from "../agent/status/status.ts";
+import { SERVICE_STATUS } from "../agent/status/testing.ts";
 import { paletteFor } from "./colour.ts";
 import { formatStatus } from "./status-text.ts";
 
