@@ -156,6 +156,7 @@ function daemonSet(): Tree {
                 { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
                 { name: "TWILL_API_SERVER", value: value("apiServer") },
                 { name: "NODE_COMPILE_CACHE", value: "/run/twill/compile-cache" },
+                { name: "MALLOC_ARENA_MAX", value: "1" },
               ],
               securityContext: { privileged: true },
               resources: value("resources"),

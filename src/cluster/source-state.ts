@@ -3,6 +3,7 @@
 import { setMaxListeners } from "node:events";
 import type { Interner } from "../model/intern.ts";
 import { createInterner } from "../model/intern.ts";
+import { podKey } from "../model/pod.ts";
 import { createStore, type Store } from "../store/store.ts";
 import type { RowChange } from "../store/table.ts";
 import { createReports, type Reports } from "./reports.ts";
@@ -133,6 +134,11 @@ function differing(store: Store<ClusterRows>, table: ClusterTable, changes: Iter
   return [...last.values()].filter(({ key, row }) => !isSameRow(current.get(key), row));
 }
 
+/** One that knows the rows that are there. */
+function internerBeside(store: Store<ClusterRows>): Interner {
+  return createInterner(undefined, (ns, name) => store.snapshot().tables.pods.get(podKey(ns, name))?.podIps ?? []);
+}
+
 /** The state of a source that has not begun. @param nowMs Unix time @param kinds tables that are followed */
 export function createSourceState(
   nowMs: () => number = Date.now,
@@ -160,7 +166,7 @@ export function createSourceState(
 
   return {
     store,
-    interner: createInterner(),
+    interner: internerBeside(store),
     reports: createReports(),
     changeAll,
     change: (table, changes) => changeAll(new Map([[table, changes]])),

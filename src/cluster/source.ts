@@ -26,7 +26,7 @@ import type { ClusterNetworkPolicy } from "../model/policy/cluster-network-polic
 import type { NetworkPolicy } from "../model/policy/network-policy.ts";
 import type { Service } from "../model/service.ts";
 import type { ServiceAccount } from "../model/service-account.ts";
-import type { Change, Snapshot } from "../store/store.ts";
+import type { Snapshot } from "../store/store.ts";
 import type { Reports } from "./reports.ts";
 
 /** The tables of the cluster. Keys: an object's name, or `namespace/name` where it stands in one. */
@@ -66,9 +66,6 @@ export type ClusterTable = keyof ClusterRows;
 
 /** The cluster as known at one revision. */
 export type ClusterSnapshot = Snapshot<ClusterRows>;
-
-/** One row's change. */
-export type ClusterChange = Change<ClusterRows>;
 
 /** An object that could not be read. Its last good version, if any, stays in the table. */
 export interface ObjectProblem {
@@ -153,8 +150,6 @@ export interface ClusterSource {
   /** Follows the cluster until the signal; resolves when all that it started has stopped. Call once. */
   run(signal: AbortSignal): Promise<void>;
   snapshot(): ClusterSnapshot;
-  /** See {@link Store.changesSince}. */
-  changesSince(revision: number): readonly ClusterChange[] | undefined;
   /** Called once for each batch of changes, and when a table becomes synced. Carries nothing. @returns removes the listener */
   onChange(listener: () => void): () => void;
   /** Follows these tables as well, from now on: those that only some policies ask for. */

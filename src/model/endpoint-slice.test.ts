@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { addr } from "../net/addr.ts";
 import { parseEndpointSlice } from "./endpoint-slice.ts";
 import { createInterner } from "./intern.ts";
 
-const slice = (more: object) =>
+const slice = (more: object, interner = createInterner()) =>
   parseEndpointSlice(
     { metadata: { namespace: "x", name: "s", labels: { "kubernetes.io/service-name": "api" } }, ...more },
-    createInterner(),
+    interner,
   );
 
 function stateOf(endpoint: object) {
@@ -24,7 +25,11 @@ test("a slice has the addresses of all its endpoints, ready or not, and its port
   assert.ok(read.ok);
   assert.equal(`${read.value.namespace}/${read.value.service}`, "x/api");
   assert.deepEqual(
-    read.value.endpoints.map((e) => [e.addrs.map((a) => a.text).join(), e.state.isReady, e.state.isServing]),
+    read.value.endpoints.map((e) => [
+      [e.addr, ...e.others].map((a) => a.text).join(),
+      e.state.isReady,
+      e.state.isServing,
+    ]),
     [
       ["10.0.0.1", true, true],
       ["10.0.0.2", false, false],
@@ -35,6 +40,33 @@ test("a slice has the addresses of all its endpoints, ready or not, and its port
     { name: "dns", protocol: 17, port: undefined },
     { name: "", protocol: 132, port: 9 },
   ]);
+});
+
+test("an address of a pod that is known is the one that its row has", () => {
+  const [own, other] = [addr("10.0.0.1"), addr("fd00::1")];
+  const interner = createInterner(undefined, (namespace, name) =>
+    `${namespace}/${name}` === "x/a" ? [other, own] : [],
+  );
+  const targetRef = { kind: "Pod", namespace: "x", name: "a" };
+  const read = slice(
+    {
+      endpoints: [
+        { addresses: ["10.0.0.1"], targetRef },
+        { addresses: ["10.0.0.2"], targetRef },
+        { addresses: ["10.0.0.1"], targetRef: { ...targetRef, kind: "VM" } },
+      ],
+    },
+    interner,
+  );
+  assert.ok(read.ok);
+  assert.deepEqual(
+    read.value.endpoints.map((e) => [e.addr.text, e.addr === own]),
+    [
+      ["10.0.0.1", true],
+      ["10.0.0.2", false],
+      ["10.0.0.1", false],
+    ],
+  );
 });
 
 test("conditions, place and hints of an endpoint, as v1 and v1beta1 write them", () => {

@@ -1,8 +1,9 @@
 /** What stands behind services: EndpointSlice of `discovery.k8s.io`, v1 and v1beta1. */
 
+import { exact } from "../base/exact.ts";
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { type Addr, parseAddr } from "../net/addr.ts";
+import { type Addr, addrEqual, parseAddr } from "../net/addr.ts";
 import type { Interner } from "./intern.ts";
 import { readProtocol } from "./protocol.ts";
 import { type Reader, readObject } from "./read.ts";
@@ -35,8 +36,10 @@ export interface EndpointState {
 
 /** One of a service's endpoints. */
 export interface SliceEndpoint {
-  /** At least one; all lead to the same. */
-  readonly addrs: readonly Addr[];
+  /** The first one, which clients should use (KEP-752). */
+  readonly addr: Addr;
+  /** More that lead to the same. */
+  readonly others: readonly Addr[];
   readonly state: EndpointState;
 }
 
@@ -55,6 +58,7 @@ const SERVICE_NAME = "kubernetes.io/service-name";
 const HOSTNAME = "kubernetes.io/hostname";
 const ZONE = "topology.kubernetes.io/zone";
 const NONE: readonly string[] = [];
+const NO_ADDRS: readonly Addr[] = [];
 
 function names(hints: Reader | undefined, key: string): readonly string[] {
   const list = hints?.objects(key).map((h) => h.requiredString("name")) ?? NONE;
@@ -79,20 +83,26 @@ function readState(endpoint: Reader, interner: Interner): EndpointState {
   return interner.share(`endpoint ${JSON.stringify(state)}`, () => Object.freeze(state));
 }
 
-function readAddrs(endpoint: Reader): Addr[] {
+/** An address of a pod that is known is its row's: tens of thousands would be there twice. */
+function readAddrs(endpoint: Reader, namespace: string, interner: Interner): Addr[] {
+  const target = endpoint.object("targetRef");
+  const pod = target?.string("kind") === "Pod" ? target.string("name") : undefined;
+  const known = pod === undefined ? NO_ADDRS : interner.podAddrs(namespace, pod);
   return endpoint.strings("addresses").flatMap((text, i) => {
     const addr = parseAddr(text);
-    if (addr.ok) return [addr.value];
+    if (addr.ok) return [known.find((a) => addrEqual(a, addr.value)) ?? addr.value];
     endpoint.issue(`addresses[${i}]`, addr.error);
     return [];
   });
 }
 
-function readEndpoints(root: Reader, interner: Interner): SliceEndpoint[] {
-  return root.objects("endpoints").flatMap((endpoint) => {
-    const addrs = readAddrs(endpoint);
-    return addrs.length === 0 ? [] : [{ addrs, state: readState(endpoint, interner) }];
+function readEndpoints(root: Reader, namespace: string, interner: Interner): SliceEndpoint[] {
+  const endpoints = root.objects("endpoints").flatMap((endpoint): SliceEndpoint[] => {
+    const [addr, ...more] = readAddrs(endpoint, namespace, interner);
+    const others = more.length === 0 ? NO_ADDRS : more;
+    return addr === undefined ? [] : [{ addr, others, state: readState(endpoint, interner) }];
   });
+  return exact(endpoints);
 }
 
 function readPorts(root: Reader): SlicePort[] {
@@ -111,12 +121,13 @@ export function parseEndpointSlice(value: unknown, interner: Interner): Result<E
   const metadata = root.object("metadata");
   if (metadata === undefined) return err([...issues, { path: "metadata", message: "A value is required" }]);
   const ports = readPorts(root);
+  const namespace = interner.string(metadata.string("namespace") || "default");
   const slice: EndpointSlice = {
-    namespace: interner.string(metadata.string("namespace") || "default"),
+    namespace,
     name: metadata.requiredString("name"),
     service: interner.string(metadata.object("labels")?.string(SERVICE_NAME) ?? ""),
-    endpoints: root.string("addressType") === "FQDN" ? [] : readEndpoints(root, interner),
-    ports: interner.share(`slice ports ${JSON.stringify(ports)}`, () => ports),
+    endpoints: root.string("addressType") === "FQDN" ? [] : readEndpoints(root, namespace, interner),
+    ports: interner.share(`slice ports ${JSON.stringify(ports)}`, () => exact(ports)),
   };
   return issues.length > 0 ? err(issues) : ok(Object.freeze(slice));
 }

@@ -206,6 +206,21 @@ test("equal label sets are one object, and the interner stays bounded", () => {
   assert.deepEqual(interner.labels([["app", "web"]]), one, "equal still, if no longer the same");
 });
 
+test("label sets that differ, in their order too, are told apart, whatever came before", () => {
+  const text = fc.constantFrom("", "a", "b", "ab", "\uffff");
+  const entries = fc.uniqueArray(fc.tuple(text, text), { selector: ([key]) => key, maxLength: 3 });
+  fc.assert(
+    fc.property(fc.array(entries, { maxLength: 20 }), (all) => {
+      const interner = createInterner();
+      for (const one of all) {
+        const labels = interner.labels(one);
+        assert.deepEqual([...labels], one);
+        assert.equal(interner.labels(one), labels);
+      }
+    }),
+  );
+});
+
 test("labels named as members of Object.prototype are ordinary", () => {
   const raw = JSON.parse('{"metadata":{"name":"n","labels":{"__proto__":"x","constructor":"y"}}}');
   const ns = good(parseNamespace(raw, fresh()));

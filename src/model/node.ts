@@ -1,5 +1,6 @@
 /** Nodes of the cluster, as far as networking is concerned (Kubernetes `v1` Node). */
 
+import { exact } from "../base/exact.ts";
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Addr, addrEqual, parseAddr } from "../net/addr.ts";
@@ -48,7 +49,7 @@ function readPodCidrs(spec: Reader | undefined): Prefix[] {
       spec.issue("podCIDRs", `"${text}" is a second IPv${p.value.family} CIDR: at most one of each family is allowed`);
     else out.push(p.value);
   }
-  return out;
+  return exact(out);
 }
 
 function readAddresses(status: Reader | undefined): { internalIps: Addr[]; externalIps: Addr[] } {
@@ -62,7 +63,7 @@ function readAddresses(status: Reader | undefined): { internalIps: Addr[]; exter
     if (!a.ok) entry.issue("address", a.error);
     else (type === "InternalIP" ? internalIps : externalIps).push(a.value);
   }
-  return { internalIps, externalIps };
+  return { internalIps: exact(internalIps), externalIps: exact(externalIps) };
 }
 
 function readTaints(spec: Reader | undefined): Taint[] {

@@ -1,5 +1,6 @@
 /** Pods, as far as networking is concerned (Kubernetes `v1` Pod). */
 
+import { exact } from "../base/exact.ts";
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Addr, parseAddr } from "../net/addr.ts";
@@ -71,7 +72,7 @@ function readPodIps(status: Reader | undefined): Addr[] {
     if (a.ok) out.push(a.value);
     else at.issue(key, a.error);
   }
-  return out;
+  return exact(out);
 }
 
 function readPorts(spec: Reader | undefined, interner: Interner): readonly PodPort[] {
@@ -86,7 +87,7 @@ function readPorts(spec: Reader | undefined, interner: Interner): readonly PodPo
       if (port !== undefined) out.push({ name, port, protocol });
     }
   }
-  return interner.share(`ports ${JSON.stringify(out)}`, () => out);
+  return interner.share(`ports ${JSON.stringify(out)}`, () => exact(out));
 }
 
 /** Reads a `v1` Pod. Refused with all issues when a field that is used has a wrong value. */

@@ -1,5 +1,6 @@
 /** What pods and the outside ask for: `v1` Service. What stands behind it is in slices: see `endpoint-slice.ts`. */
 
+import { exact } from "../base/exact.ts";
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
 import { type Addr, type Family, parseAddr } from "../net/addr.ts";
@@ -67,13 +68,14 @@ function oneOf<T extends string>(r: Reader, key: string, words: readonly T[], ot
 }
 
 function readAddrs(r: Reader, key: string): Addr[] {
-  return r.strings(key).flatMap((text, i) => {
+  const addrs = r.strings(key).flatMap((text, i) => {
     if (text === "" || text === "None") return [];
     const addr = parseAddr(text);
     if (addr.ok) return [addr.value];
     r.issue(`${key}[${i}]`, addr.error);
     return [];
   });
+  return exact(addrs);
 }
 
 function readAddr(r: Reader, key: string): Addr | undefined {
@@ -102,7 +104,7 @@ function readFamilies(spec: Reader, clusterIps: readonly Addr[]): readonly Famil
 }
 
 function readPorts(spec: Reader): ServicePort[] {
-  return spec.objects("ports").flatMap((r) => {
+  const ports = spec.objects("ports").flatMap((r) => {
     const protocol = readProtocol(r);
     const port = r.integer("port", 1, 65535);
     const nodePort = r.integer("nodePort", 0, 65535) || undefined;
@@ -110,6 +112,7 @@ function readPorts(spec: Reader): ServicePort[] {
     if (!r.has("port")) r.issue("port", "A value is required");
     return protocol === undefined || port === undefined ? [] : [{ name, protocol, port, nodePort }];
   });
+  return exact(ports);
 }
 
 function readAffinity(spec: Reader): number | undefined {

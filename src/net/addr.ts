@@ -94,7 +94,8 @@ export function addrFromBytes(input: Uint8Array): Addr {
 }
 
 function format4(b: Uint8Array): string {
-  return `${b[12]}.${b[13]}.${b[14]}.${b[15]}`;
+  // Joined, not put together one by one: that would leave the pieces behind.
+  return [b[12], b[13], b[14], b[15]].join(".");
 }
 
 /** RFC 5952: lower case, no leading zeros, the first longest run of at least two zero groups as `::`. */
@@ -117,7 +118,7 @@ function format6(b: Uint8Array): string {
       .slice(from, to)
       .map((g) => g.toString(16))
       .join(":");
-  return bestStart < 0 ? hex(0, 8) : `${hex(0, bestStart)}::${hex(bestStart + bestLength, 8)}`;
+  return bestStart < 0 ? hex(0, 8) : [hex(0, bestStart), hex(bestStart + bestLength, 8)].join("::");
 }
 
 function parse4(text: string): Uint8Array | undefined {

@@ -31,7 +31,7 @@ const NO_ACCOUNTS: ReadonlyMap<string, LabelMap> = new Map();
 function backendsOf(slices: Iterable<EndpointSlice>): readonly ServiceBackend[] {
   return [...slices].flatMap(({ endpoints, ports }) =>
     endpoints
-      .flatMap((e) => e.addrs)
+      .flatMap(({ addr, others }) => [addr, ...others])
       .flatMap((addr): ServiceBackend[] =>
         ports.length === 0
           ? [{ addr, protocol: undefined, port: undefined }]

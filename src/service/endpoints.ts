@@ -36,10 +36,8 @@ export function backendsOf(port: ServicePort, family: Family, slices: readonly E
   for (const { ports, endpoints } of slices) {
     for (const p of ports) {
       if (p.port === undefined || p.name !== port.name || p.protocol !== port.protocol) continue;
-      for (const { addrs, state } of endpoints) {
-        const addr = addrs[0];
-        if (addr?.family === family) found.push({ addr, port: p.port, protocol: p.protocol, state });
-      }
+      for (const { addr, state } of endpoints)
+        if (addr.family === family) found.push({ addr, port: p.port, protocol: p.protocol, state });
     }
   }
   found.sort((a, b) => comparePlace(a, b) || rank(b.state) - rank(a.state));

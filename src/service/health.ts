@@ -19,7 +19,7 @@ export function localHealthOf(s: Service, slices: readonly EndpointSlice[], node
   const ready = slices
     .flatMap((slice) => slice.endpoints)
     .filter((e) => e.state.nodeName === node && e.state.isReady)
-    .flatMap((e) => e.addrs[0]?.text ?? []);
+    .map((e) => e.addr.text);
   return {
     port: s.healthCheckNodePort,
     namespace: s.namespace,

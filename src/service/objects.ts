@@ -1,5 +1,6 @@
 /** The services of a cluster with their slices: what has changed since the last look, by service. */
 
+import { exact } from "../base/exact.ts";
 import type { EndpointSlice } from "../model/endpoint-slice.ts";
 import type { Service } from "../model/service.ts";
 import type { Table } from "../store/table.ts";
@@ -53,7 +54,7 @@ export class ServiceObjects {
     const name = `${slice?.namespace}/${slice?.service}`;
     const others = this.slices(name).filter((s) => s.name !== slice?.name);
     const all = now === undefined ? others : [...others, now];
-    if (all.length > 0) this.#slices.set(name, all);
+    if (all.length > 0) this.#slices.set(name, exact(all));
     else this.#slices.delete(name);
     return name;
   }

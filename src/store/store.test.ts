@@ -74,35 +74,4 @@ test("one transaction over two tables is one revision and one call", () => {
   stop();
   store.transact({ things: [{ key: "a", row: undefined }] });
   assert.equal(calls, 1);
-  assert.deepEqual(store.changesSince(1), [{ table: "things", key: "a", before: 1, after: undefined, revision: 2 }]);
-});
-
-test("changes of the log lead from any remembered snapshot to the last one", () => {
-  const op = fc.record({ key: fc.constantFrom("a", "b", "c", "d"), row: fc.option(fc.nat(5), { nil: undefined }) });
-  fc.assert(
-    fc.property(fc.array(fc.array(op, { maxLength: 4 }), { maxLength: 40 }), (batches) => {
-      const store = createStore<Rows>(["things", "names"], { maxLogEntries: 8 });
-      const seen = [store.snapshot()];
-      for (const batch of batches) seen.push(store.transact({ things: batch }));
-      for (const old of seen) {
-        const changes = store.changesSince(old.revision);
-        if (changes === undefined) continue;
-        const replayed = changes.reduce(
-          (t, c) => (c.table === "things" ? t.with([{ key: c.key, row: c.after }]) : t),
-          old.tables.things,
-        );
-        assert.deepEqual(new Map(replayed.entries()), new Map(store.snapshot().tables.things.entries()));
-      }
-      assert.notEqual(store.changesSince(store.snapshot().revision), undefined);
-    }),
-  );
-});
-
-test("who is too far behind is told so, and the log stays bounded", () => {
-  const store = createStore<Rows>(["things"], { maxLogEntries: 10 });
-  for (let i = 1; i <= 1000; i++) store.transact({ things: [{ key: "a", row: i }] });
-  assert.equal(store.changesSince(0), undefined);
-  assert.equal(store.changesSince(1001), undefined, "a revision of the future is of another store");
-  const known = store.changesSince(995);
-  assert.equal(known?.length, 5);
 });

@@ -178,7 +178,6 @@ export function createDirectorySource(options: DirectorySourceOptions): ClusterS
       }
     },
     snapshot: () => state.store.snapshot(),
-    changesSince: (revision) => state.store.changesSince(revision),
     onChange: (listener) => state.onChange(listener),
     // All kinds that the files hold are read.
     want: () => {},

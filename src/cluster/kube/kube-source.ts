@@ -80,7 +80,6 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
       }
     },
     snapshot: () => state.store.snapshot(),
-    changesSince: (revision) => state.store.changesSince(revision),
     onChange: (listener) => state.onChange(listener),
     isSynced: () => state.isSynced(),
     whenSynced: (signal) => state.whenSynced(signal),
