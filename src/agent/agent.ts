@@ -5,6 +5,7 @@
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { Issue } from "../base/issue.ts";
 import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
@@ -20,6 +21,7 @@ import { ClusterMemory } from "./cluster-memory.ts";
 import { CniDoor } from "./cni/door.ts";
 import { handleCall } from "./cni/handler.ts";
 import { readOpenClasses } from "./cni/offline-files.ts";
+import { Slices, sliceEnd } from "./compare/slices.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { RUN_FILES } from "./config/default-paths.ts";
 import { ConfigFollower } from "./config/follow.ts";
@@ -127,8 +129,9 @@ function routeSources(s: Started, cni: CniDoor, kubeProxy: KubeProxyWatch): Rout
       const isStale = sinceMs > STALE_RESYNCS * parts.config.resyncMs;
       return isStale ? [`The kernel was last looked at ${Math.round(sinceMs / 1000)} s ago`] : [];
     },
-    resync: () => {
+    resync: async () => {
       agent.run(true);
+      await compareAll(agent);
       s.afterRun();
       return status();
     },
@@ -166,16 +169,24 @@ async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniDoor
 }
 
 /** Serves the plugin. An attachment writes its own rows; the loop need not hurry after it. */
-function makeCniDoor(parts: AgentParts, agent: NodeAgent, calls: CallStats, waiting: PendingPods): CniDoor {
+function makeCniDoor(
+  parts: AgentParts,
+  agent: NodeAgent,
+  calls: CallStats,
+  waiting: PendingPods,
+  memory: MemoryTimer,
+): CniDoor {
   const { log, config } = parts;
   const context = agent.context();
   return new CniDoor({
     path: join(config.paths.run, RUN_FILES.cni),
     handle: async (request) => {
+      memory.note();
       await podIsKnown(request, parts.source, parts.config, waiting);
       return handleCall(() => context, request);
     },
     onCall: ({ command, containerId, ifname, code, msg, details }, durationMs) => {
+      memory.note();
       calls.note(command, code, durationMs);
       const fields = { command, containerId, ifname, durationMs: Math.round(durationMs * 100) / 100 };
       if (code === 0) log.debug(fields, "served the plugin");
@@ -184,10 +195,17 @@ function makeCniDoor(parts: AgentParts, agent: NodeAgent, calls: CallStats, wait
   });
 }
 
-function makeLoop(agent: NodeAgent, parts: AgentParts, afterRun: () => void): Loop {
+/** What an operator waits for, beside everything else. */
+async function compareAll(agent: NodeAgent): Promise<void> {
+  while (!agent.compare(sliceEnd())) await setImmediate();
+}
+
+function makeLoop(stack: AsyncDisposableStack, agent: NodeAgent, parts: AgentParts, afterRun: () => void): Loop {
+  const slices = stack.use(new Slices((isTime) => agent.compare(isTime)));
   return new Loop(() => {
     const nextMs = agent.run();
     afterRun();
+    if (agent.isComparing) slices.begin();
     return { inMs: nextMs - parts.nowMs() };
   });
 }
@@ -240,9 +258,14 @@ function openAnnounce(
   return stack.use(announce);
 }
 
-function takeChanges({ parts, live, agent, loop, object, announce }: Started, setLevel: (level: string) => void) {
+function takeChanges(
+  { parts, live, agent, loop, object, announce }: Started,
+  setLevel: (level: string) => void,
+  memory: MemoryTimer,
+) {
   const configuration = new ConfigFollower({ ...parts, live });
   return () => {
+    memory.note();
     // First: everything else follows from it, too.
     const isConfigured = configuration.look();
     if (isConfigured) setLevel(live.config.logLevel);
@@ -278,9 +301,9 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   const ending = new AbortController();
   const calls = new CallStats();
   const waiting = new PendingPods();
-  const cni = makeCniDoor(parts, agent, calls, waiting);
-  const installation = new Installation(parts);
   const memory = stack.use(new MemoryTimer(log));
+  const cni = makeCniDoor(parts, agent, calls, waiting, memory);
+  const installation = new Installation(parts);
   const whenReady = createWhenReady(parts, agent, installation, () => {
     cni.open().catch((error: unknown) => log.error({ failure: messageOf(error) }, "cannot serve the plugin"));
   });
@@ -297,7 +320,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
     // Before the cluster is known there is nothing to give back.
     if (agent.policy !== undefined) memory.begin();
   };
-  const loop = makeLoop(agent, parts, afterRun);
+  const loop = makeLoop(stack, agent, parts, afterRun);
   const sweeper = new Sweeper(parts.kernel);
   const started: Started = {
     live,
@@ -328,7 +351,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   // Its failure ends the agent below; here only its end is waited for.
   stack.defer(() => following.then(() => undefined).catch(() => undefined));
   stack.defer(() => ending.abort());
-  const changes = stack.use(new Pace(takeChanges(started, setLevel), CHANGES_GAP_MS));
+  const changes = stack.use(new Pace(takeChanges(started, setLevel, memory), CHANGES_GAP_MS));
   stack.defer(source.onChange(() => changes.request()));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
   stack.use(watchFirewall(agent, loop));

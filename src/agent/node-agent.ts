@@ -25,15 +25,17 @@ import { isShaped } from "../plan/shaper.ts";
 import type { Policy } from "../policy/rule.ts";
 import type { EndpointClasses } from "../policy/table.ts";
 import type { NodeNet } from "../routing/node-net.ts";
-import { bump, newCounts } from "./agent-counts.ts";
+import { bump, newCounts, runnerEvents } from "./agent-counts.ts";
 import type { ClusterMemory } from "./cluster-memory.ts";
 import { ClusterView, type Look } from "./cluster-view.ts";
 import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { sweep } from "./cni/sweep.ts";
 import { tellSweep } from "./cni/sweep-log.ts";
+import { cpuMs, MapLook, type Mending } from "./compare/map-look.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { describePod, isClosed, lostIssues, strayIssues } from "./endpoint-words.ts";
 import type { Log } from "./log.ts";
+import { LookPace } from "./look-pace.ts";
 import { withApi } from "./policy/api-failsafe.ts";
 import { eventNames } from "./policy/event-names.ts";
 import { knownTables } from "./policy/known-tables.ts";
@@ -50,7 +52,6 @@ import { messageOf } from "./reconcile/failures.ts";
 import { LinksView } from "./reconcile/links-view.ts";
 import { Reconciler } from "./reconcile/reconciler.ts";
 import type { RunReport } from "./reconcile/status.ts";
-import type { RunnerEvents } from "./reconcile/table-runner.ts";
 import { WireDevices } from "./reconcile/wire-devices.ts";
 import { ServiceControl } from "./service/service-control.ts";
 
@@ -70,10 +71,6 @@ export interface AgentParts {
   readonly newMac: () => Mac;
 }
 
-/** Looks at everything take at most one part in so many of a CPU's time. */
-const LOOK_SHARE = 100;
-/** But not so seldom that `/healthz` would take the agent for stuck. */
-const MOST_PERIODS = 3;
 /** After a run that could not even begin. */
 const FAILED_RUN_MS = 1000;
 
@@ -95,7 +92,9 @@ export class NodeAgent {
   #report: RunReport | undefined;
   #plan: NodePlan | undefined;
   #look: Look;
-  #nextFullMs = 0;
+  /** The large maps of policy and services: compared in steps. */
+  readonly #maps: MapLook;
+  readonly #pace = new LookPace(() => this.#parts.config.resyncMs);
   #lost: Endpoint[] = [];
   #policy: PolicyEngine | undefined;
   /** {@link #policy}, or what becomes it with the first update. */
@@ -120,7 +119,8 @@ export class NodeAgent {
     this.names = eventNames(() => this.#policy);
     this.#links = new LinksView(parts.kernel);
     this.#wire = new WireDevices(parts.kernel, this.#links);
-    this.#reconciler = new Reconciler(parts.kernel, this.#links, describeMapRow, this.#events());
+    this.#maps = new MapLook(this.counts, (ms) => this.#pace.cost(ms));
+    this.#reconciler = new Reconciler(parts.kernel, this.#links, describeMapRow, runnerEvents(this.counts, log));
   }
 
   /** Loads programs and maps, adopting what is pinned; see {@link Programs}. */
@@ -130,21 +130,20 @@ export class NodeAgent {
 
   /**
    * Looks at everything and puts right what is not. Large maps are looked at when their wanted rows have changed, and
-   * when the resync period has passed.
-   * @param wantsAll looks at them in any case
+   * when the resync period has passed; a look at those of policy and services begins only, see {@link compare}.
+   * @param wantsAll looks at them in any case, from the beginning
    * @returns wall clock at which to look again, milliseconds
    */
   run(wantsAll = false): number {
-    const { nowMs, config, log, ledger } = this.#parts;
+    const { nowMs, log, ledger } = this.#parts;
     const startMs = nowMs();
-    const isFull = wantsAll || startMs >= this.#nextFullMs;
+    const isFull = wantsAll || startMs >= this.#pace.nextMs;
     const start = performance.now();
     const cpuStartMs = cpuMs();
     try {
-      ledger.exclusive(() => this.#runLocked(startMs, isFull));
-      // In a large cluster a look at everything takes long enough to be felt.
-      const restMs = Math.min(LOOK_SHARE * (cpuMs() - cpuStartMs), MOST_PERIODS * config.resyncMs);
-      if (isFull) this.#nextFullMs = startMs + Math.max(config.resyncMs, restMs);
+      ledger.exclusive(() => this.#runLocked(startMs, isFull, wantsAll));
+      if (isFull) this.#pace.begin(startMs);
+      if (isFull) this.#pace.cost(cpuMs() - cpuStartMs);
       this.#runProblem = undefined;
       this.#failedRuns = 0;
     } catch (cause) {
@@ -155,8 +154,18 @@ export class NodeAgent {
     this.counts.runs++;
     this.counts.lastRunMs = nowMs();
     this.counts.lastDurationMs = performance.now() - start;
-    const againMs = this.#runProblem === undefined ? this.#nextFullMs : startMs + FAILED_RUN_MS;
+    const againMs = this.#runProblem === undefined ? this.#pace.nextMs : startMs + FAILED_RUN_MS;
     return Math.min(againMs, this.#programs.retryAtMs, this.#report?.retryAtMs ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Whether a look at the large maps of policy and services is going on. */
+  get isComparing(): boolean {
+    return this.#maps.isGoing;
+  }
+
+  /** Goes on with it, at least one step of some milliseconds, and more until it is time. @returns whether nothing is left */
+  compare(isTime: () => boolean): boolean {
+    return this.#maps.step(isTime);
   }
 
   /** Reasons why pods cannot be attached; empty when they can. */
@@ -261,7 +270,7 @@ export class NodeAgent {
     return this.#cluster.look() !== this.#look;
   }
 
-  #runLocked(nowMs: number, isFull: boolean): void {
+  #runLocked(nowMs: number, isFull: boolean, wantsAll: boolean): void {
     const { config, log } = this.#parts;
     this.#programs.retry(nowMs);
     if (this.#programs.tag === undefined) return;
@@ -274,8 +283,13 @@ export class NodeAgent {
     const { view } = this.#look;
     if (view === undefined) return;
     if (this.#plan === undefined) this.#wire.look(view.self, config.network);
-    this.#updatePolicy(isFull);
-    this.counts.drifted += this.services.run(isFull);
+    const policy = this.#policy;
+    this.#updatePolicy();
+    const services = this.services.run(isFull);
+    if (isFull && (wantsAll || !this.#maps.isGoing)) {
+      const isPolicyRight = policy === this.#policy && this.policyProblem === undefined;
+      this.#maps.begin([policy !== undefined && isPolicyRight ? this.#mending(policy) : undefined, services]);
+    }
     const report = this.#reconciler.run({
       nowMs,
       isFull,
@@ -301,7 +315,7 @@ export class NodeAgent {
     this.#report = report;
     this.counts.drifted += report.drifted;
     // Host endpoints are of devices: what has come or changed is judged from now on.
-    if (this.#plan !== undefined && this.#wire.take(this.#plan.underlay)) this.#updatePolicy(false);
+    if (this.#plan !== undefined && this.#wire.take(this.#plan.underlay)) this.#updatePolicy();
   }
 
   /** Whether the node's firewall has begun to follow connections since the last run. Cheap: nothing else tells of it. */
@@ -329,7 +343,7 @@ export class NodeAgent {
   applyPolicy(): boolean {
     const follows = () => `${this.openClasses() !== undefined} ${this.#policy?.isHostJudged}`;
     const before = follows();
-    this.#updatePolicy(false);
+    this.#updatePolicy();
     // What is left for the time without an agent follows from it, and the switch of the node's own policy.
     return this.#policyProblem === undefined && before === follows();
   }
@@ -349,12 +363,21 @@ export class NodeAgent {
     return this.#policy === undefined ? this.#parts.openClassesBefore : this.#policy.openClasses();
   }
 
-  /** Removes an earlier agent's policy: to be called when what is left for the time without an agent names this one's. */
+  /**
+   * An earlier agent's policy is to go, see {@link compare}: to be called when what is left for the time without an agent names this
+   * one's.
+   */
   dropPredecessor(): void {
+    if (this.#policy?.hasPredecessor === true && !this.#maps.isGoing) this.#maps.begin([this.#mending(this.#policy)]);
+  }
+
+  *#mending(policy: PolicyEngine): Mending {
     try {
-      this.#parts.ledger.exclusive(() => this.#policy?.dropPredecessor());
+      return yield* policy.mending();
     } catch (cause) {
-      this.#parts.log.error({ error: cause }, "cannot remove an earlier agent's policy");
+      this.#policyProblem = messageOf(cause);
+      this.#parts.log.error({ error: cause }, "cannot compare policy's maps");
+      return 0;
     }
   }
 
@@ -383,7 +406,7 @@ export class NodeAgent {
   }
 
   /** Brings the kernel's policy up to date. Before the cluster is known, what an earlier agent wrote stays in force. */
-  #updatePolicy(isFull: boolean): void {
+  #updatePolicy(): void {
     const { source, ledger } = this.#parts;
     if (!source.isSynced() || this.#programs.tag === undefined) return;
     try {
@@ -391,10 +414,7 @@ export class NodeAgent {
       const { tables, waitingFor } = knownTables(source, (t) => policy.wants(t));
       this.#policyWaitsFor = waitingFor;
       if (waitingFor.length > 0) return;
-      ledger.exclusive(() => {
-        policy.update(tables, ledger.endpoints(), this.#wire.devices);
-        if (isFull && this.#policy !== undefined) this.counts.drifted += policy.mend();
-      });
+      ledger.exclusive(() => policy.update(tables, ledger.endpoints(), this.#wire.devices));
       this.#policy = policy;
       this.#policyProblem = undefined;
       this.#overflow.note(policy.state(), () => ledger.endpoints());
@@ -426,7 +446,7 @@ export class NodeAgent {
 
   #admit(e: Endpoint): Result<EndpointClasses, string> {
     // Policy begins with a run, after which everything names its classes.
-    if (this.#policy !== undefined) this.#updatePolicy(false);
+    if (this.#policy !== undefined) this.#updatePolicy();
     if (this.#policyProblem !== undefined) return err(`policy cannot be applied: ${this.#policyProblem}`);
     // Until the cluster has answered, what the last agent knew of it goes on.
     const classes = this.#policy === undefined ? this.openClasses() : this.#policy.classesOf(e.id);
@@ -476,25 +496,4 @@ export class NodeAgent {
     if (entryIfindex !== undefined && entryIfindex !== e.entryIfindex) this.#parts.ledger.setEntry(e.id, entryIfindex);
     return { entryIfindex, shaperIfindex };
   }
-
-  #events(): RunnerEvents {
-    const { log } = this.#parts;
-    return {
-      wrote: (table, action, row, isDrift) => {
-        bump(this.counts.writes, `${table} ${action}`);
-        if (isDrift) log.warn({ table, row }, "put back what somebody changed");
-        else log.debug({ table, action, row }, "wrote");
-      },
-      failed: (table, row, message) => {
-        bump(this.counts.failures, table);
-        log.error({ table, row, failure: message }, "cannot apply");
-      },
-    };
-  }
-}
-
-/** CPU time of the process: what a busy machine makes of it does not count. */
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
 }

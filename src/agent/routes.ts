@@ -22,7 +22,7 @@ export interface RouteSources {
   /** Why the agent itself is not well: then it should be restarted. Empty: it is well. */
   unhealthy(): readonly string[];
   /** Looks at everything now. */
-  resync(): AgentStatus;
+  resync(): Promise<AgentStatus>;
   readonly metrics: MetricSources;
   readonly events: Pick<EventWatch, "past" | "follow" | "hasRoom">;
 }
@@ -74,6 +74,6 @@ export function controlRoutes(s: RouteSources): Routes {
     "GET /v1/policy": () => ok(s.policy()),
     "GET /v1/services": (query) => ok(s.services(query.get("name") ?? undefined)),
     "GET /v1/events": (query) => events(s.events, query),
-    "POST /v1/resync": () => ok(s.resync()),
+    "POST /v1/resync": async () => ok(await s.resync()),
   };
 }

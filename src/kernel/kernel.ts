@@ -179,7 +179,10 @@ export interface Kernel extends Disposable {
   mapCount(map: string): number;
   /**
    * A part of a hash map that programs write to meanwhile: rows after the page whose `next` is given as the cursor. A row
-   * may be missed or shown twice when others come and go; page after page ends all the same.
+   * may be missed or shown twice when others come and go; page after page ends all the same. A row that stays is shown.
+   *
+   * Of a trie the cursor is the key of the last row that was shown: once that one has gone, the next page is the first one. Any
+   * key that stands there may be given instead.
    */
   mapPage(map: string, cursor: Uint8Array | undefined, limit: number): MapPage;
   mapGet(map: string, key: Uint8Array): Uint8Array | undefined;

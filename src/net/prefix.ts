@@ -117,6 +117,11 @@ export function mappedLength(p: Prefix): number {
   return p.family === 4 ? 96 + p.length : p.length;
 }
 
+/** What {@link mappedLength} was made from; negative: no prefix of the family is so short. */
+export function unmappedLength(family: Family, length: number): number {
+  return family === 4 ? length - 96 : length;
+}
+
 /** Total order by address, then by length. */
 export function comparePrefix(a: Prefix, b: Prefix): number {
   return compareAddr(a.addr, b.addr) || a.length - b.length;

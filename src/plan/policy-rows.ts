@@ -41,7 +41,7 @@ export function hostMapRow(ifindex: number, classes: EndpointClasses): MapRow {
 }
 
 /** Bits of the bank, which stand before the address. */
-const BANK_BITS = 32;
+export const BANK_BITS = 32;
 
 /** Key of an entry of `identities`. */
 export function identityMapKey(bank: number, prefix: Prefix): Uint8Array {
@@ -84,9 +84,9 @@ export function setMapKey(set: number, row: Pick<SetRow, "prefixLength" | "proto
   return encodePolicySetKey({ prefixBits: row.prefixLength, set, protocol: row.protocol, port: row.port });
 }
 
-/** Entries of `policy_sets`: the answers of one set. */
-export function setMapRows(set: number, rows: readonly SetRow[]): MapRow[] {
-  return rows.map((row) => ({
+/** Entry of `policy_sets`. */
+export function setMapRow(set: number, row: SetRow): MapRow {
+  return {
     key: setMapKey(set, row),
     value: encodePolicyVerdict({
       rule: row.verdict.rule,
@@ -94,5 +94,10 @@ export function setMapRows(set: number, rows: readonly SetRow[]): MapRow[] {
       stagedRule: row.verdict.staged?.rule ?? 0,
       flags: flagsOf(row.verdict),
     }),
-  }));
+  };
+}
+
+/** Entries of `policy_sets`: the answers of one set. */
+export function setMapRows(set: number, rows: readonly SetRow[]): MapRow[] {
+  return rows.map((row) => setMapRow(set, row));
 }

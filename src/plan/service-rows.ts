@@ -31,7 +31,7 @@ export const SERVICE_MAPS = {
 } as const;
 
 /** Bits of a service's number, which stand before the address. */
-const NUMBER_BITS = 32;
+export const NUMBER_BITS = 32;
 
 /** Key of an entry of `services`. */
 export function serviceMapKey({ addr, port, protocol }: FrontendRow["frontend"]): Uint8Array {

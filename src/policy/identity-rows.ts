@@ -62,6 +62,14 @@ export class IdentityRows {
     return count;
   }
 
+  find(row: string): IdentityRow | undefined {
+    const known = this.#known.get(row);
+    const holder = known ?? this.#places.get(row);
+    if (holder === undefined || !this.#isThere(row)) return undefined;
+    const prefix = known === undefined ? (holder as PlaceHolder).prefix : hostPrefix(known.addr);
+    return { prefix, identity: identityIn(holder.profile).number };
+  }
+
   *all(): Generator<IdentityRow> {
     for (const [row, { prefix, profile }] of this.#places)
       if (!this.#known.has(row) && this.#isThere(row)) yield { prefix, identity: identityIn(profile).number };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Addr, addr } from "../net/addr.ts";
-import { prefix } from "../net/prefix.ts";
+import { type Addr, addr, familyBits } from "../net/addr.ts";
+import { hostPrefix, prefix } from "../net/prefix.ts";
 import { worldFacts } from "./facts.ts";
 import { createPartition, FIRST_IDENTITY, type Overlay, type Partition } from "./identity.ts";
 import type { LabelMap } from "./label-expr.ts";
@@ -170,6 +170,10 @@ test("changes lead from any rows to those of now, and an identity that stays ans
       }
       for (const gone of removed) assert.ok(kernel.delete(gone.text), `${gone.text} was never told`);
       const rows = new Map([...p.rows()].map((row) => [row.prefix.text, row.identity]));
+      for (const { prefix: at, identity } of p.rows())
+        assert.equal(p.rowOf(at.addr, at.length)?.identity, identity, at.text);
+      for (const a of addrs)
+        if (!rows.has(hostPrefix(a).text)) assert.equal(p.rowOf(a, familyBits(a.family)), undefined, a.text);
       assert.deepEqual(new Map([...kernel].sort()), new Map([...rows].sort()), `seed ${seed} step ${step}`);
       assert.equal(p.rowCount(), rows.size);
       if (isCoarse) {

@@ -92,6 +92,8 @@ export interface Partition {
   newsSince(revision: number): IdentityNews | undefined;
   /** Of each known address, each prefix in use, `0.0.0.0/0` and `::/0`. */
   rows(): Generator<IdentityRow>;
+  /** The row of exactly the prefix that begins with the address; undefined: there is none. @param length any number */
+  rowOf(addr: Addr, length: number): IdentityRow | undefined;
   /** How many of them there are. */
   rowCount(): number;
   /** And how many whatever atoms are in use. An address that is a prefix of an overlay, too, counts twice. */
@@ -297,6 +299,11 @@ class AddressPartition implements Partition {
   rows(): Generator<IdentityRow> {
     this.#settle(false);
     return this.#rows.all();
+  }
+
+  rowOf(addr: Addr, length: number): IdentityRow | undefined {
+    this.#settle(false);
+    return this.#rows.find(length === familyBits(addr.family) ? addr.text : `${addr.text}/${length}`);
   }
 
   rowCount(): number {

@@ -3,22 +3,15 @@
  * costs what that service has.
  */
 
+import { exact } from "../base/exact.ts";
 import { ServiceFlag } from "../net/gen/bpf-maps.ts";
 import type { Prefix } from "../net/prefix.ts";
-import { BackendBook, named } from "./backend-book.ts";
-import { type Frontend, type FrontendKind, frontendName } from "./frontends.ts";
+import { BackendBook, type HeldBackend, named } from "./backend-book.ts";
+import { type Claim, ClaimBook } from "./claim-book.ts";
+import { type Frontend, frontendName } from "./frontends.ts";
 import { maglevTable } from "./maglev.ts";
 import { Numbers } from "./numbers.ts";
-import {
-  type BackendRow,
-  type FrontendRow,
-  isSameServiceRow,
-  type ServiceRow,
-  type ServiceWrites,
-  type SlotKey,
-  type SlotRow,
-  type SourceRow,
-} from "./rows.ts";
+import type { BackendRow, FrontendRow, ServiceRow, ServiceWrites, SlotKey, SlotRow, SourceRow } from "./rows.ts";
 import type { Answers, PlannedFrontend, PortPlan, ServicePlan } from "./service-plan.ts";
 
 /** Rows that the maps take. */
@@ -41,46 +34,43 @@ const NOTHING: Adopted = { services: new Map(), backends: new Map() };
 
 type SetKind = "cluster" | "local";
 
+/** Numbers of backends by index. */
+type Slots = ArrayLike<number> & Iterable<number>;
+
 interface SetState {
-  readonly name: string;
   readonly number: number;
-  /** Names of the backends in it, each once. */
-  readonly members: readonly string[];
+  /** Each once; the same list as {@link PortState.held} where all are in it. */
+  readonly members: readonly HeldBackend[];
   /** What besides the members makes the slots. */
   readonly shape: string;
-  /** Numbers of backends by index. */
-  readonly slots: Uint32Array;
+  /** Members by index, where they are not simply one behind the other. */
+  readonly table: Uint32Array | undefined;
 }
 
 interface PortState {
   readonly name: string;
   readonly number: number;
   readonly sets: Readonly<Partial<Record<SetKind, SetState>>>;
-  /** Names of those that serve, in a set or not, with their numbers. */
-  readonly held: ReadonlyMap<string, number>;
+  /** Those that serve, in a set or not. */
+  readonly held: readonly HeldBackend[];
   readonly claims: readonly Claim[];
   readonly sources: readonly Prefix[];
 }
 
-/** A port's wish for a frontend. */
-interface Claim {
-  readonly owner: string;
-  readonly created: string;
-  readonly kind: FrontendKind;
-  readonly frontend: Frontend;
-  readonly name: string;
-  readonly row: ServiceRow;
-}
+const NO_BACKENDS: readonly HeldBackend[] = [];
+const NO_SLOTS: Slots = [];
 
-/** A cluster IP is the API's own word; of others the older claim counts, so that nobody can take an address away. */
-function compareClaims(a: Claim, b: Claim): number {
-  const byKind = Number(a.kind !== "ClusterIP") - Number(b.kind !== "ClusterIP");
-  if (byKind !== 0) return byKind;
-  if (a.created !== b.created) return a.created < b.created ? -1 : 1;
-  return a.owner < b.owner ? -1 : 1;
-}
+const countOf = (set: SetState | undefined): number => set?.table?.length ?? set?.members.length ?? 0;
 
-const EMPTY_SLOTS = new Uint32Array(0);
+const setName = (port: string, kind: SetKind) => `${port} ${kind}`;
+
+/** The first of the lists that has the same members in the same order, else the last. */
+function sharedList(
+  ...lists: [...(readonly HeldBackend[] | undefined)[], readonly HeldBackend[]]
+): readonly HeldBackend[] {
+  const now = lists.at(-1) as readonly HeldBackend[];
+  return lists.find((l) => l?.length === now.length && now.every((b, i) => l[i] === b)) ?? now;
+}
 
 function kindsOf(p: PortPlan): SetKind[] {
   const used = new Set<Answers>(p.frontends.flatMap((f) => [f.inside, f.outside]));
@@ -92,6 +82,12 @@ function slotCount(p: PortPlan, kind: SetKind): number {
   return members > 0 && p.algorithm === "maglev" ? p.maglevSize : members;
 }
 
+function slotsOf(set: SetState | undefined): Slots {
+  if (set === undefined) return NO_SLOTS;
+  const { members, table } = set;
+  return table === undefined ? members.map((b) => b.number) : table.map((i) => members[i]?.number ?? 0);
+}
+
 /** See the file's comment. */
 export class ServiceTables {
   readonly limits: TableLimits;
@@ -100,15 +96,14 @@ export class ServiceTables {
   readonly #backends: BackendBook;
   readonly #byService = new Map<string, readonly PortState[]>();
   readonly #byNumber = new Map<number, PortState>();
-  readonly #claims = new Map<string, readonly Claim[]>();
+  readonly #claims = new ClaimBook();
   readonly #sets = new Map<number, SetState>();
   readonly #overflow = new Set<string>();
   #adopted: Adopted;
   #slots = 0;
   #sourceCount = 0;
   // Since the last commit: what stood there before it.
-  readonly #setsBefore = new Map<number, Uint32Array>();
-  readonly #claimsBefore = new Map<string, Claim | undefined>();
+  readonly #setsBefore = new Map<number, SetState | undefined>();
   readonly #sourcesBefore = new Map<number, readonly Prefix[]>();
   #hasGone = false;
 
@@ -157,16 +152,16 @@ export class ServiceTables {
     const slots: SlotRow[] = [];
     const goneSlots: SlotKey[] = [];
     for (const [set, before] of this.#setsBefore) {
-      const after = this.#sets.get(set)?.slots ?? EMPTY_SLOTS;
-      for (const [index, backend] of after.entries())
-        if (before[index] !== backend) slots.push({ set, index, backend });
-      for (let index = after.length; index < before.length; index++) goneSlots.push({ set, index });
+      const [old, now] = [slotsOf(before), this.slots(set)];
+      for (const [index, backend] of Array.from(now).entries())
+        if (old[index] !== backend) slots.push({ set, index, backend });
+      for (let index = now.length; index < old.length; index++) goneSlots.push({ set, index });
     }
     const writes = {
       backends: put,
       slots,
       ...this.#sourceWrites(),
-      ...this.#frontendWrites(),
+      ...this.#claims.changes(),
       goneSlots,
       goneBackends: gone,
       hasGone: this.#hasGone,
@@ -177,14 +172,13 @@ export class ServiceTables {
 
   /** Whether a backend still serves what a flow asked for, even if it is about to end. */
   isServing(service: number, backend: number): boolean {
-    for (const number of this.#byNumber.get(service)?.held.values() ?? []) if (number === backend) return true;
-    return false;
+    return this.#byNumber.get(service)?.held.some((b) => b.number === backend) ?? false;
   }
 
   /** Whether a backend gets new flows of a service. */
   isMember(service: number, backend: number): boolean {
     const sets = Object.values(this.#byNumber.get(service)?.sets ?? {});
-    return sets.some((s) => s.members.some((m) => this.#backends.number(m) === backend));
+    return sets.some((s) => s.members.some((b) => b.number === backend));
   }
 
   /** `namespace/name:port/protocol/family` of a number. */
@@ -199,30 +193,46 @@ export class ServiceTables {
 
   /** Number of a backend by its name; 0: it has none. */
   backendNumber(name: string): number {
-    return this.#backends.number(name);
+    return this.#backends.find(name)?.number ?? 0;
   }
 
   /** Whose a frontend is that a port claims in vain; undefined: it is its own. */
   ownerInstead(frontend: Frontend, port: string): string | undefined {
-    const owner = this.#claims.get(frontendName(frontend))?.[0]?.owner;
+    const owner = this.#claims.holder(frontendName(frontend))?.owner;
     return owner === port ? undefined : owner;
   }
 
-  *frontendRows(): Generator<FrontendRow> {
-    for (const [first] of this.#claims.values()) if (first !== undefined) yield first;
+  frontendRows(): Generator<FrontendRow> {
+    return this.#claims.rows();
+  }
+
+  frontendRow(frontend: FrontendRow["frontend"]): FrontendRow | undefined {
+    return this.#claims.holder(frontendName(frontend));
   }
 
   /** Backends' numbers by set and index. */
-  slots(set: number): Uint32Array {
-    return this.#sets.get(set)?.slots ?? EMPTY_SLOTS;
+  slots(set: number): Slots {
+    return slotsOf(this.#sets.get(set));
+  }
+
+  /** How many there are, of no set none. */
+  slotCount(set: number): number {
+    return countOf(this.#sets.get(set));
+  }
+
+  /** The backend's number at one index; undefined: nobody stands there. */
+  slot(set: number, index: number): number | undefined {
+    const state = this.#sets.get(set);
+    const at = state?.table === undefined ? index : state.table[index];
+    return at === undefined ? undefined : state?.members[at]?.number;
   }
 
   sets(): Iterable<number> {
     return this.#sets.keys();
   }
 
-  frontendRow(name: string): ServiceRow | undefined {
-    return this.#claims.get(name)?.[0]?.row;
+  backendRow(number: number): BackendRow | undefined {
+    return this.#backends.row(number);
   }
 
   backendRows(): Generator<BackendRow> {
@@ -234,22 +244,28 @@ export class ServiceTables {
       for (const prefix of sources) yield { service: number, prefix };
   }
 
+  hasSource(service: number, prefix: Prefix): boolean {
+    return this.#byNumber.get(service)?.sources.some((s) => s.text === prefix.text) ?? false;
+  }
+
   #fits(before: readonly PortState[], wanted: readonly PortPlan[]): boolean {
     const now = this.counts();
     const names = new Set(wanted.flatMap((p) => p.frontends.map(frontendName)));
     const fresh = new Set<string>();
-    let services = now.services + [...names].filter((n) => !this.#claims.has(n)).length;
+    let services = now.services + [...names].filter((n) => this.#claims.count(n) === 0).length;
     let { slots, sources } = now;
     for (const p of before) {
-      services -= p.claims.filter((c) => !names.has(c.name) && this.#claims.get(c.name)?.length === 1).length;
-      slots -= (p.sets.cluster?.slots.length ?? 0) + (p.sets.local?.slots.length ?? 0);
+      const own = p.claims.map((c) => frontendName(c.frontend));
+      services -= own.filter((n) => !names.has(n) && this.#claims.count(n) === 1).length;
+      slots -= countOf(p.sets.cluster) + countOf(p.sets.local);
       sources -= p.sources.length;
     }
     for (const p of wanted) {
       sources += p.sources.length;
       for (const kind of kindsOf(p)) {
         slots += slotCount(p, kind);
-        for (const name of named(p.choice[kind]).keys()) if (!this.#backends.hasRow(name)) fresh.add(name);
+        for (const name of named(p.choice[kind]).keys())
+          if ((this.#backends.find(name)?.sets ?? 0) === 0) fresh.add(name);
       }
     }
     const { limits } = this;
@@ -264,15 +280,17 @@ export class ServiceTables {
   #take(p: PortPlan, before: PortState | undefined): PortState {
     const number = this.#numbers.take(p.name, this.#adoptedNumber(p));
     const held = this.#hold(p, before?.held);
-    const sets = Object.fromEntries(kindsOf(p).map((kind) => [kind, this.#takeSet(p, kind, before?.sets[kind])]));
+    const sets: Partial<Record<SetKind, SetState>> = {};
+    for (const kind of kindsOf(p)) sets[kind] = this.#takeSet(p, kind, held, before?.sets[kind]);
     for (const kind of ["cluster", "local"] as const) {
       const old = before?.sets[kind];
-      if (old !== undefined && sets[kind] === undefined) this.#removeSet(old);
+      if (old !== undefined && sets[kind] === undefined) this.#removeSet(p.name, kind, old);
     }
-    for (const name of before?.held.keys() ?? []) if (!held.has(name)) this.#release(name);
+    const stays = new Set(held);
+    for (const b of before?.held ?? NO_BACKENDS) if (!stays.has(b)) this.#release(b);
     const claims = p.frontends.map((f) => this.#claimOf(p, number, sets, f));
     const state: PortState = { name: p.name, number, sets, held, claims, sources: p.sources };
-    this.#claim(before?.claims ?? [], claims);
+    this.#claims.replace(before?.claims ?? [], claims);
     this.#noteSources(number, before?.sources ?? []);
     this.#sourceCount += p.sources.length - (before?.sources.length ?? 0);
     this.#byNumber.set(number, state);
@@ -280,9 +298,12 @@ export class ServiceTables {
   }
 
   #remove(p: PortState): void {
-    this.#claim(p.claims, []);
-    for (const set of Object.values(p.sets)) this.#removeSet(set);
-    for (const name of p.held.keys()) this.#release(name);
+    this.#claims.replace(p.claims, []);
+    for (const kind of ["cluster", "local"] as const) {
+      const set = p.sets[kind];
+      if (set !== undefined) this.#removeSet(p.name, kind, set);
+    }
+    for (const b of p.held) this.#release(b);
     this.#noteSources(p.number, p.sources);
     this.#sourceCount -= p.sources.length;
     this.#byNumber.delete(p.number);
@@ -308,59 +329,54 @@ export class ServiceTables {
     return undefined;
   }
 
-  #hold(p: PortPlan, before: ReadonlyMap<string, number> | undefined): ReadonlyMap<string, number> {
+  #hold(p: PortPlan, before: readonly HeldBackend[] | undefined): readonly HeldBackend[] {
     const serving = named(p.backends.filter(({ state }) => state.isReady || state.isServing));
-    return new Map(
-      Array.from(serving, ([name, b]) => [name, before?.get(name) ?? this.#backends.hold(b, name)] as const),
-    );
+    const had = new Set(before);
+    const held = Array.from(serving, ([name, b]) => {
+      const known = this.#backends.find(name);
+      return known !== undefined && had.has(known) ? known : this.#backends.hold(b, name);
+    });
+    return sharedList(before, exact(held));
   }
 
-  #release(name: string): void {
-    this.#backends.drop(name);
+  #release(backend: HeldBackend): void {
+    this.#backends.drop(backend);
     this.#hasGone = true;
   }
 
-  #takeSet(p: PortPlan, kind: SetKind, before: SetState | undefined): SetState {
-    const members = [...named(p.choice[kind]).keys()];
+  #takeSet(p: PortPlan, kind: SetKind, held: readonly HeldBackend[], before: SetState | undefined): SetState {
+    const names = [...named(p.choice[kind]).keys()];
+    const chosen = names.flatMap((name) => this.#backends.find(name) ?? []);
+    const members = sharedList(before?.members, held, exact(chosen));
     const shape = p.algorithm === "maglev" ? `maglev ${p.maglevSize}` : "random";
-    const isSame =
-      before?.shape === shape &&
-      before.members.length === members.length &&
-      members.every((name, i) => before.members[i] === name);
-    if (isSame) return before;
-    const name = `${p.name} ${kind}`;
-    const number = before?.number ?? this.#setNumbers.take(name, this.#adoptedSet(p, kind));
+    if (before?.shape === shape && before.members === members) return before;
+    const number = before?.number ?? this.#setNumbers.take(setName(p.name, kind), this.#adoptedSet(p, kind));
     // First those that come: one that stays must not be counted out meanwhile.
-    for (const m of members) this.#backends.count(m, 1);
-    for (const m of before?.members ?? []) this.#backends.count(m, -1);
-    const set = { name, number, members, shape, slots: this.#slotsOf(p, members) };
+    for (const b of members) this.#backends.count(b, 1);
+    for (const b of before?.members ?? NO_BACKENDS) this.#backends.count(b, -1);
+    const isMaglev = p.algorithm === "maglev" && members.length > 0;
+    const set = { number, members, shape, table: isMaglev ? maglevTable(names, p.maglevSize) : undefined };
     this.#noteSet(number);
     this.#sets.set(number, set);
-    this.#slots += set.slots.length - (before?.slots.length ?? 0);
+    this.#slots += countOf(set) - countOf(before);
     const now = new Set(members);
-    if (before?.members.some((m) => !now.has(m)) === true) this.#hasGone = true;
+    if (before?.members.some((b) => !now.has(b)) === true) this.#hasGone = true;
     return set;
   }
 
-  #slotsOf(p: PortPlan, members: readonly string[]): Uint32Array {
-    const numbers = Uint32Array.from(members, (m) => this.#backends.number(m));
-    if (p.algorithm === "random" || numbers.length === 0) return numbers;
-    return maglevTable(members, p.maglevSize).map((i) => numbers[i] ?? 0);
-  }
-
-  #removeSet(set: SetState): void {
+  #removeSet(port: string, kind: SetKind, set: SetState): void {
     this.#noteSet(set.number);
     this.#sets.delete(set.number);
-    this.#slots -= set.slots.length;
-    for (const m of set.members) this.#backends.count(m, -1);
-    this.#setNumbers.release(set.name);
+    this.#slots -= countOf(set);
+    for (const b of set.members) this.#backends.count(b, -1);
+    this.#setNumbers.release(setName(port, kind));
     this.#hasGone = true;
   }
 
   #claimOf(p: PortPlan, number: number, sets: PortState["sets"], f: PlannedFrontend): Claim {
     const at = (kind: Answers) => {
       const set = kind === undefined ? undefined : sets[kind];
-      return set === undefined || set.slots.length === 0 ? [0, 0] : [set.number, set.slots.length];
+      return set === undefined || countOf(set) === 0 ? [0, 0] : [set.number, countOf(set)];
     };
     const [insideSet = 0, insideCount = 0] = at(f.inside);
     const [outsideSet = 0, outsideCount = 0] = at(f.outside);
@@ -380,26 +396,12 @@ export class ServiceTables {
       created: p.created,
       kind: f.kind,
       frontend: f,
-      name: frontendName(f),
       row: { number, flags, insideSet, insideCount, outsideSet, outsideCount, affinitySeconds },
     };
   }
 
-  #claim(before: readonly Claim[], after: readonly Claim[]): void {
-    for (const c of [...before, ...after])
-      if (!this.#claimsBefore.has(c.name)) this.#claimsBefore.set(c.name, this.#claims.get(c.name)?.[0]);
-    const put = (c: Claim, isThere: boolean) => {
-      const others = (this.#claims.get(c.name) ?? []).filter((o) => o.owner !== c.owner);
-      const now = isThere ? [...others, c].sort(compareClaims) : others;
-      if (now.length > 0) this.#claims.set(c.name, now);
-      else this.#claims.delete(c.name);
-    };
-    for (const c of before) put(c, false);
-    for (const c of after) put(c, true);
-  }
-
   #noteSet(number: number): void {
-    if (!this.#setsBefore.has(number)) this.#setsBefore.set(number, this.slots(number));
+    if (!this.#setsBefore.has(number)) this.#setsBefore.set(number, this.#sets.get(number));
   }
 
   #noteSources(number: number, before: readonly Prefix[]): void {
@@ -418,22 +420,10 @@ export class ServiceTables {
     return { sources, goneSources };
   }
 
-  #frontendWrites(): Pick<ServiceWrites, "services" | "goneServices"> {
-    const services: FrontendRow[] = [];
-    const goneServices: FrontendRow["frontend"][] = [];
-    for (const [name, before] of this.#claimsBefore) {
-      const now = this.#claims.get(name)?.[0];
-      if (now !== undefined && !isSameServiceRow(before?.row, now.row)) services.push(now);
-      if (now === undefined && before !== undefined) goneServices.push(before.frontend);
-    }
-    return { services, goneServices };
-  }
-
   #forgetChanges(): void {
     this.#numbers.settle();
     this.#setNumbers.settle();
     this.#setsBefore.clear();
-    this.#claimsBefore.clear();
     this.#sourcesBefore.clear();
     this.#hasGone = false;
     this.#adopted = NOTHING;

@@ -29,6 +29,7 @@ import type { Policy } from "../../policy/rule.ts";
 import { type FoundRule, RuleBook } from "../../policy/rule-book.ts";
 import type { ServiceTable } from "../../policy/service-index.ts";
 import type { EndpointClasses, PolicyTables } from "../../policy/table.ts";
+import { finish, type Mending } from "../compare/map-look.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
 import { ClusterFacts, type FactObjects, LOCAL_RANK, ownerText } from "./cluster-facts.ts";
 import type { NameSource } from "./event-names.ts";
@@ -184,21 +185,26 @@ export class PolicyEngine implements NameSource {
     this.#lastChangeMs = performance.now() - start;
   }
 
-  /** Compares the maps with what should be there. @returns rows that were not as this agent left them */
-  mend(): number {
+  /**
+   * Compares the maps with what should be there, in steps between which updates may come. One that begins ends the one before.
+   * @returns rows that were not as this agent left them
+   * @throws KernelError
+   */
+  *mending(): Mending {
     // An entry that names a class which is about to go would close the node.
-    const found = this.#hosts.mend() + this.#maps.mend(this.#tables, this.#partition.rows());
-    if (found > 0) this.#maps.announce();
+    const ofHosts = this.#hosts.mend();
+    if (ofHosts > 0) this.#maps.announce();
+    const found = yield* this.#maps.compare(() => this.#tables, this.#partition);
+    if (found === undefined) return 0;
     const isOwn = !this.#hasPredecessor;
-    this.#isDoubtful = false;
     this.#hasPredecessor = false;
     this.hits.clear();
-    return isOwn ? found : 0;
+    return isOwn ? ofHosts + found : 0;
   }
 
-  /** Removes what an earlier agent left, once nothing names its classes any more: no endpoint, and no file. */
-  dropPredecessor(): void {
-    if (this.#hasPredecessor) this.mend();
+  /** Whether rows stand there that an earlier agent left: they go with the next comparison, and some may be named still. */
+  get hasPredecessor(): boolean {
+    return this.#hasPredecessor;
   }
 
   /** The classes of an attachment. Closed: its pod is not known. */
@@ -293,7 +299,7 @@ export class PolicyEngine implements NameSource {
         this.#maps.writeIdentities(put, removed);
         this.#maps.write(after, (w) => this.#putClasses(w.key, w.classes));
       }
-      if (wasDoubtful) this.mend();
+      if (wasDoubtful) finish(this.mending());
       this.#isDoubtful = false;
     } finally {
       if (writes > 0) this.#maps.announce();

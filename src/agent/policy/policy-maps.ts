@@ -23,9 +23,11 @@ import {
 import type { MapRow } from "../../plan/rows.ts";
 import type { TableWrite } from "../../policy/change.ts";
 import type { FirstNumbers } from "../../policy/compile.ts";
-import type { IdentityRow } from "../../policy/identity.ts";
+import type { IdentityRow, Partition } from "../../policy/identity.ts";
 import type { PolicyTables, SetRow } from "../../policy/table.ts";
+import { Comparison } from "../compare/comparison.ts";
 import { noteChange } from "../generation.ts";
+import { wantedPolicy } from "./wanted-policy.ts";
 
 type MapKernel = Pick<Kernel, "mapPage" | "mapGet" | "putMapRows" | "deleteMapKeys">;
 
@@ -81,27 +83,17 @@ interface Run {
   readonly deletes: Uint8Array[];
 }
 
-/** No value is so short. */
-const IS_RIGHT = "";
-
-/** One character for each byte. */
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
-}
-
-function* flatMapped<T, U>(of: Iterable<T>, make: (item: T) => Iterable<U>): Generator<U> {
-  for (const item of of) yield* make(item);
-}
-
 /** See the file's comment. */
 export class PolicyMaps {
   readonly bank: number;
   readonly #kernel: MapKernel;
   /** Sets as written, by number: a set's rows are needed to remove it. */
   readonly #sets = new Map<number, readonly SetRow[]>();
+  readonly #comparison: Comparison;
 
   constructor(kernel: MapKernel, bank: number) {
     this.#kernel = kernel;
+    this.#comparison = new Comparison(kernel);
     this.bank = bank;
   }
 
@@ -164,55 +156,26 @@ export class PolicyMaps {
   }
 
   /**
-   * Compares all maps with what should be there and writes the difference: what is missing or wrong first, then what is
-   * pointed at by nobody, other banks' rows among it.
-   * @returns rows that were not as they should be
+   * Compares all maps with what should be there, other banks' rows among it, in steps: see {@link Comparison.compare}.
+   * @param tables as they are whenever it is asked
    */
-  mend(tables: PolicyTables, identities: Iterable<IdentityRow>): number {
-    const wanted: [string, Iterable<MapRow>][] = [
-      [POLICY_MAPS.sets, flatMapped(tables.sets, ([set, rows]) => setMapRows(set, rows))],
-      [
-        POLICY_MAPS.peers,
-        flatMapped(tables.peers, ([number, peers]) => flatMapped(peers, ([id, set]) => [peerMapRow(number, id, set)])),
-      ],
-      [POLICY_MAPS.identities, flatMapped(identities, (row) => [identityMapRow(this.bank, row)])],
-      [POLICY_MAPS.classes, flatMapped(tables.classes, ([number, row]) => [classMapRow(this.bank, number, row)])],
-    ];
-    const excess: Run[] = [];
-    let found = 0;
-    for (const [map, rows] of wanted) {
-      const { puts, deletes } = this.#compare(map, rows);
-      this.#flush({ map, puts, deletes: [] });
-      excess.unshift({ map, puts: [], deletes });
-      found += puts.length + deletes.length;
-    }
-    for (const run of excess) this.#flush(run);
+  *compare(
+    tables: () => PolicyTables,
+    partition: Pick<Partition, "rows" | "rowOf">,
+  ): Generator<void, number | undefined> {
+    const wanted = wantedPolicy(this.bank, tables, partition);
+    const found = yield* this.#comparison.compare(wanted, () => this.announce());
+    if (found === undefined) return undefined;
     this.#sets.clear();
-    for (const [set, rows] of tables.sets) this.#sets.set(set, rows);
+    for (const [set, rows] of tables().sets) this.#sets.set(set, rows);
     return found;
-  }
-
-  /** What to put, and what to delete. Of what is wanted only texts are kept: rows are ten times as large. */
-  #compare(map: string, wanted: Iterable<MapRow>): Pick<Run, "puts" | "deletes"> {
-    const values = new Map<string, string>();
-    for (const { key, value } of wanted) values.set(latin1(key), latin1(value));
-    const deletes: Uint8Array[] = [];
-    for (const { key, value } of rowsOf(this.#kernel, map)) {
-      const name = latin1(key);
-      const right = values.get(name);
-      // A copy: what is shown may be a part of a whole page.
-      if (right === undefined) deletes.push(Uint8Array.from(key));
-      else if (right === latin1(value)) values.set(name, IS_RIGHT);
-    }
-    const puts: MapRow[] = [];
-    for (const [key, value] of values)
-      if (value !== IS_RIGHT) puts.push({ key: Buffer.from(key, "latin1"), value: Buffer.from(value, "latin1") });
-    return { puts, deletes };
   }
 
   #flush({ map, puts, deletes }: Run): void {
     for (let i = 0; i < puts.length; i += BATCH_ROWS) this.#kernel.putMapRows(map, puts.slice(i, i + BATCH_ROWS));
     for (let i = 0; i < deletes.length; i += BATCH_ROWS)
       this.#kernel.deleteMapKeys(map, deletes.slice(i, i + BATCH_ROWS));
+    this.#comparison.wrote(map, puts);
+    this.#comparison.deleted(map, deletes);
   }
 }

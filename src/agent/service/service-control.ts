@@ -6,6 +6,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { Ledger } from "../../ledger/ledger.ts";
 import { CONFIG_KEY, hasServices } from "../../plan/map-rows.ts";
 import { SERVICE_MAPS } from "../../plan/service-rows.ts";
+import type { Mending } from "../compare/map-look.ts";
 import type { AgentConfig } from "../config/config.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "../reconcile/failures.ts";
@@ -107,17 +108,25 @@ export class ServiceControl implements Disposable {
     return this.#problem === undefined && before === this.hasServices();
   }
 
-  /** Part of a run. @param isFull compares the maps, too @returns rows that somebody had changed */
-  run(isFull: boolean): number {
+  /**
+   * Part of a run.
+   * @param isFull the maps are to be looked at, too
+   * @returns compares them, in steps: never throws. undefined: that is not to be done, or has been
+   */
+  run(isFull: boolean): Mending | undefined {
     if (!this.isEnabled) {
       this.#clear(isFull);
-      return 0;
+      return undefined;
     }
     const wasKnown = this.#isKnown;
     this.#update();
-    if (!isFull || !wasKnown || this.#engine === undefined || this.#problem !== undefined) return 0;
+    const engine = isFull && wasKnown && this.#problem === undefined ? this.#engine : undefined;
+    return engine === undefined ? undefined : this.#mending(engine);
+  }
+
+  *#mending(engine: ServiceEngine): Mending {
     try {
-      return this.#engine.mend();
+      return yield* engine.mending();
     } catch (cause) {
       this.#fail(cause);
       return 0;

@@ -11,6 +11,7 @@ import { prefix } from "../../net/prefix.ts";
 import { backendMapKey, SERVICE_MAPS } from "../../plan/service-rows.ts";
 import { service, slice } from "../../service/testing.ts";
 import { tableFrom } from "../../store/table.ts";
+import { finish } from "../compare/map-look.ts";
 import { clearServices, ServiceEngine, type ServiceOptions } from "./service-engine.ts";
 import { shownServices } from "./testing.ts";
 
@@ -88,7 +89,7 @@ test("services come, change and go, and only those that changed are looked at", 
   c.slices(slice("api", ["10.0.0.2"]));
   assert.equal(c.update(engine), 1);
   assert.deepEqual(c.shown()[1], "10.96.0.2:80 > 10.0.0.2:8080");
-  assert.equal(engine.mend(), 0);
+  assert.equal(finish(engine.mending()), 0);
   c.remove("web").remove("api");
   c.update(engine);
   assert.equal(c.count(), 0);
@@ -100,7 +101,7 @@ test("a later agent finds everything right and writes nothing; what went meanwhi
   const before = Object.values(SERVICE_MAPS).map((m) => c.kernel.mapRows(m));
   const next = c.engine();
   c.update(next);
-  assert.equal(next.mend(), 0);
+  assert.equal(finish(next.mending()), 0);
   assert.deepEqual(
     Object.values(SERVICE_MAPS).map((m) => c.kernel.mapRows(m)),
     before,
@@ -130,8 +131,8 @@ test("what somebody changes or removes is put back, what somebody adds goes", ()
     c.kernel.deleteMapKeys(map, [row.key]);
     const key = row.key.map((b, i) => (i < 4 && map !== "service_sources" ? 255 - b : b));
     if (map !== "service_sources") c.kernel.putMapRows(map, [{ key, value: other?.value ?? row.value }]);
-    assert.ok(engine.mend() > 0, map);
-    assert.equal(engine.mend(), 0);
+    assert.ok(finish(engine.mending()) > 0, map);
+    assert.equal(finish(engine.mending()), 0);
     assert.equal(c.count(), whole);
   }
   assert.deepEqual(c.shown(), [
@@ -150,7 +151,7 @@ test("a write that fails is made up for by the next update, wherever it failed",
     assert.throws(() => c.update(engine), /E2BIG/);
     c.update(engine);
     assert.deepEqual(c.shown(), ["10.96.0.1:80 > 10.0.0.3:8080"], method);
-    assert.equal(engine.mend(), 0);
+    assert.equal(finish(engine.mending()), 0);
   }
 });
 

@@ -18,6 +18,7 @@ import {
 } from "../../service/service-plan.ts";
 import { ServiceTables, type TableLimits } from "../../service/tables.ts";
 import type { Table } from "../../store/table.ts";
+import { finish, type Mending } from "../compare/map-look.ts";
 import { ServiceMaps } from "./service-maps.ts";
 
 /** What does not change as long as an agent lives. */
@@ -110,11 +111,13 @@ export class ServiceEngine {
     return names.size;
   }
 
-  /** Compares the maps with what should be there. @returns rows that were not as this agent left them */
-  mend(): number {
-    const found = this.#maps.mend(this.#tables);
-    this.#isDoubtful = false;
-    return found;
+  /**
+   * Compares the maps with what should be there, in steps between which updates may come. One that begins ends the one before.
+   * @returns rows that were not as this agent left them
+   * @throws KernelError
+   */
+  *mending(): Mending {
+    return (yield* this.#maps.compare(this.#tables)) ?? 0;
   }
 
   /** Whether a backend has gone since the last call. */
@@ -157,7 +160,7 @@ export class ServiceEngine {
       this.#hasGone = true;
       writes = this.#tables.commit();
     }
-    if (wasDoubtful) this.#maps.mend(this.#tables);
+    if (wasDoubtful) finish(this.mending());
     else this.#maps.write(writes);
     this.#hasGone ||= writes.hasGone || wasDoubtful;
   }

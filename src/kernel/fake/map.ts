@@ -1,6 +1,7 @@
 /** A pretended BPF map: bounded, and with the kernel's own answers to what does not fit. */
 
 import { bytesKey } from "../../net/bytes-key.ts";
+import { canonicalTrieKey, prefixLengthOf, withPrefixLength } from "../../net/trie-key.ts";
 import type { MapRow } from "../../plan/rows.ts";
 import { KernelError } from "../kernel.ts";
 import { FakeRing } from "./ring.ts";
@@ -44,12 +45,13 @@ export class FakeMap {
     return [...this.#rows.values()].map((r) => ({ key: r.key.slice(), value: r.value.slice() }));
   }
 
-  /** Rows behind a cursor, in the order of their identifiers; the cursor is the last one shown. */
+  /** Rows behind a cursor, in the order of their identifiers; the cursor is the last one shown. A trie begins anew where that one has gone. */
   page(
     cursor: Uint8Array | undefined,
     limit: number,
   ): { readonly rows: MapRow[]; readonly next: Uint8Array | undefined } {
-    const after = cursor === undefined ? "" : this.#idOf(cursor);
+    const at = cursor === undefined ? "" : this.#idOf(cursor);
+    const after = this.spec.type === "lpm_trie" && !this.#rows.has(at) ? "" : at;
     const ids = [...this.#rows.keys()].filter((id) => id > after).sort();
     const rows = ids.slice(0, limit).flatMap((id) => this.#rows.get(id) ?? []);
     return { rows, next: ids.length > limit ? rows.at(-1)?.key : undefined };
@@ -59,9 +61,9 @@ export class FakeMap {
   get(key: Uint8Array): Uint8Array | undefined {
     this.#check("key", key, this.spec.keyBytes);
     if (this.spec.type !== "lpm_trie") return this.#rows.get(this.#idOf(key))?.value.slice();
-    const longest = prefixLength(key);
+    const longest = prefixLengthOf(key);
     for (let length = longest; length >= 0; length--) {
-      const row = this.#rows.get(this.#idOf(withLength(key, length)));
+      const row = this.#rows.get(this.#idOf(withPrefixLength(key, length)));
       if (row !== undefined) return row.value.slice();
     }
     return undefined;
@@ -98,23 +100,7 @@ export class FakeMap {
 
   /** Keys of a trie are the same when their prefixes are: bits behind the length do not count. */
   #idOf(key: Uint8Array): string {
-    const bytes = this.spec.type === "lpm_trie" ? withLength(key, prefixLength(key)) : key;
+    const bytes = this.spec.type === "lpm_trie" ? canonicalTrieKey(key) : key;
     return bytesKey(bytes);
   }
-}
-
-function prefixLength(key: Uint8Array): number {
-  const length = new DataView(key.buffer, key.byteOffset).getUint32(0, true);
-  return Math.min(length, 8 * (key.length - 4));
-}
-
-/** The key with another prefix length and all bits behind it clear. */
-function withLength(key: Uint8Array, length: number): Uint8Array {
-  const out = key.slice();
-  new DataView(out.buffer).setUint32(0, length, true);
-  for (let i = 4; i < out.length; i++) {
-    const bits = Math.min(8, Math.max(0, length - 8 * (i - 4)));
-    out[i] = (out[i] ?? 0) & (0xff00 >> bits);
-  }
-  return out;
 }

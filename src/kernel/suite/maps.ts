@@ -173,6 +173,32 @@ export function manyRowsTests(open: () => KernelBench): void {
     );
   });
 
+  it("shows a trie from key to key: behind any that stands there, and anew where the last one shown has gone", () => {
+    using bench = open();
+    const { kernel } = bench;
+    load(bench, kernel, 0);
+    const many = Array.from({ length: 200 }, (_, i) => route(i % 5 === 0 ? 24 : 128, [10, i >> 4, i & 15], i));
+    kernel.putMapRows("ipcache", many);
+    const all = text(kernel.mapRows("ipcache"));
+    const walk = (from: Uint8Array | undefined) => {
+      const shown: MapRow[] = [];
+      let cursor = from;
+      do {
+        const page = kernel.mapPage("ipcache", cursor, 32);
+        shown.push(...page.rows);
+        cursor = page.next;
+      } while (cursor !== undefined);
+      return shown;
+    };
+    const shown = walk(undefined);
+    assert.deepEqual(text(shown), all, "each once");
+    const [, , third] = shown;
+    assert.ok(third);
+    assert.deepEqual(text(walk(third.key)), text(shown.slice(3)));
+    kernel.deleteMapKeys("ipcache", [third.key]);
+    assert.deepEqual(text(walk(third.key)), text(shown.filter((r) => r !== third)));
+  });
+
   it("keeps the entries over a restart and an upgrade", () => {
     using bench = open();
     load(bench, bench.kernel, 0);
