@@ -63,7 +63,9 @@ function* allRows<V>(shards: Shards<V>): Generator<V> {
 const shardsOf = new WeakMap<object, Shards<unknown>>();
 
 function* differences<V>(before: Shards<V>, after: Shards<V>): Generator<RowDifference<V>> {
-  for (const [i, shard] of after.entries()) {
+  // By index: this is asked for every change of anything.
+  for (let i = 0; i < after.length; i++) {
+    const shard = after[i] as ReadonlyMap<string, V>;
     const old = before[i] ?? (EMPTY as ReadonlyMap<string, V>);
     if (old === shard) continue;
     for (const [key, row] of shard) {
@@ -101,10 +103,9 @@ function tableOf<V>(shards: Shards<V>, size: number): Table<V> {
         next += (row === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
       }
       if (copied.size === 0) return table;
-      return tableOf(
-        shards.map((s, i) => copied.get(i) ?? s),
-        next,
-      );
+      const now = shards.slice();
+      for (const [at, shard] of copied) now[at] = shard;
+      return tableOf(now, next);
     },
   };
   shardsOf.set(table, shards);

@@ -3,10 +3,12 @@
 import type { ClusterSource } from "../../cluster/source.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { NeighbourSockets } from "../../kernel/linux/neighbour-sockets.ts";
+import type { Service } from "../../model/service.ts";
 import type { Addr } from "../../net/addr.ts";
 import { prefixOf } from "../../net/prefix.ts";
 import type { Underlay } from "../../plan/underlay.ts";
 import { planAnnouncements } from "../../service/load-balancer/announce.ts";
+import { isServed } from "../../service/load-balancer/wish.ts";
 import type { ServiceObjects } from "../../service/objects.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "../reconcile/failures.ts";
@@ -35,6 +37,8 @@ export interface AnnounceState {
   readonly here: "held" | "standby" | undefined;
 }
 
+const NONE: readonly Service[] = [];
+
 /** See the file's comment. Dispose it: nothing is answered any more then. */
 export class AnnounceControl implements Disposable {
   readonly #parts: AnnounceParts;
@@ -42,6 +46,10 @@ export class AnnounceControl implements Disposable {
   readonly #sockets: NeighbourSockets;
   readonly #timer: NodeJS.Timeout;
   #seen: readonly unknown[] = [];
+  #served: { readonly table: Iterable<Service>; readonly services: readonly Service[] } = {
+    table: NONE,
+    services: NONE,
+  };
   #devices: readonly AnnounceDevice[] = [];
   #nodes: ReadonlyMap<string, readonly string[]> = new Map();
   #problem: string | undefined;
@@ -87,10 +95,13 @@ export class AnnounceControl implements Disposable {
     const [objects, underlay] = [objectsNow(), underlayNow()];
     if (objects === undefined || underlay === undefined) return;
     const { tables } = source.snapshot();
-    const now = [isEnabled(), underlay, tables.services, tables.endpointSlices, tables.nodes];
+    const served = isEnabled() ? this.#servedIn(tables.services) : NONE;
+    // Slices and nodes change all the time: most of it concerns no address.
+    const slices = served.some((s) => s.isOutsideLocal) ? tables.endpointSlices : undefined;
+    const now = [served, underlay, slices, served.length === 0 ? undefined : tables.nodes];
     if (now.every((x, i) => x === this.#seen[i])) return;
     try {
-      const plan = isEnabled() ? planAnnouncements(tables.services, (name) => objects.slices(name), tables.nodes) : [];
+      const plan = planAnnouncements(served, (name) => objects.slices(name), tables.nodes);
       const own = plan.filter((a) => a.nodes.includes(self));
       this.#devices = own.length === 0 ? [] : this.#readDevices(underlay);
       this.#sockets.listen(
@@ -105,6 +116,14 @@ export class AnnounceControl implements Disposable {
       if (this.#problem !== messageOf(cause)) log.error({ failure: messageOf(cause) }, "cannot announce addresses");
       this.#problem = messageOf(cause);
     }
+  }
+
+  /** Those that Twill gives addresses to: the same list for the same table, and as long as there are none. */
+  #servedIn(table: Iterable<Service>): readonly Service[] {
+    if (this.#served.table === table) return this.#served.services;
+    const services = [...table].filter(isServed);
+    this.#served = { table, services: services.length === 0 ? NONE : services };
+    return this.#served.services;
   }
 
   #readDevices({ devices }: Pick<Underlay, "devices">): AnnounceDevice[] {
