@@ -1,5 +1,6 @@
 /** Known addresses by blocks of the size that nodes' pod CIDRs have, so that those in a prefix are found without the others. */
 
+import { CompactSet } from "../base/compact-set.ts";
 import type { Addr, Family } from "../net/addr.ts";
 import { type Prefix, prefixCovers, prefixHas, prefixOf } from "../net/prefix.ts";
 import { leadingBits } from "./prefix-index.ts";
@@ -13,7 +14,7 @@ interface Placed {
 
 interface Block<V> {
   readonly prefix: Prefix;
-  readonly values: Set<V>;
+  readonly values: CompactSet<V>;
 }
 
 /** Values by their addresses, each of which one value has. */
@@ -44,7 +45,7 @@ export function createAddressBlocks<V extends Placed>(): AddressBlocks<V> {
       const blocks = byFamily[addr.family];
       let block = blocks.get(keyOf(addr));
       if (block === undefined) {
-        block = { prefix: prefixOf(addr, BLOCK_LENGTH[addr.family]), values: new Set() };
+        block = { prefix: prefixOf(addr, BLOCK_LENGTH[addr.family]), values: new CompactSet() };
         blocks.set(keyOf(addr), block);
       }
       block.values.add(value);

@@ -8,6 +8,8 @@ import type { Holder, Profile, SharedIdentity } from "./profiles.ts";
 /** A known address: there are tens of thousands. */
 export interface KnownHolder extends Holder {
   readonly addr: Addr;
+  /** The identity that its row was told with; 0: it was not. */
+  told: number;
 }
 
 /** What a place says of the addresses of which nothing is known. */
@@ -35,7 +37,7 @@ export class IdentityRows {
   readonly #places: ReadonlyMap<string, PlaceHolder>;
   /** Rows that may be other than they were told. */
   readonly #touched = new Set<string>();
-  /** The identity that each row was told with. */
+  /** The identity that each row was told with that no known address has. */
   readonly #told = new Map<string, number>();
   #isCoarse = false;
 
@@ -47,6 +49,17 @@ export class IdentityRows {
 
   touch(row: string): void {
     this.#touched.add(row);
+  }
+
+  /** The address has its row from now on. */
+  begin(known: KnownHolder): void {
+    known.told = this.#told.get(known.row) ?? 0;
+    this.#told.delete(known.row);
+  }
+
+  /** And no longer: a place of it alone has it, or nobody. */
+  end(known: KnownHolder): void {
+    if (known.told !== 0) this.#told.set(known.row, known.told);
   }
 
   /** See `Partition`. */
@@ -83,21 +96,27 @@ export class IdentityRows {
     const put: IdentityRow[] = [];
     const removed: Prefix[] = [];
     for (const row of this.#touched) {
-      const told = this.#told.get(row);
       const known = this.#known.get(row);
+      const told = known?.told ?? this.#told.get(row) ?? 0;
       const holder = known ?? this.#places.get(row);
       if (holder === undefined || !this.#isThere(row)) {
-        if (told !== undefined) removed.push(prefixOfRow(row));
-        this.#told.delete(row);
+        if (told !== 0) removed.push(prefixOfRow(row));
+        this.#tell(row, known, 0);
         continue;
       }
       const identity = identityIn(holder.profile).number;
       if (told === identity) continue;
       put.push({ prefix: known === undefined ? (holder as PlaceHolder).prefix : hostPrefix(known.addr), identity });
-      this.#told.set(holder.row, identity);
+      this.#tell(row, known, identity);
     }
     this.#touched.clear();
     return { put, removed };
+  }
+
+  #tell(row: string, known: KnownHolder | undefined, identity: number): void {
+    if (known !== undefined) known.told = identity;
+    else if (identity === 0) this.#told.delete(row);
+    else this.#told.set(row, identity);
   }
 
   #isThere(row: string): boolean {

@@ -7,6 +7,7 @@
  * its addresses do not part from the others.
  */
 
+import { CompactSet } from "../base/compact-set.ts";
 import { type Addr, familyBits } from "../net/addr.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { createAddressBlocks } from "./address-blocks.ts";
@@ -126,10 +127,12 @@ const MANY_ATOMS = 200;
 class Known implements KnownHolder {
   readonly addr: Addr;
   profile: Profile | undefined;
+  told: number;
 
   constructor(addr: Addr) {
     this.addr = addr;
     this.profile = undefined;
+    this.told = 0;
   }
 
   get row(): string {
@@ -266,6 +269,7 @@ class AddressPartition implements Partition {
     let known = this.#known.get(addr.text);
     if (known === undefined) {
       known = new Known(addr);
+      this.#rows.begin(known);
       this.#known.set(addr.text, known);
       this.#blocks.add(known);
     }
@@ -277,6 +281,7 @@ class AddressPartition implements Partition {
     const known = this.#known.get(addr.text);
     if (known === undefined) return;
     this.#known.delete(addr.text);
+    this.#rows.end(known);
     this.#blocks.delete(known);
     this.#release(known);
   }
@@ -419,7 +424,7 @@ class AddressPartition implements Partition {
     }
     const known = here.get(factsKey);
     if (known !== undefined) return known;
-    const profile: Profile = { factsKey, facts, place, identity: undefined, holders: new Set() };
+    const profile: Profile = { factsKey, facts, place, identity: undefined, holders: new CompactSet() };
     here.set(factsKey, profile);
     this.#bearers.add(profile, borneBy(profile));
     this.#doubted.add(profile);

@@ -1,10 +1,11 @@
 /** Who bears which labels: found by the rarest label that an expression needs, where it needs one, and not by asking everybody. */
 
+import { CompactSet } from "../base/compact-set.ts";
 import { type LabelExpr, type LabelMap, matchesLabels } from "./label-expr.ts";
 
 interface Bearers<P> {
   readonly labels: LabelMap;
-  readonly all: Set<P>;
+  readonly all: CompactSet<P>;
 }
 
 /** Sets that together hold all that can satisfy an expression; undefined: anybody can. */
@@ -24,7 +25,7 @@ export class LabelIndex<P> {
     let bearers = this.#byMap.get(labels);
     if (isBearer) {
       if (bearers === undefined) {
-        bearers = { labels, all: new Set() };
+        bearers = { labels, all: new CompactSet() };
         this.#byMap.set(labels, bearers);
         for (const [key, value] of labels) this.#addLabel(key, value, bearers);
       }

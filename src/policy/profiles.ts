@@ -1,5 +1,6 @@
 /** Profiles and identities as the partition keeps them, and how profiles find their identity when atoms come and go. */
 
+import type { CompactSet } from "../base/compact-set.ts";
 import type { Family } from "../net/addr.ts";
 import type { Identity } from "./identity.ts";
 import type { Place } from "./places.ts";
@@ -18,7 +19,7 @@ export interface Profile {
   readonly factsKey: string;
   readonly facts: Facts;
   readonly place: Place;
-  readonly holders: Set<Holder>;
+  readonly holders: CompactSet<Holder>;
   identity: SharedIdentity | undefined;
 }
 
