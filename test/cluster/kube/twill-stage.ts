@@ -1,15 +1,14 @@
 /** A real cluster with the images that tests need, and Twill installed in it as its users do. */
 
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
-import { buildImage } from "../../../install/image/build.ts";
+import { cpSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
 import { CommandError } from "../../../src/lab/run.ts";
 import { repoRoot } from "../../../tools/repo-files.ts";
 import { KubeApi } from "./api.ts";
 import { KubeCluster } from "./cluster.ts";
 import { API_PORT } from "./control.ts";
-import { buildEchoImage } from "./echo-image.ts";
 import { helmProgram } from "./helm.ts";
+import { clusterImages } from "./images.ts";
 import { programDirectory } from "./programs.ts";
 import { SLOW_MS, type Stage } from "./stage.ts";
 
@@ -37,11 +36,12 @@ export class TwillStage implements Stage, AsyncDisposable {
     const cluster = await KubeCluster.start({ nodes: 3, programs: programDirectory(), hasKubeProxy });
     try {
       const stage = new TwillStage(cluster, await KubeApi.open(cluster), hasKubeProxy);
-      const images = [
-        buildImage(join(cluster.directory, "twill.tar")),
-        buildEchoImage(join(cluster.directory, "echo.tar")),
-      ];
-      for (const { archive } of images) await Promise.all(cluster.nodes.map((n) => n.loadImage(archive)));
+      for (const archive of clusterImages()) {
+        // Nodes link to it, which does not cross file systems.
+        const here = join(cluster.directory, basename(archive));
+        cpSync(archive, here);
+        await Promise.all(cluster.nodes.map((n) => n.loadImage(here)));
+      }
       return stage;
     } catch (cause) {
       await cluster[Symbol.asyncDispose]();
