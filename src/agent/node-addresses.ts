@@ -1,18 +1,18 @@
 /**
- * Looks for the addresses that other nodes are to reach this one by, where the Node object's InternalIPs are not to count, and
- * says what to announce. What cannot be found changes nothing: an announced address stays until there is another.
+ * Looks for the addresses that other nodes are to reach this one by, where the Node object's InternalIPs are not to count or are of one
+ * family only, and says what to announce. What cannot be found changes nothing: an announced address stays until there is another.
  */
 
 import { createSocket } from "node:dgram";
 import { isDeepStrictEqual } from "node:util";
 import type { Issue } from "../base/issue.ts";
-import type { Result } from "../base/result.ts";
+import { ok, type Result } from "../base/result.ts";
 import type { Kernel } from "../kernel/kernel.ts";
 import type { Labels } from "../model/intern.ts";
-import { announcedAddrs } from "../model/node.ts";
+import { announcedAddrs, type Node } from "../model/node.ts";
 import { type Addr, type Family, parseAddr } from "../net/addr.ts";
 import { isPodDevice } from "../plan/names.ts";
-import { type AddressMethod, findNodeAddress } from "../plan/node-address.ts";
+import { type AddressMethod, findNodeAddress, unreportedAddress } from "../plan/node-address.ts";
 import { messageOf } from "./reconcile/failures.ts";
 
 const FAMILIES = [4, 6] as const;
@@ -36,9 +36,17 @@ export function sourceTo(to: Addr): Promise<Addr | undefined> {
   });
 }
 
+/** Whether a node has pods of a family in which its object names no address, and names one of the other. */
+function isUnreported(node: Node | undefined, family: Family): boolean {
+  if (node === undefined || node.reportedIps.length === 0) return false;
+  return node.podCidrs.some((c) => c.family === family) && !node.reportedIps.some((a) => a.family === family);
+}
+
 /** What it works with. */
 export interface NodeAddressesParts {
   readonly kernel: Pick<Kernel, "links" | "addrs">;
+  /** This node's object; undefined: it is not known. */
+  readonly self: () => Node | undefined;
   readonly methods: () => Readonly<Record<Family, AddressMethod>>;
   /** Told when what is to be announced may have changed. */
   readonly onChange: () => void;
@@ -67,10 +75,11 @@ export class NodeAddresses {
   }
 
   async #look(): Promise<void> {
-    const { kernel, methods, onChange, sourceTo: ask } = this.#parts;
+    const { kernel, methods, onChange, self, sourceTo: ask } = this.#parts;
     const wanted = methods();
+    const node = self();
     try {
-      const isAsked = FAMILIES.some((f) => wanted[f].kind !== "internal-ip");
+      const isAsked = FAMILIES.some((f) => wanted[f].kind !== "internal-ip" || isUnreported(node, f));
       const links = isAsked
         ? kernel
             .links()
@@ -80,6 +89,11 @@ export class NodeAddresses {
         : [];
       const find = async (family: Family) => {
         const method = wanted[family];
+        if (method.kind === "internal-ip") {
+          const before = announcedAddrs(node?.annotations ?? new Map()).find((a) => a.family === family);
+          const isMissing = node !== undefined && isUnreported(node, family);
+          return ok(isMissing ? unreportedAddress(family, node.reportedIps, links, before) : undefined);
+        }
         const source = method.kind === "can-reach" ? await ask(method.to) : undefined;
         return findNodeAddress(method, family, links, source);
       };

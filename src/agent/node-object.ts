@@ -26,6 +26,7 @@ export class NodeObject {
     this.#addresses = new NodeAddresses({
       kernel,
       methods: () => live.config.nodeAddress,
+      self: () => source.snapshot().tables.nodes.get(live.config.nodeName),
       onChange: () => this.see(),
       sourceTo,
     });

@@ -52,6 +52,7 @@ test("a node keeps what networking needs and nothing else", () => {
       uid: "u1",
       podCidrs: ["10.244.1.0/24", "fd00:10:244:1::/64"],
       internalIps: ["192.168.77.11", "fd00:77::11"],
+      reportedIps: node.internalIps,
       externalIps: node.externalIps,
       labels: new Map([["a", "b"]]),
       annotations: new Map([["c", "d"]]),
@@ -87,6 +88,10 @@ for (const [announced, internal, expected] of ANNOUNCED)
       ),
     );
     assert.equal(node.internalIps.map((a) => a.text).join(), expected);
+    assert.deepEqual(
+      node.reportedIps.map((a) => a.text),
+      internal,
+    );
   });
 
 test("a node with only podCIDR is understood", () => {

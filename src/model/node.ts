@@ -28,6 +28,8 @@ export interface Node {
   readonly poolCidrs: readonly Prefix[];
   /** Those by which other nodes reach it: what its agent announced, then the InternalIPs. The first of a family counts. */
   readonly internalIps: readonly Addr[];
+  /** The InternalIPs alone. */
+  readonly reportedIps: readonly Addr[];
   readonly externalIps: readonly Addr[];
   readonly labels: Labels;
   readonly annotations: Labels;
@@ -135,6 +137,7 @@ export function parseNode(value: unknown, interner: Interner): Result<Node, read
     podCidrs,
     poolCidrs: readPoolCidrs(annotations, podCidrs),
     internalIps: withAnnounced(internalIps, announcedAddrs(annotations)),
+    reportedIps: internalIps,
     externalIps,
     labels: metadata.labels("labels", interner),
     annotations,

@@ -3,7 +3,13 @@ import { test } from "node:test";
 import { unwrap } from "../base/result.ts";
 import { addr, type Family } from "../net/addr.ts";
 import { parseInterfaceAddr, prefix } from "../net/prefix.ts";
-import { type AddressLink, type AddressMethod, devicePattern, findNodeAddress } from "./node-address.ts";
+import {
+  type AddressLink,
+  type AddressMethod,
+  devicePattern,
+  findNodeAddress,
+  unreportedAddress,
+} from "./node-address.ts";
 
 const link = (name: string, addrs: readonly string[], isUp = true): AddressLink => ({
   name,
@@ -76,3 +82,25 @@ test("what is no pattern is refused", () => {
   const r = devicePattern("eth(");
   assert.match(r.ok ? "" : r.error, /"eth\(" is neither a name/);
 });
+
+const UNREPORTED: readonly (readonly [string, 4 | 6, readonly string[], string | undefined, string | undefined])[] = [
+  ["the first one on the reported address's device", 6, ["192.168.1.10"], undefined, "fd00::10"],
+  ["what was announced stays while it is there", 6, ["192.168.1.10"], "fd00::11", "fd00::11"],
+  ["and goes with it", 6, ["192.168.1.10"], "fd00::99", "fd00::10"],
+  ["the other way round", 4, ["fd00::10"], undefined, "192.168.1.10"],
+  ["another device has none", 6, ["10.0.0.10"], undefined, undefined],
+  ["nothing where the family is reported", 6, ["192.168.1.10", "fd00::9"], undefined, undefined],
+  ["nothing where the reported address is on no device", 6, ["192.0.2.1"], undefined, undefined],
+  ["nothing for a node that reports nothing", 6, [], undefined, undefined],
+];
+
+for (const [what, family, reported, before, expected] of UNREPORTED)
+  test(`a family that the cluster does not name: ${what}`, () => {
+    const links = [
+      link("twill0", ["192.168.1.10/32", "fd00:1::1/128"]),
+      link("eth0", ["192.168.1.10/24", "fe80::1/64", "fd00::10/64", "fd00::11/64"]),
+      link("eth1", ["10.0.0.10/24", "fe80::2/64"]),
+    ];
+    const found = unreportedAddress(family, reported.map(addr), links, before === undefined ? undefined : addr(before));
+    assert.equal(found?.text, expected);
+  });

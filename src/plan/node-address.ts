@@ -121,6 +121,25 @@ export function findNodeAddress(
   );
 }
 
+/**
+ * The address of a family that the cluster says nothing of, on the device of the address that it does say: kubelets before 1.29 name one
+ * family unless they are told both, and so do clouds. Without it the node would be nobody to other nodes in that family.
+ * @param reported InternalIPs of the Node object
+ * @param before what was announced: it stays for as long as the device has it
+ * @returns undefined: there is nothing to add
+ */
+export function unreportedAddress(
+  family: Family,
+  reported: readonly Addr[],
+  links: readonly AddressLink[],
+  before: Addr | undefined,
+): Addr | undefined {
+  if (reported.some((a) => a.family === family)) return undefined;
+  const device = links.find((l) => !isOurs(l.name) && l.addrs.some((a) => reported.some((r) => addrEqual(r, a.addr))));
+  const found = device === undefined ? [] : addrsOf(device, family);
+  return found.find((a) => before !== undefined && addrEqual(a, before)) ?? found[0];
+}
+
 /** A method as it is written. */
 export function methodText(m: AddressMethod): string {
   switch (m.kind) {

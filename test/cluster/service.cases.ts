@@ -33,7 +33,7 @@ const dir = "/var/run/secrets/kubernetes.io/serviceaccount/";
 const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = process.env;
 const headers = { authorization: "Bearer " + readFileSync(dir + "token", "utf8") };
 const options = { host, port, path: "/version", headers, ca: readFileSync(dir + "ca.crt"), timeout: 10000 };
-require("node:https").get(options, (res) => console.log(host, res.statusCode)).on("error", (e) => console.log(host, e.code));
+require("node:https").get(options, (res) => { console.log(host, res.statusCode); process.exit(); }).on("error", (e) => console.log(host, e.code));
 `;
 
 /** Nothing but Twill brings a pod to the API. */

@@ -1,6 +1,7 @@
 /**
  * Opens connections at a steady pace from the namespace that it runs in, uses each once, and counts what came of them:
- * `connector.ts ADDRESS PORT PER_SECOND`, until its standard input ends. Then it prints what it counted as JSON.
+ * `connector.ts ADDRESS PORT PER_SECOND`, until its standard input ends. It prints `ready` once a connection has come to something, and at
+ * its end what it counted as JSON.
  */
 
 import { argv, stdin, stdout } from "node:process";
@@ -23,12 +24,14 @@ async function main(): Promise<void> {
   const [to = "", port = "", perSecond = ""] = argv.slice(2);
   const [failures, servers]: Record<string, number>[] = [{}, {}];
   const running = new Set<Promise<void>>();
-  let [attempts, slowestMs] = [0, 0];
+  let [attempts, slowestMs, isReady] = [0, 0, false];
   const one = async () => {
     const r = await probe({ netns: "/proc/self/ns/net", protocol: "TCP", to, port: Number(port), timeoutMs: 10_000 });
     slowestMs = Math.max(slowestMs, r.ms);
     const [counts, key] = r.verdict === "ok" ? [servers, r.server ?? "?"] : [failures, r.reason ?? r.verdict];
     if (counts !== undefined) counts[key] = (counts[key] ?? 0) + 1;
+    if (!isReady) stdout.write("ready\n");
+    isReady = true;
   };
   const start = performance.now();
   const timer = setInterval(() => {

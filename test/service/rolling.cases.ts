@@ -12,6 +12,7 @@ import { eventually, type ServiceStage } from "../fixture/service-stage.ts";
 import type { Connected } from "./connector.ts";
 
 const CONNECTOR = fileURLToPath(new URL("connector.ts", import.meta.url));
+const READY = "ready\n";
 const MIN_CONNECTIONS = 500;
 
 /** What is rolled, and how much is asked meanwhile. */
@@ -69,20 +70,32 @@ function deployment({ image, backends, drainSeconds }: Rolling, version: string)
 class Connector implements Disposable {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #ended: Promise<string>;
+  /** Resolves when connections are under way. */
+  readonly ready: Promise<void>;
 
   constructor(argv: readonly string[]) {
     const [file = "", ...args] = argv;
     this.#child = spawn(file, args);
+    const ready = Promise.withResolvers<void>();
+    this.ready = ready.promise;
     this.#ended = new Promise((resolve, reject) => {
       let [text, errors] = ["", ""];
       this.#child.stdout.on("data", (chunk) => {
         text += chunk;
+        if (text.startsWith(READY)) ready.resolve();
       });
       this.#child.stderr.on("data", (chunk) => {
         errors += chunk;
       });
-      this.#child.on("close", (code) => (code === 0 ? resolve(text) : reject(new Error(errors))));
+      this.#child.on("close", (code) => {
+        const failure = new Error(`The connector ended with status ${code}: ${errors}`);
+        ready.reject(failure);
+        if (code === 0) resolve(text.slice(READY.length));
+        else reject(failure);
+      });
     });
+    // Whoever waits for it hears of it; a test that fails before does not.
+    this.#ended.catch(() => {});
   }
 
   async stop(): Promise<Connected> {
@@ -127,6 +140,7 @@ export async function rollsUnharmed(t: TestContext, rolling: Rolling): Promise<v
     await eventually(async () => assert.equal((await s.ask(from, "TCP", to, at)).verdict, "ok"));
   using stack = new DisposableStack();
   const loads = Object.entries(askers).map(([from, argv]) => ({ from, load: stack.use(new Connector(argv)) }));
+  await Promise.all(loads.map((l) => l.load.ready));
   await rolling.apply(deployment(rolling, "2"));
   await rolling.rolled("2", backends);
   for (const { from, load } of loads) {

@@ -41,6 +41,7 @@ function node(name: string, ip: string, of: Readonly<Record<string, string>>): N
     uid: name,
     podCidrs: [prefix(name === "n1" ? "10.244.1.0/24" : "10.244.2.0/24")],
     internalIps: [addr(ip)],
+    reportedIps: [addr(ip)],
     externalIps: [],
     labels: labels(of),
     annotations: labels({}),

@@ -119,7 +119,7 @@ async function answerTo(query: Buffer): Promise<Buffer> {
 }
 
 for (const type of ["udp4", "udp6"] as const) {
-  const socket = createSocket({ type, ipv6Only: true });
+  const socket = createSocket({ type, ...(type === "udp6" ? { ipv6Only: true } : {}) });
   socket.on("message", (query, from) => {
     // Who gets no answer asks again.
     const failed = (error: unknown) => process.stderr.write(`${String(error)}\n`);
