@@ -110,7 +110,7 @@ export function findsByName(stage: () => ServicesStage): void {
     for (const pod of ["client-1", "client-2"]) {
       await eventually(async () => assert.deepEqual(await lookUp(pod, "named"), [...ips].sort()), SLOW_MS);
       await eventually(async () => assert.deepEqual(await lookUp(pod, "bare.default"), [...pods].sort()), SLOW_MS);
-      assert.deepEqual(await lookUp(pod, "nobody.default.svc.cluster.local"), ["ENOTFOUND"]);
+      assert.deepEqual(await lookUp(pod, "missing.default.svc.cluster.local"), ["ENOTFOUND"]);
     }
   });
 }
