@@ -10,6 +10,8 @@ import { buildEchoImage } from "./echo-image.ts";
 
 const PLACE = join(repoRoot, "build/cluster-images");
 const ARCHIVES = { "twill.tar": buildImage, "echo.tar": buildEchoImage } as const;
+/** Before the number of the process that builds there. */
+const WORK = ".work-";
 const SOURCES = /^(src|bpf\/gen|install\/image|test\/cluster\/kube)\/|^(package(-lock)?\.json|LICENSE.*)$/;
 const BUILT = ["build/twill.node", "build/twill-cni"];
 
@@ -18,6 +20,12 @@ function machineParts(): string[] {
   const busybox = execFileSync("sh", ["-c", "command -v busybox"], { encoding: "utf8" }).trim();
   const libraries = execFileSync("ldd", [process.execPath], { encoding: "utf8" }).match(/\/\S+/g) ?? [];
   return [busybox, ...libraries].map((path) => `${path} ${statSync(path).size} ${statSync(path).mtimeMs}`);
+}
+
+/** Of an earlier state of the checkout, or of a run that was killed. */
+function isLeft(name: string): boolean {
+  const pid = name.startsWith(WORK) ? name.slice(WORK.length).split("-")[0] : undefined;
+  return pid === undefined || !existsSync(`/proc/${pid}`);
 }
 
 function contentKey(): string {
@@ -36,13 +44,13 @@ export function clusterImages(): readonly string[] {
   const paths = Object.keys(ARCHIVES).map((name) => join(place, name));
   if (existsSync(place)) return paths;
   mkdirSync(PLACE, { recursive: true });
-  const work = mkdtempSync(join(PLACE, ".work-"));
+  const work = mkdtempSync(join(PLACE, `${WORK}${process.pid}-`));
   try {
     for (const [name, build] of Object.entries(ARCHIVES)) build(join(work, name));
-    // Of an earlier state of the checkout, or of a run that was killed.
-    for (const old of readdirSync(PLACE).map((n) => join(PLACE, n)))
-      if (old !== work) rmSync(old, { recursive: true, force: true });
-    renameSync(work, place);
+    for (const name of readdirSync(PLACE).filter(isLeft)) rmSync(join(PLACE, name), { recursive: true, force: true });
+    // Another run of this checkout may have been quicker.
+    if (existsSync(place)) rmSync(work, { recursive: true, force: true });
+    else renameSync(work, place);
     return paths;
   } catch (cause) {
     rmSync(work, { recursive: true, force: true });
