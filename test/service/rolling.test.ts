@@ -1,6 +1,7 @@
 /** A Deployment is rolled in the lab while connections come from a pod and, through a node port, from outside. */
 
 import { after, before, test } from "node:test";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { ECHO_IMAGE } from "../../src/lab/kubelet/image.ts";
 import { type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
 import { rollsUnharmed } from "./rolling.cases.ts";
@@ -19,13 +20,10 @@ before(async () => {
 after(() => s?.[Symbol.asyncDispose]());
 
 async function rolled(version: string, count: number): Promise<void> {
-  const isReady = (p: { status?: { conditions?: { type: string; status: string }[] } }) =>
-    p.status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") === true;
   await s.lab.until(
     { apiVersion: "v1", kind: "Pod", namespace: "default", labelSelector: "app=rolled" },
     (pods) =>
-      pods.length === count &&
-      pods.every((p) => p.metadata.annotations?.["version"] === version && isReady(p as never)),
+      pods.length === count && pods.every((p) => p.metadata.annotations?.["version"] === version && isPodReady(p)),
     ROLLED_MS,
     `${count} pods of version ${version} and no other`,
   );
