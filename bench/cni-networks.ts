@@ -45,13 +45,22 @@ export function peerNetworks(): Network[] {
   ];
 }
 
-/** Twill's own network, alone or with portmap after it. @param plugins of the conflist that the agent wrote */
+/** Twill's own network, without and with a host port for each pod. @param plugins of the conflist that the agent wrote */
 export function twillNetworks(name: string, plugins: Network["plugins"]): Network[] {
-  const own = plugins.filter((plugin) => plugin["type"] === "twill");
+  const without = plugins.map((plugin) => ({ ...plugin, capabilities: {} }));
   return [
-    { subject: "twill", name, cniVersion: CNI_VERSION, plugins: own },
-    { subject: "twill+portmap", name, cniVersion: CNI_VERSION, plugins: [...own, PORTMAP] },
+    { subject: "twill", name, cniVersion: CNI_VERSION, plugins: without },
+    { subject: "twill+ports", name, cniVersion: CNI_VERSION, plugins },
   ];
+}
+
+function hasPorts(plugin: Record<string, unknown>): boolean {
+  return (plugin["capabilities"] as Record<string, unknown> | undefined)?.["portMappings"] === true;
+}
+
+/** Whether its pods have a host port each. */
+export function opensPorts(network: Network): boolean {
+  return network.plugins.some(hasPorts);
 }
 
 function network(subject: string, plugins: Network["plugins"]): Network {
@@ -64,13 +73,13 @@ function hostLocal(subnets: readonly string[]): Record<string, unknown> {
 
 /** What a runtime writes to a plugin's standard input. @param prevResult of the plugin before, or of ADD for DEL */
 export function pluginInput(network: Network, index: number, attachment: Attachment, prevResult?: unknown): string {
-  const { capabilities, ...plugin } = network.plugins[index] as Record<string, unknown>;
-  const wantsPorts = (capabilities as Record<string, unknown> | undefined)?.["portMappings"] === true;
+  const listed = network.plugins[index] as Record<string, unknown>;
+  const { capabilities: _, ...plugin } = listed;
   return JSON.stringify({
     ...plugin,
     name: network.name,
     cniVersion: network.cniVersion,
-    ...(wantsPorts
+    ...(hasPorts(listed)
       ? { runtimeConfig: { portMappings: [{ hostPort: attachment.hostPort, containerPort: 80, protocol: "tcp" }] } }
       : {}),
     ...(prevResult === undefined ? {} : { prevResult }),

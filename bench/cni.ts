@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { type Box, runIn, spawnIn } from "../src/lab/box.ts";
 import { openNodeBox } from "../src/lab/underlay.ts";
 import type { TwillNode } from "../test/fixture/twill-nodes.ts";
-import { type Network, PLUGIN_DIRECTORY, peerNetworks, twillNetworks } from "./cni-networks.ts";
+import { type Network, opensPorts, PLUGIN_DIRECTORY, peerNetworks, twillNetworks } from "./cni-networks.ts";
 import type { Task, TaskResult } from "./cni-runner.ts";
 import { loadBenchAddon } from "./native.ts";
 import type { BenchOptions } from "./path.ts";
@@ -12,8 +12,8 @@ import { quantile, type RowSpec, type RowWithRanges, type Sample, summarize, TWI
 import { startBenchNodes } from "./twill.ts";
 
 /** portmap calls iptables several times: fewer make a long run already. */
-const SERIAL = { alone: 60, chained: 15 } as const;
-const QUICK_SERIAL = { alone: 20, chained: 3 } as const;
+const SERIAL = { alone: 60, ported: 15 } as const;
+const QUICK_SERIAL = { alone: 20, ported: 3 } as const;
 const AT_ONCE = 64;
 
 const SPECS: readonly RowSpec[] = [
@@ -64,7 +64,6 @@ async function twillRunner(stack: AsyncDisposableStack): Promise<Runner> {
   // As many addresses as the peers have.
   const podCidrs = ["10.244.4.0/22", "fd00:10:244:1::/64"];
   const [node] = (await startBenchNodes(stack, { count: 1, podCidrs })) as [TwillNode];
-  await node.run(["cp", "/usr/lib/cni/portmap", `${PLUGIN_DIRECTORY}/`]);
   const { name, plugins } = node.network();
   return startRunner(node.box, twillNetworks(name, plugins));
 }
@@ -92,12 +91,12 @@ function spawnFloorMs(): number {
 }
 
 async function measure(runner: Runner, network: Network, round: number, options: BenchOptions): Promise<Sample[]> {
-  const isChained = network.plugins.length > 1;
+  const isPorted = opensPorts(network);
   const subject = network.subject.startsWith(TWILL) ? TWILL : network.subject;
   const sample = (row: string, value: number): Sample => ({ row, subject, round, value });
   const serial = options.isQuick ? QUICK_SERIAL : SERIAL;
-  const one = await runner.run({ network, count: isChained ? serial.chained : serial.alone, isParallel: false });
-  const prefix = isChained ? "cni.portmap" : "cni";
+  const one = await runner.run({ network, count: isPorted ? serial.ported : serial.alone, isParallel: false });
+  const prefix = isPorted ? "cni.portmap" : "cni";
   const samples = [
     sample(`${prefix}.add.p50`, quantile(one.addMs, 0.5)),
     sample(`${prefix}.add.p99`, quantile(one.addMs, 0.99)),
@@ -105,7 +104,7 @@ async function measure(runner: Runner, network: Network, round: number, options:
     sample(`${prefix}.del.p99`, quantile(one.delMs, 0.99)),
   ];
   const add = quantile(one.addMs, 0.5).toFixed(2);
-  if (isChained) {
+  if (isPorted) {
     options.log(`round ${round + 1}/${options.rounds} ${network.subject}: ADD ${add} ms`);
     return samples;
   }

@@ -130,11 +130,10 @@ INLINE bool may_be_served(const struct packet *p, const struct config *c, const 
 	const struct ct_entry *e = flow->entry;
 
 	if (failed)
-		return unlikely(failed == METRIC_DROP_ICMP_UNRELATED) && c->flags & CONFIG_SERVICES;
+		return unlikely(failed == METRIC_DROP_ICMP_UNRELATED) && is_serving();
 	if (likely(e && !(e->flags & (CT_SERVICE | CT_STACK))))
 		return false;
-	return c->flags & CONFIG_SERVICES && !flow->is_related &&
-	       (!e || (!flow->is_reply && (e->flags & CT_SERVICE || !e->reply_seen)));
+	return !flow->is_related && (!e || (!flow->is_reply && (e->flags & CT_SERVICE || !e->reply_seen))) && is_serving();
 }
 
 /* Finds the flow, checks the sender, and translates what asks for a service: 0 or the reason to drop. */
@@ -153,7 +152,7 @@ INLINE int find_flow_of_pod(struct __sk_buff *skb, struct packet *p, const struc
 	}
 	failed = check_sender(skb, p, flow, source);
 	if (likely(!failed))
-		failed = serve(skb, p, flow, false, find_served(skb, p));
+		failed = serve(skb, p, flow, 0, find_served(skb, p));
 	if (unlikely(p->is_error) && !failed) {
 		failed = ct_find_related(skb, p, flow);
 		flow->served = SERVED_KNOWN;

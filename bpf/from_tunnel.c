@@ -7,18 +7,6 @@
  */
 #include "lib/serve-wire.h"
 
-/* Whether that node may send from that address: 0 or the reason to drop. */
-INLINE int check_origin(const struct packet *p, const struct addr *outer)
-{
-	const struct node *node = bpf_map_lookup_elem(&nodes, outer);
-	const struct ipcache_entry *known;
-
-	if (!node)
-		return METRIC_DROP_NODE_UNKNOWN;
-	known = ipcache_find(&p->src);
-	return known && known->node_id == node->node_id ? 0 : METRIC_DROP_NOT_OF_NODE;
-}
-
 /* Where the destination is: 0 or the reason to drop. */
 INLINE int find_way_in(struct ct_entry *e, bool is_high, const struct packet *p, struct way *way)
 {
@@ -90,6 +78,22 @@ INLINE int choose_way_in(struct __sk_buff *skb, const struct packet *p, const st
 	return begin_flow_of_tunnel(skb, p, flow, outer, flags);
 }
 
+/*
+ * Whether host ports have to be looked at: as may_be_served of from_pod.c, but what is for a pod of this node itself is told by
+ * its flow.
+ */
+INLINE bool may_be_for_host_port(const struct packet *p, const struct flow *flow, int failed)
+{
+	const struct ct_entry *e = flow->entry;
+
+	if (failed)
+		return unlikely(failed == METRIC_DROP_ICMP_UNRELATED) && has_host_ports();
+	if (likely(e && !(e->flags & CT_STACK)))
+		return false;
+	return !flow->is_related && (!e || (!flow->is_reply && !e->reply_seen)) && is_served_protocol(p->protocol) &&
+	       has_host_ports();
+}
+
 SEC("tc")
 int from_tunnel(struct __sk_buff *skb)
 {
@@ -99,7 +103,7 @@ int from_tunnel(struct __sk_buff *skb)
 	struct addr outer __attribute__((aligned(8)));
 	const struct config *c = get_config();
 	__u32 vni, backend;
-	int failed;
+	int failed, verdict;
 
 	if (unlikely(!c))
 		return drop(skb, &p, METRIC_DROP_NOT_CONFIGURED, HOOK_FROM_TUNNEL);
@@ -115,12 +119,14 @@ int from_tunnel(struct __sk_buff *skb)
 	/* Of the link, not of the network: no honest node sends them here. */
 	if (unlikely(is_neighbour_discovery(&p) || is_redirect(&p)))
 		return drop(skb, &p, METRIC_DROP_ND_SPOOFED, HOOK_FROM_TUNNEL);
-	if (c->flags & CONFIG_SERVICES) {
-		backend = dsr_backend(skb);
-		if (unlikely(backend))
-			return serve_from_tunnel(skb, &p, &flow, &way, &outer, backend);
+	flow.entry = NULL;
+	backend = c->flags & CONFIG_SERVICES ? dsr_backend(skb) : 0;
+	failed = likely(!backend) ? find_flow(skb, &p, &flow) : 0;
+	if (unlikely(backend || may_be_for_host_port(&p, &flow, failed))) {
+		verdict = serve_from_tunnel(skb, &p, &flow, &way, &outer, backend);
+		if (verdict != VERDICT_NEXT)
+			return verdict;
 	}
-	failed = find_flow(skb, &p, &flow);
 	if (likely(!failed) && flow.entry && !flow.is_related) {
 		/* One less of this flow is under way in the device's queue: see lib/shortcut.h. */
 		flow.entry->own_slow_out++;

@@ -219,7 +219,7 @@ INLINE int take_in(struct __sk_buff *skb, struct packet *p, const struct config 
 			return verdict;
 	}
 	verdict = unlikely(may_be_ours(skb, c)) ? take_back(skb, p) : VERDICT_NEXT;
-	return verdict == VERDICT_NEXT && c->flags & CONFIG_SERVICES ? serve_from_wire(skb, p) : verdict;
+	return verdict == VERDICT_NEXT && is_serving() ? serve_from_wire(skb, p) : verdict;
 }
 
 SEC("tc")

@@ -218,7 +218,7 @@ static __noinline int serve_from_wire(struct __sk_buff *skb, struct packet *p)
 		return p->is_error || !(note_answer(skb, p) & CT_TUNNEL) ? answer_client(skb, p, HOOK_FROM_WIRE) : VERDICT_NEXT;
 	/* What goes to the node itself needs no flow here. */
 	__builtin_memset(&flow, 0, sizeof(flow));
-	failed = serve(skb, p, &flow, true, served);
+	failed = serve(skb, p, &flow, SERVICE_FLOW_OUTSIDE, served);
 	if (failed == METRIC_DROP_ICMP_UNRELATED || (!failed && !flow.served))
 		return VERDICT_NEXT;
 	if (!failed && p->is_error && t->to.flags & SERVICE_FLOW_DSR)
@@ -239,6 +239,18 @@ static __noinline int serve_from_wire(struct __sk_buff *skb, struct packet *p)
 	return forward_served(skb, p, &flow, &way, HOOK_FROM_WIRE);
 }
 
+/* Whether that node may send from that address: 0 or the reason to drop. */
+INLINE int check_origin(const struct packet *p, const struct addr *outer)
+{
+	const struct node *node = bpf_map_lookup_elem(&nodes, outer);
+	const struct ipcache_entry *known;
+
+	if (!node)
+		return METRIC_DROP_NODE_UNKNOWN;
+	known = ipcache_find(&p->src);
+	return known && known->node_id == node->node_id ? 0 : METRIC_DROP_NOT_OF_NODE;
+}
+
 /* The backend that another node has chosen for a packet of the tunnel, which this node is to answer; 0: none. */
 INLINE __u32 dsr_backend(struct __sk_buff *skb)
 {
@@ -250,22 +262,33 @@ INLINE __u32 dsr_backend(struct __sk_buff *skb)
 	return mac->backend;
 }
 
-/* Takes such a packet to its pod: a verdict. `flow` and `way`: room. */
+/*
+ * Takes a packet of the tunnel to its pod: a verdict. `flow` and `way`: room. One that another node has chosen a backend for, or
+ * for a host port of this one: `backend` is 0, `flow` the packet's, and VERDICT_NEXT says that it is neither.
+ */
 INLINE int serve_from_tunnel(struct __sk_buff *skb, struct packet *p, struct flow *flow, struct way *way,
 			     const struct addr *outer, __u32 backend)
 {
 	struct translation *t = get_translation();
 	int served, failed;
 
-	if (!t || !bpf_map_lookup_elem(&nodes, outer))
-		return drop(skb, p, METRIC_DROP_NODE_UNKNOWN, HOOK_FROM_TUNNEL);
-	failed = p->fragment ? find_fragment(skb, p) : 0;
+	if (!t)
+		return drop(skb, p, METRIC_DROP_NOT_CONFIGURED, HOOK_FROM_TUNNEL);
+	if (backend) {
+		failed = bpf_map_lookup_elem(&nodes, outer) ? 0 : METRIC_DROP_NODE_UNKNOWN;
+		if (!failed && p->fragment)
+			failed = find_fragment(skb, p);
+		__builtin_memset(flow, 0, sizeof(*flow));
+	} else {
+		failed = check_origin(p, outer);
+	}
 	if (failed)
 		return drop(skb, p, failed, HOOK_FROM_TUNNEL);
 	served = find_served(skb, p);
 	t->wanted = backend;
-	__builtin_memset(flow, 0, sizeof(*flow));
-	failed = serve(skb, p, flow, true, served);
+	failed = serve(skb, p, flow, backend ? SERVICE_FLOW_OUTSIDE : SERVICE_FLOW_TUNNEL, served);
+	if (!backend && (failed == METRIC_DROP_ICMP_UNRELATED || (!failed && !flow->served)))
+		return VERDICT_NEXT;
 	if (!failed && p->is_error) {
 		failed = ct_find_related(skb, p, flow);
 		flow->served = SERVED_KNOWN;

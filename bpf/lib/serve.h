@@ -6,6 +6,7 @@
  *   client       forward                                answer
  *   ──────────── ────────────────────────────────────── ─────────────────────────────────────────────────────
  *   pod here     from_pod                               from_pod (backend here), from_tunnel, from_host, from_wire
+ *   pod beyond   from_tunnel ─▶ pod here                from_pod ─▶ tunnel
  *   outside      from_wire ─▶ pod here                  from_pod ─▶ wire
  *                          ─▶ tunnel, as the node       from_tunnel ─▶ wire
  *                          ─▶ the node's stack          to_wire
@@ -54,14 +55,32 @@ static __noinline int send_out(struct __sk_buff *skb, const struct packet *p, __
 	return redirect_neighbour(skb, fib.ifindex, &to);
 }
 
-/* To a client: a pod of this node, or somebody beyond the wire. */
+/* To a pod of another node, which asked for a host port by the tunnel. By the device: nothing counts its packets, see shortcut.h. */
+static __noinline int send_back(struct __sk_buff *skb, const struct packet *p, __u32 hook)
+{
+	const struct config *c = get_config();
+	const struct ipcache_entry *known = ipcache_find(&p->dst);
+	struct flow flow;
+
+	if (!c)
+		return drop(skb, p, METRIC_DROP_NOT_CONFIGURED, hook);
+	if (!known || addr_is_zero(&known->tunnel))
+		return drop(skb, p, METRIC_DROP_NO_ROUTE, hook);
+	if (hook != HOOK_FROM_HOST && p->hop_limit <= 1)
+		return drop(skb, p, METRIC_DROP_TTL, hook);
+	flow.is_first_of_tick = true;
+	return to_tunnel(skb, p, c, &known->tunnel, &flow, hook != HOOK_FROM_HOST, hook);
+}
+
+/* To a client: a pod, of this node or of another one that asked by the tunnel, or somebody beyond the wire. */
 static __noinline int deliver(struct __sk_buff *skb, const struct packet *p, __u32 hook)
 {
 	const struct endpoint *e = bpf_map_lookup_elem(&endpoints, &p->dst);
+	const struct translation *t = get_translation();
 	struct ct_side pod __attribute__((aligned(8)));
 
 	if (!e)
-		return send_out(skb, p, hook);
+		return t && t->to.flags & SERVICE_FLOW_TUNNEL ? send_back(skb, p, hook) : send_out(skb, p, hook);
 	/* The stack has taken a hop already. */
 	if (hook != HOOK_FROM_HOST && p->hop_limit <= 1)
 		return drop(skb, p, METRIC_DROP_TTL, hook);
@@ -108,11 +127,26 @@ static __noinline __u32 note_answer(struct __sk_buff *skb, const struct packet *
 	return flow.entry->flags;
 }
 
+/* Whether an answer goes by the tunnel and does not fit it: the stack answers it, or cuts it up. */
+static __noinline bool is_too_big_to_answer(struct __sk_buff *skb, const struct packet *p)
+{
+	const struct config *c = get_config();
+	const struct translation *t = get_translation();
+
+	return c && t && !fits_tunnel(skb, p, c) && find_served(skb, p) && t->to.flags & SERVICE_FLOW_TUNNEL;
+}
+
 /* Ends an answer of a backend, which policy has let pass. */
 static __noinline int answer_client(struct __sk_buff *skb, struct packet *p, __u32 hook)
 {
-	int failed = unserve(skb, p);
+	const struct config *c = get_config();
+	int failed;
 
+	if (c && hook == HOOK_FROM_POD && unlikely(is_too_big_to_answer(skb, p))) {
+		count(skb, METRIC_SLOW_MTU);
+		return to_stack(skb, p, c, hook);
+	}
+	failed = unserve(skb, p);
 	return failed ? drop(skb, p, failed, hook) : deliver(skb, p, hook);
 }
 

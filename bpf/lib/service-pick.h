@@ -33,6 +33,27 @@ INLINE const struct service *node_port_at(const struct service_key *key)
 	return bpf_map_lookup_elem(&services, &any);
 }
 
+/* Whether ports of this node lead to pods of it at all. */
+static __noinline bool has_host_ports(void)
+{
+	__u32 index = GENERATION_HOST_PORTS;
+	const struct generation *g = bpf_map_lookup_elem(&generation, &index);
+
+	return g && g->value;
+}
+
+/* The pod that a port leads to, if the address is one of the node's, which the caller has to see to. */
+INLINE const struct backend *host_port_at(const struct service_key *key)
+{
+	struct service_key any = { .port = key->port, .protocol = key->protocol };
+	const struct backend *pod;
+
+	if (is_mapped(&key->addr))
+		addr_set4(&any.addr, 0);
+	pod = bpf_map_lookup_elem(&host_ports, &any);
+	return pod ? pod : bpf_map_lookup_elem(&host_ports, key);
+}
+
 /* Who is at an index of a set; 0: nobody. */
 INLINE __u32 slot_at(__u32 set, __u32 index)
 {

@@ -31,6 +31,7 @@ enum service_flag {
 	SERVICE_MAGLEV = 16,       /* sets are Maglev tables: the index is a hash of the flow */
 	SERVICE_SOURCES = 32,      /* from the wire only from prefixes in `service_sources` */
 	SERVICE_DSR = 64,          /* pods of other nodes answer the client themselves: direct server return */
+	SERVICE_HOST_PORT = 128,   /* in no map: a pod's port of this node, see `host_ports` */
 };
 
 struct service {
@@ -68,6 +69,11 @@ struct backend {
 	__u8 pad[5];
 };
 
+/*
+ * HASH host_ports: ports of this node that lead to pods of it; `services` counts before them. Key: as there, the zero address
+ * for all of the node's. Value: the pod. Written by whoever attaches pods, whether an agent runs or not.
+ */
+
 /* LPM_TRIE service_sources: who may ask for a service with SERVICE_SOURCES. */
 struct service_source_key {
 	__u32 prefix_bits; /* 32 + (0 … 128) */
@@ -99,6 +105,8 @@ enum service_flow_flag {
 	SERVICE_FLOW_REPLY = 1,   /* from the backend to the client */
 	SERVICE_FLOW_OUTSIDE = 2, /* the client asked from the wire */
 	SERVICE_FLOW_DSR = 4,     /* the backend's node translates, and answers: here only the way is kept */
+	SERVICE_FLOW_TUNNEL = 8,  /* the client asked by the tunnel: a pod of another node, for a host port of this one */
+	SERVICE_FLOW_HOST_PORT = 16, /* of no service: good for as long as `host_ports` says the same */
 };
 
 struct service_flow {
@@ -107,8 +115,8 @@ struct service_flow {
 	__be16 src_port;
 	__be16 dst_port;
 	__u32 flags;   /* enum service_flow_flag */
-	__u32 service; /* its number */
-	__u32 backend; /* its number: what points at one that is gone goes, too */
+	__u32 service; /* its number; of a host port 0 */
+	__u32 backend; /* its number: what points at one that is gone goes, too; of a host port 0 */
 	__u32 created; /* tick */
 	__u32 pad;
 };
@@ -138,8 +146,8 @@ struct sock_reverse {
 	struct addr addr; /* of the service */
 	__be16 port;
 	__u16 is_connected; /* to the backend: it talks to nobody else until it is told */
-	__u32 service; /* its number */
-	__u32 backend; /* its number */
+	__u32 service; /* its number; of a host port 0 */
+	__u32 backend; /* its number; of a host port 0 */
 	__u32 pad;
 };
 

@@ -60,6 +60,54 @@ INLINE const struct service *find_service(struct __sk_buff *skb, const struct pa
 	return is_outside && !(s->flags & SERVICE_OUTSIDE) ? NULL : s;
 }
 
+/* Whether packets may be for a service or a host port at all. */
+static __noinline bool is_serving(void)
+{
+	const struct config *c = get_config();
+
+	return c && (c->flags & CONFIG_SERVICES || has_host_ports());
+}
+
+enum host_port_found {
+	HOST_PORT_NONE = 0,
+	HOST_PORT_HERE = 1,
+	HOST_PORT_MAYBE = 2, /* if the address is one of the node's, which `ipcache` does not know */
+};
+
+/* The pod that has the port that a packet asks for: it is in the scratch. */
+static __noinline __u32 find_host_port(const struct packet *p)
+{
+	struct service_key key = { .port = p->dst_port, .protocol = p->protocol };
+	struct translation *t = get_translation();
+	const struct ipcache_entry *known;
+	const struct backend *pod;
+
+	if (!t || !has_host_ports())
+		return HOST_PORT_NONE;
+	key.addr = p->dst;
+	pod = host_port_at(&key);
+	if (!pod)
+		return HOST_PORT_NONE;
+	t->host_port = *pod;
+	known = ipcache_find(&p->dst);
+	if (!known)
+		return HOST_PORT_MAYBE;
+	return known->flags & IPCACHE_LOCAL_NODE ? HOST_PORT_HERE : HOST_PORT_NONE;
+}
+
+/* Whether a translation still says what `host_ports` says; any other one is good. Its pod may have gone, another may have come. */
+static __noinline bool is_host_port_true(const struct translation *t)
+{
+	struct service_key key = { .port = t->key.dst_port, .protocol = t->key.protocol };
+	const struct backend *pod;
+
+	if (!(t->to.flags & SERVICE_FLOW_HOST_PORT))
+		return true;
+	key.addr = t->key.dst;
+	pod = host_port_at(&key);
+	return pod && pod->port == t->to.dst_port && addr_equal(&pod->addr, &t->to.dst);
+}
+
 /* Of a flow, the same on every node; of a client where it is to stay with its backend. */
 INLINE __u32 hash_of(const struct packet *p, bool is_of_client)
 {
@@ -152,7 +200,7 @@ INLINE const struct addr *own_source(const struct packet *p, const struct config
 {
 	const struct ipcache_entry *known;
 
-	if (!t->is_outside) {
+	if (!t->asked) {
 		/* A pod that is its own backend: what it would get from itself its stack would not take. */
 		if (!addr_equal(&p->src, &t->to.dst))
 			return NULL;
@@ -184,7 +232,7 @@ VERIFIED_ONCE int try_backend(const struct packet *p, __u32 attempt)
 	if (!p || !t || !c)
 		return METRIC_DROP_NOT_CONFIGURED;
 	number = backend_number(t, attempt);
-	b = backend_of(number);
+	b = t->flags & SERVICE_HOST_PORT ? &t->host_port : backend_of(number);
 	if (!b || is_mapped(&b->addr) != (p->family == 4))
 		return METRIC_DROP_NO_BACKEND;
 	t->to.src = p->src;
@@ -192,15 +240,15 @@ VERIFIED_ONCE int try_backend(const struct packet *p, __u32 attempt)
 	t->to.dst = b->addr;
 	t->to.dst_port = b->port;
 	t->to.backend = number;
-	t->to.flags = t->is_outside ? SERVICE_FLOW_OUTSIDE : 0;
-	if (t->wanted && !bpf_map_lookup_elem(&endpoints, &b->addr))
+	t->to.flags = t->asked | (t->flags & SERVICE_HOST_PORT ? SERVICE_FLOW_HOST_PORT : 0);
+	if ((t->wanted || t->flags & SERVICE_HOST_PORT) && !bpf_map_lookup_elem(&endpoints, &b->addr))
 		return METRIC_DROP_NO_ENDPOINT;
 	source = own_source(p, c, t);
 	if (source) {
 		if (addr_is_zero(source) || (p->family == 4 && !source->w[3]))
 			return METRIC_DROP_NO_BACKEND;
 		t->to.src = *source;
-		if (attempt || t->is_outside)
+		if (attempt || t->asked)
 			t->to.src_port = bpf_htons(c->nat_port_min + bpf_get_prandom_u32() %
 								   (__u32)(c->nat_port_max - c->nat_port_min + 1));
 	}
@@ -218,24 +266,37 @@ VERIFIED_ONCE int try_backend(const struct packet *p, __u32 attempt)
  * Chooses a backend for what asks for a service: SERVED_NOT for what does not, SERVED_NEW and how in the scratch, whose `key` is
  * the packet's, or the reason to drop.
  */
-VERIFIED_ONCE int choose_backend(struct __sk_buff *skb, const struct packet *p, int is_outside)
+VERIFIED_ONCE int choose_backend(struct __sk_buff *skb, const struct packet *p, __u32 asked)
 {
 	struct translation *t = get_translation();
+	bool is_outside = asked == SERVICE_FLOW_OUTSIDE;
 	int result = METRIC_DROP_NO_BACKEND;
 	const struct service *s;
-	__u32 i;
+	__u32 i, found;
 
 	if (!p || !t || !is_served_protocol(p->protocol))
 		return SERVED_NOT;
+	t->asked = asked;
+	t->to.created = tick_now();
+	t->to.pad = 0;
 	s = find_service(skb, p, is_outside && !t->wanted);
-	if (!s || (is_outside && is_impossible_client(p)))
+	if (is_outside && is_impossible_client(p))
+		return SERVED_NOT;
+	found = s || t->wanted ? HOST_PORT_NONE : find_host_port(p);
+	if (found == HOST_PORT_HERE || (found == HOST_PORT_MAYBE && is_local_address(skb, p))) {
+		t->flags = SERVICE_HOST_PORT;
+		t->slots = 0;
+		t->to.service = 0;
+		return try_backend(p, 0);
+	}
+	/* What pods of other nodes ask of services they have had translated there. */
+	if (!s || asked == SERVICE_FLOW_TUNNEL)
 		return SERVED_NOT;
 	if (is_outside && s->flags & SERVICE_SOURCES && !is_source_allowed(s->number, &p->src))
 		return METRIC_DROP_SERVICE_SOURCE;
 	t->flags = s->flags;
 	t->set = is_outside ? s->outside_set : s->inside_set;
 	t->slots = is_outside ? s->outside_count : s->inside_count;
-	t->is_outside = is_outside;
 	/* nanoseconds >> 30 */
 	t->affinity_ticks = ((__u64)s->affinity_seconds * 1000000000) >> TICK_SHIFT;
 	t->client.client = p->src;
@@ -243,8 +304,6 @@ VERIFIED_ONCE int choose_backend(struct __sk_buff *skb, const struct packet *p, 
 	t->client.pad = 0;
 	t->hash = hash_of(p, s->flags & SERVICE_AFFINITY);
 	t->to.service = s->number;
-	t->to.created = tick_now();
-	t->to.pad = 0;
 	if (t->wanted)
 		return try_backend(p, 0);
 	if (!t->slots)
@@ -343,20 +402,22 @@ INLINE bool is_answered(struct translation *t, __u8 protocol)
  * the packet as it goes on, and flow->served says so; the packet itself has to be rewritten yet. 0, or the reason to drop. Of an
  * ICMP error about what asks for one, the packet is rewritten already, and its flow is not looked for: flow->entry is NULL.
  * With SERVICE_FLOW_DSR it is another node that rewrites both.
+ * `asked`: by a pod of this node (0), SERVICE_FLOW_OUTSIDE or SERVICE_FLOW_TUNNEL.
  * `p` has no flow under its own addresses, or one that says nothing of services; `flow` is that one.
  */
-static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow *flow, bool is_outside, int served)
+static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow *flow, __u32 asked, int served)
 {
 	struct translation *t = get_translation();
+	bool is_again;
 
 	if (!t)
 		return METRIC_DROP_NOT_CONFIGURED;
 	/* What answers is known by its flow; and what a pod has asked for nobody on the wire has. */
-	if (served && (t->to.flags & (SERVICE_FLOW_REPLY | SERVICE_FLOW_OUTSIDE)) != (is_outside ? SERVICE_FLOW_OUTSIDE : 0))
+	if (served && (t->to.flags & (SERVICE_FLOW_REPLY | SERVICE_FLOW_OUTSIDE | SERVICE_FLOW_TUNNEL)) != asked)
 		served = SERVED_NOT;
 	if (p->is_error) {
 		/* From a pod only about what was for that pod. */
-		if (!served || (!is_outside && !addr_equal(&p->src, &t->key.src)))
+		if (!served || (!asked && !addr_equal(&p->src, &t->key.src)))
 			return METRIC_DROP_ICMP_UNRELATED;
 		flow->entry = NULL;
 		flow->served = SERVED_KNOWN;
@@ -364,7 +425,8 @@ static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow
 			return 0;
 		return rewrite_served_error(skb, p) ? METRIC_DROP_REWRITE : 0;
 	}
-	if (served) {
+	is_again = served;
+	if (served && is_host_port_true(t)) {
 		translate(p, t);
 		ct_find_apart(p, flow);
 		/* A connection that begins chooses anew, unless it has just begun. */
@@ -376,8 +438,8 @@ static __noinline int serve(struct __sk_buff *skb, struct packet *p, struct flow
 		translate_back(p, t);
 		ct_find_apart(p, flow);
 	}
-	t->is_again = served;
-	served = choose_backend(skb, p, is_outside);
+	t->is_again = is_again;
+	served = choose_backend(skb, p, asked);
 	if (served == SERVED_NOT)
 		return flow->entry && flow->entry->flags & CT_SERVICE && !flow->is_reply &&
 				       !(is_syn(p) && ct_is_closed(flow->entry))

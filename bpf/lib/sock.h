@@ -98,6 +98,34 @@ INLINE const struct service *find_asked_service(struct bpf_sock_addr *ctx, const
 	return is_loopback_of_node(&key->addr) && bpf_get_netns_cookie(ctx) == bpf_get_netns_cookie(NULL) ? s : NULL;
 }
 
+/* 127.0.0.0/8 or ::1. */
+INLINE bool is_loopback(const struct addr *a)
+{
+	if (is_mapped(a))
+		return (a->w[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+	return !a->w[0] && !a->w[1] && !a->w[2] && a->w[3] == bpf_htonl(1);
+}
+
+/*
+ * The pod that a port of this node leads to, or NULL; unlike a service's it is no other node's. Processes of the node itself find it
+ * at its loopback, too.
+ */
+static __noinline const struct backend *find_asked_host_port(struct bpf_sock_addr *ctx, const struct service_key *key)
+{
+	const struct ipcache_entry *known;
+	const struct backend *pod;
+
+	if (!has_host_ports())
+		return NULL;
+	pod = host_port_at(key);
+	if (!pod)
+		return NULL;
+	if (is_loopback(&key->addr))
+		return bpf_get_netns_cookie(ctx) == bpf_get_netns_cookie(NULL) ? pod : NULL;
+	known = ipcache_find(&key->addr);
+	return known && known->flags & IPCACHE_LOCAL_NODE ? pod : NULL;
+}
+
 /* A number that leads to a backend: for Maglev of the socket, which has no port yet, else of chance. */
 INLINE __u32 number_for(const struct service *s, const struct service_key *key, __u64 cookie)
 {
@@ -286,12 +314,18 @@ INLINE int give_backend(struct bpf_sock_addr *ctx, const struct service_key *key
 	*to = NULL;
 	if (!key->protocol)
 		return SOCK_PASS;
+	cookie = bpf_get_socket_cookie(ctx);
 	s = find_asked_service(ctx, key);
 	if (likely(!s)) {
-		count_sock(SOCK_METRIC_NO_SERVICE);
+		*to = find_asked_host_port(ctx, key);
+		if (unlikely(*to)) {
+			count_sock(asking == ASK_CONNECT ? SOCK_METRIC_CONNECTED : SOCK_METRIC_SENT);
+			remember(cookie, key, *to, 0, 0, asking == ASK_CONNECT);
+		} else {
+			count_sock(SOCK_METRIC_NO_SERVICE);
+		}
 		return SOCK_PASS;
 	}
-	cookie = bpf_get_socket_cookie(ctx);
 	if (s->flags & SERVICE_AFFINITY)
 		number = choose_affine(s, key, cookie, bpf_get_netns_cookie(ctx));
 	else if (asking == ASK_SEND)

@@ -125,12 +125,14 @@ struct endpoint_key {
 enum generation_of {
 	GENERATION_ENDPOINTS = 0, /* `endpoints`: flows remember where their pods are */
 	GENERATION_POLICY = 1,    /* `identities`, `policy_…`, classes of `endpoints`: flows remember their verdict */
-	GENERATION_COUNT = 2,
+	GENERATION_HOST_PORTS = 2, /* `host_ports`: 0 while nobody has any, so that nobody is looked for */
+	GENERATION_COUNT = 3,
 };
 
 /*
  * ARRAY generation [GENERATION_COUNT]: another value after every change of what it stands for, written after it. Flows
  * remember under which one they looked. Writers need no agreement: any value not used before will do, except 0.
+ * Of host ports nothing is remembered: there every value but 0 says that it is to be looked.
  */
 struct generation {
 	__u32 value;
@@ -407,7 +409,7 @@ struct metric_value {
 struct scratch {
 	__u32 tick;
 	__u32 answers; /* in that tick */
-	__u8 own_translation[288]; /* struct translation of lib/service.h */
+	__u8 own_translation[312]; /* struct translation of lib/translate.h */
 	__u8 pad[2];       /* so that an IP header in the frame is aligned */
 	__u8 own_frame[1606]; /* 1294 are used; the verifier wants room for three times 512 behind the headers */
 };
@@ -446,7 +448,7 @@ _Static_assert(sizeof(struct ct_entry) == 96, "ct_entry");
 _Static_assert(sizeof(struct nat_key) == 40, "nat_key");
 _Static_assert(sizeof(struct nat_entry) == 24, "nat_entry");
 _Static_assert(sizeof(struct frag_key) == 40, "frag_key");
-_Static_assert(sizeof(struct scratch) == 1904, "scratch");
+_Static_assert(sizeof(struct scratch) == 1928, "scratch");
 _Static_assert(sizeof(struct event) == 80, "event");
 
 #endif

@@ -61,7 +61,7 @@ const STALE_RESYNCS = 4;
 const DEVICE_CHANGE_MS = 800;
 
 /** Until a firewall that begins to follow connections is taken note of. */
-const FIREWALL_LOOK_MS = 1_000;
+const NODE_LOOK_MS = 1_000;
 
 interface Started {
   readonly live: LiveConfig;
@@ -121,7 +121,10 @@ function routeSources(s: Started, cni: CniDoor, kubeProxy: KubeProxyWatch): Rout
     version: VERSION,
     status,
     policy: () => collectPolicy(agent, parts, facts()),
-    services: (only) => serviceReports(agent.services.engine, (a) => s.announce.stateOf(a), only),
+    services: (only) => [
+      ...serviceReports(agent.services.engine, (a) => s.announce.stateOf(a), only),
+      ...agent.hostPorts.reports().filter((r) => only === undefined || only === `${r.namespace}/${r.name}`),
+    ],
     endpoints: () => parts.ledger.endpoints().map(endpointStatus),
     notReady: () => agent.notReady(),
     unhealthy: () => {
@@ -234,9 +237,10 @@ function makeParts(stack: AsyncDisposableStack, live: LiveConfig, log: Log, sour
 const CHANGES_GAP_MS = 10;
 
 /** What a change of the cluster's objects calls for. @param setLevel of the log */
-/** Nothing tells that a firewall has begun to follow connections. */
-function watchFirewall(agent: NodeAgent, loop: Loop): Disposable {
-  const timer = setInterval(() => agent.hasNewFirewall() && loop.request(), FIREWALL_LOOK_MS);
+/** Nothing tells that a firewall has begun to follow connections, or that pods came with host ports. */
+function watchNode(agent: NodeAgent, loop: Loop): Disposable {
+  const look = () => (agent.hasNewFirewall() || agent.hostPorts.hasNews()) && loop.request();
+  const timer = setInterval(look, NODE_LOOK_MS);
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
@@ -354,7 +358,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   const changes = stack.use(new Pace(takeChanges(started, setLevel, memory), CHANGES_GAP_MS));
   stack.defer(source.onChange(() => changes.request()));
   stack.use(watchDevices(() => loop.request(DEVICE_CHANGE_MS)));
-  stack.use(watchFirewall(agent, loop));
+  stack.use(watchNode(agent, loop));
   stack.defer(startSweeping(sweeper, () => agent.programs !== undefined, log));
   stack.defer(() => loop.stop());
   loop.request();

@@ -70,8 +70,8 @@ export class Host implements Disposable {
     return agent;
   }
 
-  /** Attaches a pod as the plugin would. */
-  addPod(agent: NodeAgent, name: string): string {
+  /** Attaches a pod as the plugin would. @param more of the network's configuration */
+  addPod(agent: NodeAgent, name: string, more: object = {}): string {
     const netns = `/run/netns/${name}`;
     this.machine.addNetns(netns);
     const env = {
@@ -81,7 +81,7 @@ export class Host implements Disposable {
       CNI_IFNAME: "eth0",
       CNI_ARGS: `IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=${name}`,
     };
-    const stdin = JSON.stringify({ cniVersion: "1.1.0", name: "twill", type: "twill" });
+    const stdin = JSON.stringify({ cniVersion: "1.1.0", name: "twill", type: "twill", ...more });
     const { response } = handleCall(() => agent.context(), { env, stdin });
     assert.equal(response.exitCode, 0, response.stdout);
     return netns;

@@ -30,6 +30,7 @@ class Fixture implements Disposable {
       config,
       log: { info: note, warn: note, error: note } as unknown as Log,
       nowMs: () => this.nowMs,
+      ledger: { endpoints: () => [] },
       install: (options) => this.#install(options),
     });
   }

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Issue } from "../base/issue.ts";
+import type { Ledger } from "../ledger/ledger.ts";
 import { CONFLIST_FILE, type Installed, type InstallOptions, installCni } from "./cni/install.ts";
 import type { AgentConfig } from "./config/config.ts";
 import type { Log } from "./log.ts";
@@ -20,6 +21,7 @@ export interface InstallationParts {
   readonly log: Log;
   /** Wall clock, milliseconds. */
   readonly nowMs: () => number;
+  readonly ledger: Pick<Ledger, "endpoints">;
   /** Default: the real one. */
   readonly install?: (options: InstallOptions) => Promise<Installed>;
 }
@@ -40,13 +42,15 @@ export class Installation {
 
   constructor(parts: InstallationParts) {
     this.#parts = parts;
-    const { paths, cni } = parts.config;
+    const { config, ledger } = parts;
+    const { paths, cni } = config;
     this.#options = {
       shim: shimFile(),
       binDirectory: paths.cniBinDir,
       confDirectory: paths.cniConfDir,
       runDirectory: paths.run,
       networkName: cni.networkName,
+      hasPodsOf: (beforeMs) => ledger.endpoints().some((e) => e.createdAtMs <= beforeMs || e.hostPorts.length > 0),
     };
   }
 

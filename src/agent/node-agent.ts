@@ -17,11 +17,10 @@ import { decodeNode, decodeNodeKey } from "../net/gen/bpf-maps.ts";
 import type { Mac } from "../net/mac.ts";
 import { type ClusterInput, type ClusterRows, rememberingClusterRows } from "../plan/cluster-rows.ts";
 import { describeMapRow } from "../plan/describe.ts";
-import { ENDPOINTS_MAP, type EndpointDevices, planEndpoint, presentClasses } from "../plan/endpoint.ts";
+import { ENDPOINTS_MAP, planEndpoint, presentClasses } from "../plan/endpoint.ts";
 import { CONFIG_KEY, hasHostPolicy } from "../plan/map-rows.ts";
-import { isPodLink, MIN_MTU_BYTES, shaperNames } from "../plan/names.ts";
+import { isPodLink, MIN_MTU_BYTES } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, type NodePlanInput, planNode } from "../plan/node-plan.ts";
-import { isShaped } from "../plan/shaper.ts";
 import type { Policy } from "../policy/rule.ts";
 import type { EndpointClasses } from "../policy/table.ts";
 import type { NodeNet } from "../routing/node-net.ts";
@@ -33,7 +32,9 @@ import { sweep } from "./cni/sweep.ts";
 import { tellSweep } from "./cni/sweep-log.ts";
 import { cpuMs, MapLook, type Mending } from "./compare/map-look.ts";
 import type { AgentConfig } from "./config/config.ts";
+import { devicesOf } from "./endpoint-devices.ts";
 import { describePod, isClosed, lostIssues, strayIssues } from "./endpoint-words.ts";
+import { HostPorts } from "./host-ports.ts";
 import type { Log } from "./log.ts";
 import { LookPace } from "./look-pace.ts";
 import { withApi } from "./policy/api-failsafe.ts";
@@ -85,6 +86,7 @@ export class NodeAgent {
   readonly #clusterRows: (input: ClusterInput) => ClusterRows;
   readonly #programs: Programs;
   readonly services: ServiceControl;
+  readonly hostPorts: HostPorts;
   /** Names for what the data plane tells. */
   readonly names: EventNames;
   #runProblem: string | undefined;
@@ -116,6 +118,8 @@ export class NodeAgent {
     this.#look = this.#cluster.look();
     this.#clusterRows = rememberingClusterRows(() => this.nodeIds());
     this.services = new ServiceControl(parts);
+    const owners = () => this.services.engine?.tables;
+    this.hostPorts = new HostPorts({ kernel, ledger: parts.ledger, nodeName: config.nodeName, owners });
     this.names = eventNames(() => this.#policy);
     this.#links = new LinksView(parts.kernel);
     this.#wire = new WireDevices(parts.kernel, this.#links);
@@ -192,7 +196,7 @@ export class NodeAgent {
     if (this.policyProblem !== undefined) issues.push({ path: "policy", message: this.policyProblem });
     if (this.services.problem !== undefined) issues.push({ path: "services", message: this.services.problem });
     for (const message of this.services.healthIssues) issues.push({ path: "services.healthCheckNodePort", message });
-    issues.push(...this.#overflow.issues());
+    issues.push(...this.hostPorts.issues(), ...this.#overflow.issues());
     for (const { name, reason } of this.policy?.astray ?? [])
       issues.push({ path: `policy.hostEndpoints.${name}`, message: reason });
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
@@ -211,6 +215,7 @@ export class NodeAgent {
       newMac,
       policy: { admit: (e) => this.#admit(e) },
       settings: () => this.settings(),
+      hostPortsClosed: () => this.services.hostPortsClosed(),
       problems: () => this.notReady().map((reason) => ({ reason, isFeltByPods: this.#report !== undefined })),
     };
   }
@@ -282,6 +287,7 @@ export class NodeAgent {
     this.#look = this.#cluster.look();
     const { view } = this.#look;
     if (view === undefined) return;
+    this.hostPorts.look();
     if (this.#plan === undefined) this.#wire.look(view.self, config.network);
     const policy = this.#policy;
     this.#updatePolicy();
@@ -314,6 +320,7 @@ export class NodeAgent {
     });
     this.#report = report;
     this.counts.drifted += report.drifted;
+    this.hostPorts.tell();
     // Host endpoints are of devices: what has come or changed is judged from now on.
     if (this.#plan !== undefined && this.#wire.take(this.#plan.underlay)) this.#updatePolicy();
   }
@@ -325,7 +332,7 @@ export class NodeAgent {
 
   #socketGroup(): NodePlanInput["sockets"] {
     const { isEnabled, socketCgroup } = this.#parts.config.services;
-    if (!isEnabled || socketCgroup === "off") return undefined;
+    if ((!isEnabled && !this.hostPorts.hasAny) || socketCgroup === "off") return undefined;
     return this.#parts.kernel.controlGroup(socketCgroup === "auto" ? undefined : socketCgroup);
   }
 
@@ -480,20 +487,11 @@ export class NodeAgent {
     this.#lost = [];
     const present: EndpointRows[] = [];
     for (const e of this.#parts.ledger.endpoints()) {
-      const rows = planEndpoint(e, this.#classesOf(e), this.#devicesOf(e));
+      const rows = planEndpoint(e, this.#classesOf(e), devicesOf(e, this.#links, this.#parts.ledger));
       if (rows === undefined) continue;
       if (this.#links.index(e.hostIfname) === e.hostIfindex) present.push(rows);
       else this.#lost.push(e);
     }
     return present;
-  }
-
-  /** Where the devices of an attachment are now: the pair of a limited pod may be another than the one that was made. */
-  #devicesOf(e: Endpoint): EndpointDevices {
-    if (!isShaped(e)) return { entryIfindex: e.entryIfindex, shaperIfindex: undefined };
-    const { link, peer } = shaperNames(e.hostIfname);
-    const [shaperIfindex, entryIfindex] = [this.#links.index(link), this.#links.index(peer)];
-    if (entryIfindex !== undefined && entryIfindex !== e.entryIfindex) this.#parts.ledger.setEntry(e.id, entryIfindex);
-    return { entryIfindex, shaperIfindex };
   }
 }

@@ -3,7 +3,7 @@
 import type { RunReport, TableStatus } from "./reconcile/status.ts";
 
 /**
- * Tables in which a failed row concerns one pod, one other node or services, not this node's network as a whole: reported, but
+ * Tables in which a failed row concerns one pod, one other node, host ports or services, not this node's network as a whole: reported, but
  * no reason to refuse every new pod. What a socket hook would have translated, a pod's packets are translated for.
  */
 const LOCAL_DAMAGE: ReadonlySet<string> = new Set([
@@ -14,6 +14,7 @@ const LOCAL_DAMAGE: ReadonlySet<string> = new Set([
   "map/service_slots",
   "map/backends",
   "map/service_sources",
+  "map/host_ports",
   "socket-hooks",
 ]);
 

@@ -67,6 +67,15 @@ export const SERVICE_DECODERS: Readonly<Record<string, Decoder>> = {
       protocol: protocolText(v.protocol),
     };
   },
+  host_ports({ key, value }) {
+    const k = decodeServiceKey(key);
+    const v = decodeBackend(value);
+    return {
+      "host port": frontendText(k.addr, k.port),
+      protocol: protocolText(k.protocol),
+      pod: socketText(v.addr, v.port),
+    };
+  },
   service_sources({ key, value }) {
     const k = decodeServiceSourceKey(key);
     return {

@@ -10,7 +10,9 @@ test("Twill alone offers 1.1.0 to whoever can read it, and 1.0.0 to everybody", 
     cniVersion: "1.0.0",
     cniVersions: ["0.4.0", "1.0.0", "1.1.0"],
     name: "pods",
-    plugins: [{ type: "twill", capabilities: { mac: true, ips: true, ipRanges: true, bandwidth: true } }],
+    plugins: [
+      { type: "twill", capabilities: { mac: true, ips: true, ipRanges: true, bandwidth: true, portMappings: true } },
+    ],
   });
 });
 
@@ -18,7 +20,7 @@ test("chained plugins bring their capabilities, and lower the versions to what t
   const list = parsed({ type: "portmap", versions: debian });
   assert.deepEqual(list.cniVersions, ["0.4.0", "1.0.0"]);
   assert.deepEqual(list.plugins, [
-    { type: "twill", capabilities: { mac: true, ips: true, ipRanges: true, bandwidth: true } },
+    { type: "twill", capabilities: { mac: true, ips: true, ipRanges: true, bandwidth: true, portMappings: true } },
     { type: "portmap", snat: true, capabilities: { portMappings: true } },
   ]);
 });

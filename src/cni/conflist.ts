@@ -2,7 +2,10 @@
 
 import { CNI_VERSIONS, type CniVersion, isAtLeast } from "./version.ts";
 
-/** A plugin that may be chained behind Twill: it is listed where its binary exists. */
+/**
+ * A plugin that an earlier Twill put behind itself. It stays in the list while it may have something to undo: runtimes make DEL of the
+ * list that they have then, and it undoes nothing without what it is told at ADD.
+ */
 export interface ChainedPlugin {
   readonly type: "portmap";
   /** What its VERSION answered. */
@@ -48,7 +51,7 @@ export function formatConflist(options: ConflistOptions): string {
     plugins: [
       {
         type: "twill",
-        capabilities: { mac: true, ips: true, ipRanges: true, bandwidth: true },
+        capabilities: { mac: true, ips: true, ipRanges: true, bandwidth: true, portMappings: true },
       },
       ...options.chained.map((p) => chainedEntry(p.type)),
     ],

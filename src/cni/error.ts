@@ -28,6 +28,8 @@ export const CNI_CODE = {
   ledgerRefused: 105,
   /** DEL or GC did what it could, and something is left. */
   incomplete: 106,
+  /** A port of the node that was asked for belongs to another pod. */
+  portTaken: 107,
 } as const;
 
 /** One of {@link CNI_CODE}. */

@@ -95,6 +95,24 @@ test("bandwidth as containerd spells it", () => {
   assert.deepEqual([r.download, r.upload], [undefined, { rateBits: 50_000_000, burstBits: 2_147_483_647 }]);
 });
 
+test("host ports, in both spellings; a mapping of no port is none, a protocol that is left out is TCP", () => {
+  const portMappings = [
+    { hostPort: 8080, containerPort: 80, protocol: "tcp", hostIP: "192.0.2.1" },
+    { HostPort: 53, ContainerPort: 5353, Protocol: "UDP", HostIP: "" },
+    { hostPort: 0, containerPort: 81 },
+    { hostPort: 9000, protocol: "SCTP", hostIP: "::" },
+  ];
+  const { hostPorts } = request("ADD", { runtimeConfig: { portMappings } });
+  assert.deepEqual(
+    hostPorts.map((p) => [p.hostPort, p.containerPort, p.protocol, p.hostIp?.text]),
+    [
+      [8080, 80, 6, "192.0.2.1"],
+      [53, 5353, 17, undefined],
+      [9000, 9000, 132, "::"],
+    ],
+  );
+});
+
 test("resolver settings of the runtime win over the configuration's", () => {
   const dns = { nameservers: ["10.96.0.10"], domain: "cluster.local" };
   const runtimeConfig = { dns: { servers: ["10.0.0.53"], searches: ["a.example"], options: ["ndots:2"] } };
@@ -221,11 +239,26 @@ const REFUSED: readonly [
     /field \\"ipam\.type\\" with value \\"host-local\\"/,
   ],
   [
-    "port mappings",
+    "port mappings of no protocol, or at no address",
     "ADD",
-    { ...CONFIG, runtimeConfig: { portMappings: [{ hostPort: 80 }] } },
-    2,
-    /\\"runtimeConfig\.portMappings\\" with value .*hostPort.*portmap/,
+    {
+      ...CONFIG,
+      runtimeConfig: {
+        portMappings: [
+          { hostPort: 80, protocol: "icmp" },
+          { hostPort: 80, hostIP: "x" },
+        ],
+      },
+    },
+    7,
+    /none of tcp, udp and sctp/,
+  ],
+  [
+    "port mappings that are no ports",
+    "ADD",
+    { ...CONFIG, runtimeConfig: { portMappings: [{ hostPort: 65536 }] } },
+    7,
+    /portMappings.*65536/,
   ],
   ["InfiniBand", "ADD", { ...CONFIG, runtimeConfig: { infinibandGUID: "c2:11" } }, 2, /infinibandGUID/],
   ["a MAC that is none", "ADD", { ...CONFIG, runtimeConfig: { mac: "x" } }, 7, /runtimeConfig\.mac: /],

@@ -115,13 +115,6 @@ export interface UnsupportedField {
 }
 
 function unsupported(runtime: Record<string, unknown> | undefined): UnsupportedField | undefined {
-  const ports = runtime?.["portMappings"];
-  if (Array.isArray(ports) && ports.length > 0)
-    return {
-      key: "runtimeConfig.portMappings",
-      value: JSON.stringify(ports).slice(0, 200),
-      hint: 'put the "portmap" plugin behind this one and give the capability to it',
-    };
   const infiniband = runtime?.["infinibandGUID"];
   if (typeof infiniband === "string" && infiniband !== "")
     return {
@@ -132,11 +125,21 @@ function unsupported(runtime: Record<string, unknown> | undefined): UnsupportedF
   return undefined;
 }
 
+/** containerd writes the Go field's own name, which plugins in Go read all the same. */
+function spellings(key: string): readonly string[] {
+  return [key, key.charAt(0).toUpperCase() + key.slice(1)];
+}
+
+function readEither<T>(key: string, read: (spelling: string) => T | undefined): T | undefined {
+  return spellings(key)
+    .map(read)
+    .find((value) => value !== undefined);
+}
+
 /** A limit, in bits (reference plugin "bandwidth"): no rate, no limit. */
 function readBandwidth(r: Reader | undefined, direction: "ingress" | "egress"): Bandwidth | undefined {
-  // containerd writes the Go field's own name, which plugins in Go read all the same.
   const read = (key: string) =>
-    [key, key.charAt(0).toUpperCase() + key.slice(1)]
+    spellings(key)
       .map((spelling) => r?.integer(spelling, 0, Number.MAX_SAFE_INTEGER) ?? 0)
       .find((n) => n > 0) ?? 0;
   const [rateBits, burstBits] = [read(`${direction}Rate`), read(`${direction}Burst`)];
@@ -144,13 +147,15 @@ function readBandwidth(r: Reader | undefined, direction: "ingress" | "egress"): 
 }
 
 function readHostPort(r: Reader): readonly HostPort[] {
-  const hostPort = r.integer("hostPort", 0, 65535) ?? 0;
+  const integer = (key: string, least: number) => readEither(key, (k) => r.integer(k, least, 65535));
+  const string = (key: string) => readEither(key, (k) => r.string(k));
+  const hostPort = integer("hostPort", 0) ?? 0;
   // As the reference plugin: a mapping of no port maps nothing.
   if (hostPort === 0) return [];
-  const containerPort = r.integer("containerPort", 1, 65535) ?? hostPort;
-  const name = r.string("protocol") ?? "tcp";
+  const containerPort = integer("containerPort", 1) ?? hostPort;
+  const name = string("protocol") ?? "tcp";
   const protocol = PROTOCOLS.get(name === "" ? "tcp" : name.toLowerCase());
-  const text = r.string("hostIP") ?? "";
+  const text = string("hostIP") ?? "";
   const hostIp = text === "" ? undefined : parseAddr(text);
   if (protocol === undefined) r.issue("protocol", `"${name.slice(0, 64)}" is none of tcp, udp and sctp`);
   if (hostIp?.ok === false) r.issue("hostIP", hostIp.error);

@@ -4,6 +4,7 @@ import type { Endpoint } from "../model/endpoint.ts";
 import { decodeEndpoint, EndpointFlag, encodeEndpoint, encodeEndpointKey } from "../net/gen/bpf-maps.ts";
 import { macBytes } from "../net/mac.ts";
 import { CLOSED, type EndpointClasses } from "../policy/table.ts";
+import { hostPortRows } from "./host-ports.ts";
 import { GATEWAY_MAC } from "./names.ts";
 import type { EndpointRows } from "./node-plan.ts";
 import type { AttachRow, MapRow } from "./rows.ts";
@@ -84,6 +85,7 @@ export function planEndpoint(
   const { entryIfindex, shaperIfindex } = devices;
   return {
     rows: entryIfindex === undefined ? [] : endpointMapRows(e, entryIfindex, classes),
+    hostPorts: entryIfindex === undefined ? [] : hostPortRows(e),
     shaper: shaperRows(e),
     shaperRows: shaperIfindex === undefined ? [] : shaperMapRows(e.hostIfindex, shaperIfindex),
     attachment: endpointAttachment(e),

@@ -100,6 +100,7 @@ function endpointOf(rows: EndpointRows["rows"]): EndpointRows {
   return {
     attachment: { link: "twl000000000001", direction: "ingress", program: "from_pod" },
     rows,
+    hostPorts: [],
     shaper: { links: [], qdiscs: [], attachments: [] },
     shaperRows: [],
   };

@@ -13,6 +13,7 @@ import type { NodeNet } from "../routing/node-net.ts";
 import type { ClusterInput, ClusterRows } from "./cluster-rows.ts";
 import type { NodeFacts } from "./facts.ts";
 import { findForeign } from "./foreign.ts";
+import { HOST_PORTS_MAP } from "./host-ports.ts";
 import { planAddrs, planLinks, planRoutes } from "./links.ts";
 import { configRow, hashRows } from "./map-rows.ts";
 import { HOST_LINK, HOST_PEER_LINK, isNodeLink, VXLAN_LINK } from "./names.ts";
@@ -34,6 +35,8 @@ export interface EndpointRows {
   /** The program on the host end of its veth. */
   readonly attachment: AttachRow;
   readonly rows: readonly MapRow[];
+  /** Entries of {@link HOST_PORTS_MAP}; empty for most. */
+  readonly hostPorts: readonly MapRow[];
   /** What limits it; empty for most. */
   readonly shaper: ShaperRows;
   /** Entries of {@link SHAPERS_MAP}. */
@@ -105,6 +108,10 @@ function planMaps(input: NodePlanInput, underlay: Underlay, routers: readonly Ad
   maps.set(
     "endpoints",
     input.endpoints.flatMap((e) => e.rows),
+  );
+  maps.set(
+    HOST_PORTS_MAP,
+    input.endpoints.flatMap((e) => e.hostPorts),
   );
   maps.set(
     SHAPERS_MAP,

@@ -198,8 +198,13 @@ export class ServiceTables {
 
   /** Whose a frontend is that a port claims in vain; undefined: it is its own. */
   ownerInstead(frontend: Frontend, port: string): string | undefined {
-    const owner = this.#claims.holder(frontendName(frontend))?.owner;
+    const owner = this.ownerOf(frontend);
     return owner === port ? undefined : owner;
+  }
+
+  /** Whose a frontend is; undefined: nobody's. */
+  ownerOf(frontend: Pick<Frontend, "addr" | "port" | "protocol">): string | undefined {
+    return this.#claims.holder(frontendName(frontend))?.owner;
   }
 
   frontendRows(): Generator<FrontendRow> {

@@ -306,7 +306,14 @@ export class Plane {
   clear(): void {
     this.forgetFlows();
     this.forget("endpoints", "shapers", "hosts", "ipcache", "nodes", "policy_hits", ...Object.values(POLICY_MAPS));
-    this.forget("services", "service_slots", "backends", "service_sources");
+    this.forget("services", "service_slots", "backends", "service_sources", "host_ports");
+    this.lookForHostPorts(false);
+  }
+
+  /** Whether programs look for host ports: what every writer of them says after it. */
+  lookForHostPorts(doLook: boolean): void {
+    const key = new Uint8Array(new Uint32Array([GenerationOf.hostPorts]).buffer);
+    this.put("generation", key, encodeGeneration({ value: Number(doLook) }));
   }
 
   /** Fills all tables with {@link NODE}, and nothing else. */

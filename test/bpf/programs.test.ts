@@ -11,6 +11,7 @@ import { FROM_POD_PARTS_CASES } from "./from-pod-parts.cases.ts";
 import { GENERATION_CASES } from "./generation.cases.ts";
 import { HOST_CASES } from "./host.cases.ts";
 import { HOST_PARTS_CASES } from "./host-parts.cases.ts";
+import { HOST_PORT_CASES } from "./host-port.cases.ts";
 import { hostRule } from "./host-way.ts";
 import { enterEmptyNetns, makeUnderlay, NODE, Plane, tickNow, waitForTick, whyNot } from "./plane.ts";
 import { POLICY_CASES } from "./policy.cases.ts";
@@ -56,6 +57,7 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "services asked for from the wire": SERVICE_WIRE_CASES,
   "services asked for from the wire: what belongs to it": SERVICE_WIRE_PARTS_CASES,
   "services asked for from the wire: backends that answer themselves": SERVICE_DSR_CASES,
+  "host ports": HOST_PORT_CASES,
 };
 
 const { podA, podB, outside } = NODE;

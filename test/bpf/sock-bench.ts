@@ -16,12 +16,14 @@ import { addr } from "../../src/net/addr.ts";
 import {
   encodeBackend,
   encodeBackendKey,
+  encodeGeneration,
   encodeIpcacheEntry,
   encodeIpcacheKey,
   encodeService,
   encodeServiceKey,
   encodeServiceSlot,
   encodeServiceSlotKey,
+  GenerationOf,
   IpcacheFlag,
   type SockMetric,
 } from "../../src/net/gen/bpf-maps.ts";
@@ -83,7 +85,7 @@ export class SockBench implements Disposable {
 
   #load(): void {
     const object = this.addon.objectOpen(readFileSync(OBJECT), "twill");
-    const isNeeded = (name: string) => /^(service|backend|sock_|ipcache)/.test(name);
+    const isNeeded = (name: string) => /^(service|backend|sock_|ipcache|host_ports|generation)/.test(name);
     // What these programs do not use takes no memory.
     for (const { name, maxEntries, isInternal, type } of this.addon.objectMaps(object))
       if (!isInternal && type !== 2 && type !== 6 && type !== 27 && maxEntries > 4096)
@@ -148,6 +150,23 @@ export class SockBench implements Disposable {
 
   removeService(address: string, port: number, protocol: Protocol): void {
     this.addon.mapDelete(this.map("services"), this.#key(address, port, protocol));
+  }
+
+  /** Gives a port of the node to whoever listens somewhere, as whoever attaches pods does. */
+  hostPort(at: string, port: number, protocol: Protocol, pod: string, podPort: number): void {
+    const value = encodeBackend({ addr: addr(pod).bytes, port: podPort, protocol: PROTOCOL[protocol] });
+    this.addon.mapPut(this.map("host_ports"), this.#key(at, port, protocol), value);
+    this.#lookForHostPorts(true);
+  }
+
+  removeHostPort(at: string, port: number, protocol: Protocol): void {
+    this.addon.mapDelete(this.map("host_ports"), this.#key(at, port, protocol));
+    this.#lookForHostPorts(false);
+  }
+
+  #lookForHostPorts(doLook: boolean): void {
+    const key = new Uint8Array(new Uint32Array([GenerationOf.hostPorts]).buffer);
+    this.addon.mapPut(this.map("generation"), key, encodeGeneration({ value: Number(doLook) }));
   }
 
   #key(address: string, port: number, protocol: Protocol): Uint8Array {

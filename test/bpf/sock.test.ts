@@ -7,31 +7,13 @@ import { endSockets } from "../../src/kernel/linux/socket-end.ts";
 import { makeNetns, removeNetns } from "../../src/kernel/linux/test-bench.ts";
 import { decodeSockReverseKey, IpcacheFlag, ServiceFlag, SockMetric } from "../../src/net/gen/bpf-maps.ts";
 import { HERE, type Protocol, SockBench, whyNoSockets } from "./sock-bench.ts";
+import { FIRST_NETWORKS, heard, outcome, PROTOCOLS, TEXT, WAYS } from "./sock-way.ts";
 
-/** How a socket asks for IPv4 or IPv6: its own family, and what stands before the address. */
-const WAYS = [
-  { name: "IPv4", family: 4, socket: 4, prefix: "" },
-  { name: "IPv6", family: 6, socket: 6, prefix: "" },
-  { name: "IPv4 by a socket of IPv6", family: 4, socket: 6, prefix: "::ffff:" },
-] as const;
 const CLUSTER_IP = { 4: "10.96.0.10", 6: "fd00:96::10" } as const;
 const OTHER_IP = "10.96.0.11";
 const PORT = { TCP: [80, 8080], UDP: [53, 5353] } as const;
-/** The first network namespace of a machine: PROC_NET_INIT_INO (linux/proc_ns.h), and what it came to be before that was fixed. */
-const FIRST_NETWORKS = ["net:[4026531833]", "net:[4026531840]"];
-const PROTOCOLS = ["TCP", "UDP"] as const;
 
 let b: SockBench;
-
-/** The code of the failure, or "ok". */
-function outcome(run: () => unknown): string {
-  try {
-    run();
-    return "ok";
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code ?? String(error);
-  }
-}
 
 /** Backends at the first two addresses of a family, and servers there. */
 function twoBackends(family: 4 | 6, protocol: Protocol) {
@@ -43,19 +25,6 @@ function twoBackends(family: 4 | 6, protocol: Protocol) {
   };
 }
 
-/** Which of the servers heard from the clients, by index, once for each datagram or connection. */
-function heard(protocol: Protocol, servers: readonly number[]): number[] {
-  return servers.flatMap((fd, i) => {
-    const found: number[] = [];
-    for (;;) {
-      const one = protocol === "TCP" ? b.addon.accept(fd) : b.addon.receive(fd);
-      if (one === undefined) return found;
-      if (protocol === "TCP") b.addon.close((one as { fd: number }).fd);
-      found.push(i);
-    }
-  });
-}
-
 /** Of all sockets that were ever given a backend. */
 function cookies(): bigint[] {
   const map = b.map("sock_reverse");
@@ -64,8 +33,6 @@ function cookies(): bigint[] {
     found.push(decodeSockReverseKey(key).cookie);
   return found;
 }
-
-const TEXT = Buffer.from("hello");
 
 describe("the socket hook", { skip: whyNoSockets() }, () => {
   before(async () => {
@@ -87,7 +54,7 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         b.service(ip, 80, "TCP", { backends: [numbers[0]!] });
         const fd = b.socket("TCP", way.socket);
         b.addon.connect(fd, asked, 80);
-        assert.deepEqual(heard("TCP", servers), [0]);
+        assert.deepEqual(heard(b, "TCP", servers), [0]);
         assert.deepEqual(b.addon.peerName(fd), { host: asked, port: 80 });
       });
 
@@ -211,7 +178,7 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
     b.service(CLUSTER_IP[4], 80, "TCP", { backends: numbers });
     for (let i = 0; i < 64; i++) b.addon.connect(b.socket("TCP", 4), CLUSTER_IP[4], 80);
     const counts = [0, 0];
-    for (const i of heard("TCP", servers)) counts[i]!++;
+    for (const i of heard(b, "TCP", servers)) counts[i]!++;
     assert.equal(counts[0]! + counts[1]!, 64);
     // 64 tosses of a coin give less than 8 of one side once in 10^9 runs.
     assert.ok(Math.min(...counts) >= 8, String(counts));
@@ -222,10 +189,10 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
     const backends = Array.from({ length: 251 }, (_, i) => numbers[i % 2]!);
     b.service(CLUSTER_IP[4], 53, "UDP", { backends, flags: ServiceFlag.maglev });
     for (let i = 0; i < 64; i++) b.addon.send(b.socket("UDP", 4), TEXT, CLUSTER_IP[4], 53);
-    assert.deepEqual([...new Set(heard("UDP", servers))], [0, 1]);
+    assert.deepEqual([...new Set(heard(b, "UDP", servers))], [0, 1]);
     const fd = b.socket("UDP", 4);
     for (let i = 0; i < 16; i++) b.addon.send(fd, TEXT, CLUSTER_IP[4], 53);
-    assert.equal(new Set(heard("UDP", servers)).size, 1);
+    assert.equal(new Set(heard(b, "UDP", servers)).size, 1);
   });
 
   describe("what a socket without a connection sends", () => {
@@ -235,10 +202,10 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
       const service = b.service(CLUSTER_IP[4], 53, "UDP", { backends: numbers });
       const fd = b.socket("UDP", 4);
       b.addon.send(fd, TEXT, CLUSTER_IP[4], 53);
-      const [mine = -1] = heard("UDP", servers);
+      const [mine = -1] = heard(b, "UDP", servers);
       const send = (times: number) => {
         for (let i = 0; i < times; i++) b.addon.send(fd, TEXT, CLUSTER_IP[4], 53);
-        return [...new Set(heard("UDP", servers))];
+        return [...new Set(heard(b, "UDP", servers))];
       };
       return { numbers, service, mine, other: 1 - mine, send };
     }
@@ -279,7 +246,7 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
       for (let i = 0; i < 32; i++) {
         const fd = b.socket("UDP", 4);
         for (const ip of [CLUSTER_IP[4], OTHER_IP]) b.addon.send(fd, TEXT, ip, 53);
-        const asked = heard("UDP", servers);
+        const asked = heard(b, "UDP", servers);
         assert.deepEqual(asked.sort(), [0, 1]);
       }
       b.removeService(OTHER_IP, 53, "UDP");
@@ -314,7 +281,7 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         if (protocol === "TCP") b.addon.connect(fd, CLUSTER_IP[4], 80);
         else b.addon.send(fd, TEXT, CLUSTER_IP[4], 53);
       }
-      return new Set(heard(protocol, servers));
+      return new Set(heard(b, protocol, servers));
     }
 
     for (const protocol of PROTOCOLS)
@@ -379,12 +346,12 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         for (const address of [node, other]) {
           const fd = b.socket("TCP", family);
           b.addon.connect(fd, address, NODE_PORT);
-          assert.deepEqual(heard("TCP", servers), [0]);
+          assert.deepEqual(heard(b, "TCP", servers), [0]);
           assert.deepEqual(b.addon.peerName(fd), { host: address, port: NODE_PORT });
         }
         for (const address of [HERE[family][1], family === 4 ? "127.0.0.1" : "::1"]) {
           outcome(() => b.addon.connect(b.socket("TCP", family), address, NODE_PORT));
-          assert.deepEqual(heard("TCP", servers), [], address);
+          assert.deepEqual(heard(b, "TCP", servers), [], address);
         }
         b.removeService(any, NODE_PORT, "TCP");
       });
@@ -401,7 +368,7 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
     for (const any of ["0.0.0.0", "::"]) b.service(any, 30081, "TCP", { backends: [backend] });
     const ask = (family: 4 | 6, address: string, netns: string) => {
       outcome(() => b.addon.connect(b.socket("TCP", family, true, netns), address, 30081));
-      return heard("TCP", [server]).length;
+      return heard(b, "TCP", [server]).length;
     };
     assert.equal(ask(4, "127.0.0.1", first), 1);
     assert.equal(ask(6, "::ffff:127.0.0.1", first), 1);

@@ -69,6 +69,53 @@ describe("chaining", { skip }, () => {
     assert.notEqual(gone.verdict, "ok");
   });
 
+  const ported = { portMappings: [{ hostPort: 18081, containerPort: TEST_PORT, protocol: "tcp" }] };
+  const askPort = (netns: string) => probe({ netns, protocol: "TCP", to: a.address, port: 18081, timeoutMs: 5_000 });
+  const rules = async () => (await a.run(["iptables-save", "-t", "nat"])).split("\n").filter((l) => /CNI-DN-/.test(l));
+
+  test("Twill alone: a host port that opens and closes while the agent is away, and stays when it comes back", async () => {
+    using responder = new Responder();
+    const network = a.network();
+    assert.deepEqual(
+      network.plugins.map((plugin) => plugin.type),
+      ["twill"],
+      "the list has nobody else for ports",
+    );
+    await a.killAgent();
+    const pod = await addPod(a, { capabilityArgs: ported });
+    await answerAt(responder, peerOf(pod, "alone"));
+    assert.equal((await askPort(b.box.netns)).server, "alone");
+    await assert.rejects(addPod(a, { name: "second", capabilityArgs: ported }), /belongs to endpoint/);
+    await a.run(["ip", "netns", "del", "second"]);
+    a.startAgent();
+    await a.whenReady();
+    await checkPod(pod);
+    assert.equal((await askPort(b.box.netns)).server, "alone");
+    await a.killAgent();
+    await deletePod(pod);
+    assert.notEqual((await askPort(b.box.netns)).verdict, "ok");
+    a.startAgent();
+    await a.whenReady();
+    assert.deepEqual(JSON.parse(await a.cli("bpf", "dump", "host_ports", "--json")).entries, []);
+    assert.deepEqual(await rules(), []);
+  });
+
+  test("portmap after Twill where both are told the ports: they lead to the pod, and both forget them", async () => {
+    using responder = new Responder();
+    const both = chained([], [{ type: "portmap", capabilities: { portMappings: true }, snat: true }]);
+    const plugins = both.plugins.map((plugin) =>
+      plugin.type === "twill" ? { ...plugin, capabilities: { portMappings: true } } : plugin,
+    );
+    const network = { ...both, plugins };
+    const pod = await addPod(a, { network, capabilityArgs: ported });
+    await answerAt(responder, peerOf(pod, "both"));
+    assert.equal((await askPort(b.box.netns)).server, "both");
+    assert.notDeepEqual(await rules(), []);
+    await deletePod(pod, network);
+    assert.notEqual((await askPort(b.box.netns)).verdict, "ok");
+    assert.deepEqual(await rules(), []);
+  });
+
   const rate = LIMIT_MBIT * 1e6;
   const bandwidth = { ingressRate: rate, ingressBurst: 1_000_000, egressRate: rate, egressBurst: 1_000_000 };
 

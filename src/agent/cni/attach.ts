@@ -11,13 +11,16 @@ import type { NewEndpoint } from "../../ledger/ledger.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
 import { familyBits } from "../../net/addr.ts";
 import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows } from "../../plan/endpoint.ts";
+import { HOST_PORTS_MAP } from "../../plan/host-ports.ts";
 import { GATEWAY_MAC } from "../../plan/names.ts";
 import type { EndpointClasses } from "../../policy/table.ts";
 import { putEndpointRows } from "../endpoint-map.ts";
+import { putHostPorts } from "../host-port-map.ts";
 import { cniErrorOf, cniErrorOfIpam } from "./failure.ts";
 import { defaultRoute, gatewayOf } from "./gateway.ts";
 import { isAlive } from "./generation.ts";
 import { hostIfname } from "./host-ifname.ts";
+import { freePorts, portProblem } from "./host-ports.ts";
 import { noteOf } from "./link-note.ts";
 import type { NodeContext, NodeSettings } from "./node-context.ts";
 import { putShaper } from "./shaper.ts";
@@ -86,7 +89,7 @@ function newEndpoint(ctx: NodeContext, request: CniRequest, netnsId: string, set
     mtuBytes: request.mtuBytes ?? settings.mtuBytes,
     download: request.download,
     upload: request.upload,
-    hostPorts: request.hostPorts,
+    hostPorts: freePorts(ctx, request),
     podNamespace: request.pod.namespace,
     podName: request.pod.name,
     podUid: request.pod.uid,
@@ -123,6 +126,7 @@ function build(ctx: NodeContext, e: Endpoint, classes: EndpointClasses): void {
   ctx.kernel.putAttachment(endpointAttachment(e));
   const entryIfindex = putShaper(ctx.kernel, e, link.hostIfindex) ?? link.hostIfindex;
   putEndpointRows(ctx.kernel, endpointMapRows(e, entryIfindex, classes));
+  putHostPorts(ctx.kernel, e);
   ctx.kernel.openPodLink(e.hostIfname, { netns: e.netnsPath, ifname: e.ifname }, noteOf(e));
   ctx.ledger.commit(e.id, link.hostIfindex, entryIfindex);
 }
@@ -136,7 +140,8 @@ function buildFailure(request: CniRequest, error: unknown): CniError {
   if (error instanceof KernelError && error.code === "EEXIST")
     return interfaceExists(request, `an interface "${request.ifname}" exists in "${request.netns}"`);
   if (error instanceof KernelError && error.code === "E2BIG") {
-    const hint = `map "${ENDPOINTS_MAP}" is full: a larger maps.${ENDPOINTS_MAP} in the configuration would help`;
+    const map = error.message.includes(`"${HOST_PORTS_MAP}"`) ? HOST_PORTS_MAP : ENDPOINTS_MAP;
+    const hint = `map "${map}" is full: a larger maps.${map} in the configuration would help`;
     return cniError(CNI_CODE.internal, `Cannot ${subject(request)}: ${hint}`, error.message);
   }
   return cniErrorOf(subject(request), error);
@@ -165,6 +170,8 @@ function attachLocked(ctx: NodeContext, request: CniRequest): Attached {
   if (!netnsId.ok) return netnsId;
   const refused = clearOlder(ctx, request, netnsId.value);
   if (refused !== undefined) return err(refused);
+  const conflict = portProblem(ctx, request, subject(request));
+  if (conflict !== undefined) return err(conflict);
   const settings = ctx.settings();
   const tooSmall = mtuProblem(request, settings);
   if (tooSmall !== undefined) return err(tooSmall);

@@ -7,9 +7,11 @@ import type { PodLink } from "../../kernel/kernel.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
 import { familyBits } from "../../net/addr.ts";
 import { ENDPOINTS_MAP, endpointAttachment, endpointMapRows, presentClasses } from "../../plan/endpoint.ts";
+import { HOST_PORTS_MAP, hostPortAddress, hostPortRows, protocolName } from "../../plan/host-ports.ts";
 import { shaperNames } from "../../plan/names.ts";
 import { QDISC_ROWS } from "../../plan/row-kinds.ts";
 import { isShaped, SHAPERS_MAP, shaperMapRows, shaperRows } from "../../plan/shaper.ts";
+import { areHostPortsLookedFor } from "../host-port-map.ts";
 import { isGone } from "./failure.ts";
 import { gatewayOf } from "./gateway.ts";
 import type { NodeContext } from "./node-context.ts";
@@ -79,6 +81,20 @@ function shaperDifferences(ctx: NodeContext, e: Endpoint): string[] {
   return out;
 }
 
+/** The pod's ports on the node. */
+function portDifferences(ctx: NodeContext, e: Endpoint): string[] {
+  if (e.hostPorts.length === 0) return [];
+  const isThere = areHostPortsLookedFor(ctx.kernel);
+  return e.hostPorts
+    .filter((p) =>
+      hostPortRows({ addrs: e.addrs, hostPorts: [p] }).some((row) => {
+        const found = ctx.kernel.mapGet(HOST_PORTS_MAP, row.key);
+        return !isThere || found === undefined || !equal(found, row.value);
+      }),
+    )
+    .map((p) => `host port ${hostPortAddress(p)}/${protocolName(p.protocol)} does not lead to the pod`);
+}
+
 function nodeDifferences(ctx: NodeContext, e: Endpoint): string[] {
   const out: string[] = [];
   const host = ctx.kernel.links().find((l) => l.name === e.hostIfname);
@@ -93,7 +109,7 @@ function nodeDifferences(ctx: NodeContext, e: Endpoint): string[] {
   if (!isAttached) out.push(`program "${wanted.program}" is not attached to "${e.hostIfname}"`);
   // What policy says of the pod is the agent's to know.
   const classes = presentClasses(e, (key) => ctx.kernel.mapGet(ENDPOINTS_MAP, key));
-  out.push(...shaperDifferences(ctx, e));
+  out.push(...shaperDifferences(ctx, e), ...portDifferences(ctx, e));
   for (const [i, row] of endpointMapRows(e, e.entryIfindex ?? 0, classes).entries()) {
     const found = ctx.kernel.mapGet(ENDPOINTS_MAP, row.key);
     if (found === undefined) out.push(`map "${ENDPOINTS_MAP}" lacks "${e.addrs[i]?.text}"`);

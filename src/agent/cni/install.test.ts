@@ -20,6 +20,7 @@ function place(shim = "shim 1") {
     confDirectory: join(root, "net.d"),
     runDirectory: "/run/twill",
     networkName: "pods",
+    hasPodsOf: (_beforeMs: number): boolean => false,
   };
 }
 
@@ -63,15 +64,57 @@ test("an upgrade renews both binaries, and somebody else's loopback stays", asyn
   assert.equal(readFileSync(join(p.binDirectory, "loopback"), "utf8"), "another's");
 });
 
-test("plugins are chained where they are installed and work", async () => {
-  const p = place();
-  plugin(p.binDirectory, "portmap", `echo '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}'`);
+const PORTMAP = `echo '{"cniVersion":"1.0.0","supportedVersions":["0.4.0","1.0.0"]}'`;
+
+test("nothing is chained: Twill limits pods and opens their ports by itself", async () => {
+  const p = { ...place(), hasPodsOf: () => true };
+  plugin(p.binDirectory, "portmap", PORTMAP);
   plugin(p.binDirectory, "bandwidth", `echo '{"supportedVersions":["1.0.0","1.1.0"]}'`);
+  assert.deepEqual((await installCni(p)).chained, []);
+  assert.deepEqual(types(p), ["twill"]);
+});
+
+/** What versions before host ports wrote. */
+function writeOldList(p: ReturnType<typeof place>): void {
+  mkdirSync(p.confDirectory, { recursive: true });
+  const plugins = [
+    { type: "twill", capabilities: { mac: true } },
+    { type: "portmap", snat: true, capabilities: { portMappings: true } },
+  ];
+  writeFileSync(join(p.confDirectory, "10-twill.conflist"), JSON.stringify({ cniVersion: "1.0.0", plugins }));
+}
+
+test("what an earlier version chained stays for as long as pods that came with it", async () => {
+  const asked: number[] = [];
+  let hasPods = true;
+  const p = {
+    ...place(),
+    hasPodsOf(beforeMs: number) {
+      asked.push(beforeMs);
+      return hasPods;
+    },
+  };
+  plugin(p.binDirectory, "portmap", PORTMAP);
+  writeOldList(p);
   assert.deepEqual((await installCni(p)).chained, ["portmap"]);
-  assert.deepEqual(types(p), ["twill", "portmap"], "Twill limits pods by itself");
+  assert.deepEqual(asked, [Number.POSITIVE_INFINITY], "any pod may have come with it");
+  assert.deepEqual(conflistOf(p).plugins.at(-1), { type: "portmap", snat: true, capabilities: { portMappings: true } });
   assert.deepEqual(conflistOf(p).cniVersions, ["0.4.0", "1.0.0"]);
+  assert.deepEqual((await installCni(p)).written, []);
+  const sinceMs = statSync(join(p.confDirectory, "10-twill.conflist")).mtimeMs;
+  assert.equal(asked[1], sinceMs + 60_000, "runtimes need not have seen the list at once");
+  hasPods = false;
+  assert.deepEqual((await installCni(p)).chained, []);
+  assert.deepEqual(types(p), ["twill"]);
+  hasPods = true;
+  assert.deepEqual((await installCni(p)).written, [], "once gone it does not come back");
+});
+
+test("a plugin that does not work any more is not listed, whoever came with it", async () => {
+  const p = { ...place(), hasPodsOf: () => true };
+  writeOldList(p);
   plugin(p.binDirectory, "portmap", "exit 1");
-  assert.deepEqual((await installCni(p)).written, [join(p.confDirectory, "10-twill.conflist")]);
+  await installCni(p);
   assert.deepEqual(types(p), ["twill"]);
 });
 

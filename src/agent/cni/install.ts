@@ -1,7 +1,7 @@
 /** Puts the plugin where the runtime looks for it: binaries first, the network configuration last. */
 
 import { execFile } from "node:child_process";
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type ChainedPlugin, formatConflist } from "../../cni/conflist.ts";
@@ -14,8 +14,10 @@ export const CONFLIST_FILE = "10-twill.conflist";
 /** The shim's own idea of where the agent's socket is. */
 const DEFAULT_RUN_DIRECTORY = "/run/twill";
 
-/** Plugins that may be chained, in the order of the chain. */
-const CHAINABLE = ["portmap"] as const;
+/** Plugins that earlier versions chained. */
+const CHAINED_BEFORE = ["portmap"] as const;
+/** A runtime may attach by the list of before for so long after another one was written. */
+const NOTICED_MS = 60_000;
 
 const PROBE_TIMEOUT_MS = 5_000;
 
@@ -28,12 +30,18 @@ export interface InstallOptions {
   /** Where the agent's socket is. */
   readonly runDirectory: string;
   readonly networkName: string;
+  /**
+   * Whether a pod of this node may have been attached by a list with other plugins: one that is as old as that, or whose ports
+   * such a plugin has opened as well.
+   * @param beforeMs wall clock, milliseconds
+   */
+  readonly hasPodsOf: (beforeMs: number) => boolean;
 }
 
 /** What {@link installCni} found and did. */
 export interface Installed {
   readonly conflist: string;
-  /** Plugins that stand behind Twill in the list. */
+  /** Plugins that stand behind Twill in the list, until no pod is left that came with them. */
   readonly chained: readonly string[];
   /** Files that were written; none when all was as it should be. */
   readonly written: readonly string[];
@@ -62,10 +70,38 @@ async function versionsOf(path: string): Promise<readonly CniVersion[]> {
   return Array.isArray(listed) ? CNI_VERSIONS.filter((v) => listed.includes(v)) : [];
 }
 
-/** The chainable plugins that are installed and speak a version of ours. */
-async function findChained(directory: string): Promise<readonly ChainedPlugin[]> {
+interface ListedBefore {
+  readonly types: readonly string[];
+  /** Wall clock, milliseconds: pods that are older were attached by another list. */
+  readonly sinceMs: number;
+}
+
+/** What the list says that stands there; nothing where it cannot be read. */
+function listedBefore(conflist: string): ListedBefore {
+  const nothing = { types: [], sinceMs: 0 };
+  const text = readIfThere(conflist);
+  if (text === undefined) return nothing;
+  try {
+    const { plugins } = JSON.parse(text.toString()) as {
+      plugins: readonly { type: string; capabilities?: { portMappings?: boolean } }[];
+    };
+    const isOwn = plugins.some((p) => p.type === "twill" && p.capabilities?.portMappings === true);
+    // By a list of long ago any pod may have been attached.
+    const sinceMs = isOwn ? statSync(conflist).mtimeMs : Number.POSITIVE_INFINITY;
+    return { types: plugins.map((p) => p.type), sinceMs };
+  } catch {
+    return nothing;
+  }
+}
+
+/** Those that have to stay, are installed and speak a version of ours. */
+async function findChained(options: InstallOptions, conflist: string): Promise<readonly ChainedPlugin[]> {
+  const directory = options.binDirectory;
+  const before = listedBefore(conflist);
+  const wanted = CHAINED_BEFORE.filter((type) => before.types.includes(type));
+  if (wanted.length === 0 || !options.hasPodsOf(before.sinceMs + NOTICED_MS)) return [];
   const found = await Promise.all(
-    CHAINABLE.map(async (type): Promise<readonly ChainedPlugin[]> => {
+    wanted.map(async (type): Promise<readonly ChainedPlugin[]> => {
       const path = join(directory, type);
       if (!isExecutable(path)) return [];
       try {
@@ -108,8 +144,8 @@ export async function installCni(options: InstallOptions): Promise<Installed> {
   else put(socketFile, `${join(runDirectory, "agent.sock")}\n`, 0o644);
   if (hasLoopback) put(join(binDirectory, "loopback"), shim, 0o755);
   put(join(binDirectory, "twill"), shim, 0o755);
-  const chained = await findChained(binDirectory);
   const conflist = join(confDirectory, CONFLIST_FILE);
+  const chained = await findChained(options, conflist);
   put(conflist, formatConflist({ name: options.networkName, chained }), 0o644);
   return { conflist, chained: chained.map((p) => p.type), written, shadowedBy: shadowing(confDirectory) };
 }

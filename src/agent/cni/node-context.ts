@@ -45,6 +45,8 @@ export interface NodeContext {
   readonly nowMs: () => number;
   /** A random unicast, locally administered address. */
   readonly newMac: () => Mac;
+  /** A pod's host ports are closed: for who knows what still leads there. */
+  readonly hostPortsClosed?: () => void;
   /** An agent died while it served this very call: an attachment of the same namespace is its, and is made anew. */
   readonly isRepeated?: boolean;
 }

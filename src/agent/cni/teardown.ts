@@ -3,6 +3,7 @@
 import type { Endpoint } from "../../model/endpoint.ts";
 import { endpointKeys } from "../../plan/endpoint.ts";
 import { deleteEndpointKeys } from "../endpoint-map.ts";
+import { deleteHostPorts } from "../host-port-map.ts";
 import { describeFailure, isGone } from "./failure.ts";
 import type { NodeContext } from "./node-context.ts";
 import { deleteShaper } from "./shaper.ts";
@@ -31,11 +32,13 @@ export function tearDown(ctx: NodeContext, endpoint: Endpoint): readonly string[
   const { kernel, ledger } = ctx;
   ledger.markDeleting(endpoint.id);
   const failures = runAll([
+    () => deleteHostPorts(kernel, endpoint, () => ledger.endpoints()),
     () => deleteEndpointKeys(kernel, endpointKeys(endpoint)),
     () => deleteShaper(kernel, endpoint),
     // The program goes with the device.
     () => kernel.deleteLink(endpoint.hostIfname),
   ]);
   if (failures.length === 0) ledger.remove(endpoint.id);
+  if (endpoint.hostPorts.length > 0) ctx.hostPortsClosed?.();
   return failures;
 }

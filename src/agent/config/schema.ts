@@ -101,6 +101,7 @@ const maps = z.strictObject({
   services: mapSize("Addresses and ports that services are asked for at"),
   service_slots: mapSize("Backends of services, and places of Maglev tables"),
   backends: mapSize("Different addresses and ports of backends"),
+  host_ports: mapSize("Ports of this node that lead to pods of it"),
   service_sources: mapSize("Prefixes that may ask for services which say so"),
   service_flows: mapSize("Flows to services that sockets have not translated, two entries each"),
   service_affinity: mapSize("Clients that are answered by the backend they had before"),

@@ -13,7 +13,7 @@ import { messageOf } from "../reconcile/failures.ts";
 import { HealthChecks } from "./health-checks.ts";
 import { Latency } from "./latency.ts";
 import { clearServices, ServiceEngine } from "./service-engine.ts";
-import { StaleFlows } from "./stale-flows.ts";
+import { type Answering, StaleFlows } from "./stale-flows.ts";
 
 /** What it works on. */
 export interface ControlParts {
@@ -26,6 +26,9 @@ export interface ControlParts {
 }
 
 const TABLES = ["services", "endpointSlices"] as const satisfies readonly ClusterTable[];
+
+/** Where services are none of this agent's nothing of theirs is forgotten. */
+const NOBODY: Answering = { isServing: () => true, isMember: () => true };
 
 /** See the file's comment. */
 export class ServiceControl implements Disposable {
@@ -108,6 +111,13 @@ export class ServiceControl implements Disposable {
     return this.#problem === undefined && before === this.hasServices();
   }
 
+  /** A pod's host ports are closed: what was connected to it by them is not any more. */
+  hostPortsClosed(): void {
+    this.#stale ??= this.isEnabled ? undefined : new StaleFlows(this.#parts.kernel, NOBODY, () => this.#podNetnses());
+    this.#stale?.ask();
+    this.#forget();
+  }
+
   /**
    * Part of a run.
    * @param isFull the maps are to be looked at, too
@@ -141,7 +151,8 @@ export class ServiceControl implements Disposable {
     const start = performance.now();
     try {
       this.#engine ??= new ServiceEngine(kernel, { node: config.nodeName, ...config.services });
-      this.#stale ??= new StaleFlows(kernel, this.#engine.tables, () => this.#podNetnses());
+      const { tables } = this.#engine;
+      this.#stale ??= new StaleFlows(kernel, tables, () => this.#podNetnses());
       const looked = this.#engine.update(source.snapshot().tables);
       this.#isKnown = true;
       this.#problem = undefined;

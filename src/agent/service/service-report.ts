@@ -2,6 +2,7 @@
 
 import type { EndpointState } from "../../model/endpoint-slice.ts";
 import type { Addr } from "../../net/addr.ts";
+import { protocolName } from "../../plan/host-ports.ts";
 import { type Backend, backendName } from "../../service/endpoints.ts";
 import type { Answers, PlannedFrontend, PortPlan, ServicePlan } from "../../service/service-plan.ts";
 import type { AnnounceState } from "../announce/announce-control.ts";
@@ -68,13 +69,7 @@ export interface ServiceReport {
   readonly ports: readonly PortReport[];
 }
 
-const PROTOCOLS: ReadonlyMap<number, string> = new Map([
-  [6, "TCP"],
-  [17, "UDP"],
-  [132, "SCTP"],
-]);
-
-function socketText(addr: Addr, port: number): string {
+export function socketText(addr: Addr, port: number): string {
   return addr.family === 4 ? `${addr.text}:${port}` : `[${addr.text}]:${port}`;
 }
 
@@ -114,7 +109,7 @@ function portReport(engine: ServiceEngine, announcing: Announcing, port: PortPla
   return {
     name: port.portName,
     port: port.port,
-    protocol: PROTOCOLS.get(port.protocol) ?? `${port.protocol}`,
+    protocol: protocolName(port.protocol),
     family: port.family,
     number: engine.tables.numberOf(port.name),
     algorithm: port.algorithm,

@@ -5,11 +5,13 @@ import { FakeMachine } from "../../kernel/fake/machine.ts";
 import type { Kernel } from "../../kernel/kernel.ts";
 import { addr } from "../../net/addr.ts";
 import {
+  encodeBackend,
   encodeCtEntry,
   encodeServiceAffinity,
   encodeServiceAffinityKey,
   encodeServiceFlow,
   encodeServiceFlowKey,
+  encodeServiceKey,
   encodeSockChoice,
   encodeSockChoiceKey,
   encodeSockReverse,
@@ -29,13 +31,13 @@ function loaded(): Kernel {
 }
 
 /** A flow of a client to a service that a backend answers, as the programs write it, with its conntrack entry. */
-function putFlow(kernel: Kernel, protocol: number, srcPort: number, backend: number, service = 7): void {
+function putFlow(kernel: Kernel, protocol: number, srcPort: number, backend: number, service = 7, flags = 0): void {
   const client = addr("10.244.1.5").bytes;
   const server = addr(`10.244.2.${backend}`).bytes;
   const flow = { service, backend, created: 1 };
   const out = {
     key: encodeServiceFlowKey({ src: client, dst: CLUSTER_IP, srcPort, dstPort: 53, protocol }),
-    value: encodeServiceFlow({ ...flow, src: client, dst: server, srcPort, dstPort: 5353, flags: 0 }),
+    value: encodeServiceFlow({ ...flow, src: client, dst: server, srcPort, dstPort: 5353, flags }),
   };
   const back = {
     key: encodeServiceFlowKey({ src: server, dst: client, srcPort: 5353, dstPort: srcPort, protocol }),
@@ -45,7 +47,7 @@ function putFlow(kernel: Kernel, protocol: number, srcPort: number, backend: num
       dst: client,
       srcPort: 53,
       dstPort: srcPort,
-      flags: ServiceFlowFlag.flowReply,
+      flags: flags | ServiceFlowFlag.flowReply,
     }),
   };
   kernel.putMapRows("service_flows", [out, back]);
@@ -140,6 +142,39 @@ test("UDP sockets that are connected to who serves no longer end; all others sta
   assert.deepEqual([...machine.connectedSockets], [2n, 3n, 4n]);
   assert.equal(kernel.mapCount("sock_reverse"), 3);
   assert.equal(stale.removed.get("sock_reverse"), 1);
+});
+
+test("of host ports: sockets whose port is not their pod's any more end; flows see to that by themselves", () => {
+  const machine = new FakeMachine();
+  const kernel = createFakeKernel({ machine });
+  kernel.loadPrograms(new Uint8Array([1]), { pinDirectory: "/sys/fs/bpf/twill", maxEntries: new Map() });
+  const [pod, successor] = [addr("10.244.2.7").bytes, addr("10.244.2.8").bytes];
+  const node = addr("192.168.77.11").bytes;
+  const open = (at: string, port: number) =>
+    kernel.putMapRows("host_ports", [
+      {
+        key: encodeServiceKey({ addr: addr(at).bytes, port, protocol: UDP }),
+        value: encodeBackend({ addr: pod, port: 5353, protocol: UDP }),
+      },
+    ]);
+  open("0.0.0.0", 53);
+  open("192.168.77.11", 54);
+  const cases = [
+    { cookie: 1n, port: 53, talksTo: pod },
+    { cookie: 2n, port: 54, talksTo: pod },
+    { cookie: 3n, port: 55, talksTo: pod },
+    { cookie: 4n, port: 53, talksTo: successor },
+  ];
+  for (const { cookie, port, talksTo } of cases) {
+    const key = encodeSockReverseKey({ cookie, addr: talksTo, port: 5353, protocol: UDP });
+    const value = encodeSockReverse({ addr: node, port, isConnected: 1, service: 0, backend: 0 });
+    kernel.putMapRows("sock_reverse", [{ key, value }]);
+    machine.connectedSockets.add(cookie);
+  }
+  putFlow(kernel, UDP, 1000, 1, 0, ServiceFlowFlag.flowHostPort);
+  walk(new StaleFlows(kernel, { isServing: () => false, isMember: () => false }));
+  assert.deepEqual([...machine.connectedSockets], [1n, 2n]);
+  assert.deepEqual(counts(kernel), [2, 1, 0]);
 });
 
 test("many flows are looked through page by page, and a new question begins again", () => {

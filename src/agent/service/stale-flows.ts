@@ -1,10 +1,12 @@
 /**
  * Forgets what points at backends that are gone, and nothing else: UDP flows to who serves no longer, with their conntrack
  * entry (TCP ends by itself: KEP-1669, and as kube-proxy has it), UDP sockets that are connected to them, and affinities and
- * choices that lead to who gets no new flows. A part of a map at each step.
+ * choices that lead to who gets no new flows. A part of a map at each step. Flows to host ports see for themselves
+ * whether those are still their pod's; the sockets do not.
  */
 
 import type { Kernel } from "../../kernel/kernel.ts";
+import { bytesEqual } from "../../net/bytes-key.ts";
 import {
   decodeServiceAffinity,
   decodeServiceAffinityKey,
@@ -13,11 +15,13 @@ import {
   decodeSockChoice,
   decodeSockReverse,
   decodeSockReverseKey,
+  ServiceFlowFlag,
 } from "../../net/gen/bpf-maps.ts";
 import type { MapRow } from "../../plan/rows.ts";
 import { conntrackKeys, otherFlowKey } from "../gc/service-flow.ts";
+import { hostPortAt } from "../host-port-map.ts";
 
-type FlowKernel = Pick<Kernel, "mapPage" | "deleteMapKeys" | "endSockets">;
+type FlowKernel = Pick<Kernel, "mapPage" | "mapGet" | "deleteMapKeys" | "endSockets">;
 
 /** Who answers now. */
 export interface Answering {
@@ -89,8 +93,8 @@ export class StaleFlows {
   #forgetFlows(rows: readonly MapRow[]): void {
     const stale = rows.filter(({ key, value }) => {
       if (decodeServiceFlowKey(key).protocol !== UDP) return false;
-      const { service, backend } = decodeServiceFlow(value);
-      return !this.#answering.isServing(service, backend);
+      const { service, backend, flags } = decodeServiceFlow(value);
+      return (flags & ServiceFlowFlag.flowHostPort) === 0 && !this.#answering.isServing(service, backend);
     });
     if (stale.length === 0) return;
     // Both directions: the other one may stand in a page that is past.
@@ -121,7 +125,8 @@ export class StaleFlows {
     const stale = rows.filter(({ key, value }) => {
       if (decodeSockReverseKey(key).protocol !== UDP) return false;
       const { service, backend, isConnected } = decodeSockReverse(value);
-      return isConnected !== 0 && !this.#answering.isServing(service, backend);
+      if (isConnected === 0) return false;
+      return service === 0 ? !this.#isHostPort({ key, value }) : !this.#answering.isServing(service, backend);
     });
     if (stale.length === 0) return;
     const cookies = new Set(stale.map((r) => decodeSockReverseKey(r.key).cookie));
@@ -130,6 +135,14 @@ export class StaleFlows {
       "sock_reverse",
       stale.map((r) => r.key),
     );
+  }
+
+  /** Whether the port that a socket has asked for is still that of the pod that it talks to. */
+  #isHostPort({ key, value }: MapRow): boolean {
+    const { addr, port, protocol } = decodeSockReverseKey(key);
+    const asked = decodeSockReverse(value);
+    const found = hostPortAt(this.#kernel, { addr: asked.addr, port: asked.port, protocol });
+    return found !== undefined && found.port === port && bytesEqual(found.addr, addr);
   }
 
   #count(map: string, entries: number): void {

@@ -22,7 +22,7 @@ const CPUS = 2;
 /** What the codecs do not say of a map: its type and size. */
 const KINDS: Readonly<Record<string, readonly [FakeMapSpec["type"], number]>> = {
   config: ["array", 1],
-  generation: ["array", 2],
+  generation: ["array", 3],
   endpoints: ["hash", 4096],
   hosts: ["hash", 256],
   shapers: ["hash", 8192],
@@ -35,6 +35,7 @@ const KINDS: Readonly<Record<string, readonly [FakeMapSpec["type"], number]>> = 
   services: ["hash", 65536],
   service_slots: ["hash", 1048576],
   backends: ["hash", 131072],
+  host_ports: ["hash", 16384],
   service_sources: ["lpm_trie", 65536],
   service_flows: ["hash", 262144],
   service_affinity: ["lru_hash", 32768],

@@ -23,11 +23,12 @@ export const BPF_MAPS = {
   ct_other: { keyBytes: 40, valueBytes: 96 },
   frags: { keyBytes: 40, valueBytes: 8 },
   metrics: { keyBytes: 4, valueBytes: 16 },
-  scratch: { keyBytes: 4, valueBytes: 1904 },
+  scratch: { keyBytes: 4, valueBytes: 1928 },
   events: { keyBytes: 0, valueBytes: 0 },
   services: { keyBytes: 24, valueBytes: 32 },
   service_slots: { keyBytes: 8, valueBytes: 8 },
   backends: { keyBytes: 8, valueBytes: 24 },
+  host_ports: { keyBytes: 24, valueBytes: 24 },
   service_sources: { keyBytes: 24, valueBytes: 8 },
   sock_reverse: { keyBytes: 32, valueBytes: 32 },
   sock_choices: { keyBytes: 32, valueBytes: 16 },
@@ -44,6 +45,7 @@ export const ServiceFlag = {
   maglev: 16,
   sources: 32,
   dsr: 64,
+  hostPort: 128,
 } as const;
 export type ServiceFlag = (typeof ServiceFlag)[keyof typeof ServiceFlag];
 
@@ -56,6 +58,7 @@ export const SERVICE_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [16, "maglev"],
   [32, "sources"],
   [64, "dsr"],
+  [128, "host_port"],
 ]);
 
 /** `enum service_flow_flag`. */
@@ -63,6 +66,8 @@ export const ServiceFlowFlag = {
   flowReply: 1,
   flowOutside: 2,
   flowDsr: 4,
+  flowTunnel: 8,
+  flowHostPort: 16,
 } as const;
 export type ServiceFlowFlag = (typeof ServiceFlowFlag)[keyof typeof ServiceFlowFlag];
 
@@ -71,6 +76,8 @@ export const SERVICE_FLOW_FLAG_NAMES: ReadonlyMap<number, string> = new Map([
   [1, "flow_reply"],
   [2, "flow_outside"],
   [4, "flow_dsr"],
+  [8, "flow_tunnel"],
+  [16, "flow_host_port"],
 ]);
 
 /** `enum sock_metric`. */
@@ -282,7 +289,8 @@ export const DIRECTION_NAMES: ReadonlyMap<number, string> = new Map([
 export const GenerationOf = {
   endpoints: 0,
   policy: 1,
-  count: 2,
+  hostPorts: 2,
+  count: 3,
 } as const;
 export type GenerationOf = (typeof GenerationOf)[keyof typeof GenerationOf];
 
@@ -290,6 +298,7 @@ export type GenerationOf = (typeof GenerationOf)[keyof typeof GenerationOf];
 export const GENERATION_OF_NAMES: ReadonlyMap<number, string> = new Map([
   [0, "endpoints"],
   [1, "policy"],
+  [2, "host_ports"],
 ]);
 
 /** `enum ipcache_flag`. */
@@ -1591,7 +1600,7 @@ export interface Scratch {
 }
 
 /** Size of `struct scratch`. */
-export const SCRATCH_BYTES = 1904;
+export const SCRATCH_BYTES = 1928;
 
 /** @throws RangeError when a value does not fit its field */
 export function encodeScratch(v: Scratch): Uint8Array {

@@ -1,0 +1,37 @@
+/** What tests of the socket hook share: how sockets ask, and who heard of it. */
+
+import type { Protocol, SockBench } from "./sock-bench.ts";
+
+/** How a socket asks for IPv4 or IPv6: its own family, and what stands before the address. */
+export const WAYS = [
+  { name: "IPv4", family: 4, socket: 4, prefix: "" },
+  { name: "IPv6", family: 6, socket: 6, prefix: "" },
+  { name: "IPv4 by a socket of IPv6", family: 4, socket: 6, prefix: "::ffff:" },
+] as const;
+/** The first network namespace of a machine: PROC_NET_INIT_INO (linux/proc_ns.h), and what it came to be before that was fixed. */
+export const FIRST_NETWORKS = ["net:[4026531833]", "net:[4026531840]"];
+export const PROTOCOLS = ["TCP", "UDP"] as const;
+export const TEXT = Buffer.from("hello");
+
+/** The code of the failure, or "ok". */
+export function outcome(run: () => unknown): string {
+  try {
+    run();
+    return "ok";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? String(error);
+  }
+}
+
+/** Which of the servers heard from the clients, by index, once for each datagram or connection. */
+export function heard(b: SockBench, protocol: Protocol, servers: readonly number[]): number[] {
+  return servers.flatMap((fd, i) => {
+    const found: number[] = [];
+    for (;;) {
+      const one = protocol === "TCP" ? b.addon.accept(fd) : b.addon.receive(fd);
+      if (one === undefined) return found;
+      if (protocol === "TCP") b.addon.close((one as { fd: number }).fd);
+      found.push(i);
+    }
+  });
+}
