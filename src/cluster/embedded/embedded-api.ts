@@ -107,7 +107,8 @@ export async function createEmbeddedApi(options: EmbeddedApiOptions = {}): Promi
       void handleRequest(context, req, res);
     });
     const sockets = new Set<Duplex>();
-    server.on("secureConnection", (socket: Socket) => {
+    // Before its handshake is done, too: nobody else would end one that is in the middle of it.
+    server.on("connection", (socket: Socket) => {
       sockets.add(socket);
       socket.once("close", () => sockets.delete(socket));
     });
