@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { bytesAt, exactly, uint, uint64, viewOf } from "./codec.ts";
+import { bytesAt, exactly, putBig, putLittle, putLittle64, uint, uint64, viewOf } from "./codec.ts";
 
 describe("uint()", () => {
   const cases: readonly (readonly [number, 1 | 2 | 4, boolean])[] = [
@@ -27,6 +27,31 @@ describe("uint64()", () => {
   for (const value of [0n, 1n, most]) it(`gives ${value}`, () => assert.equal(uint64(value, "packets"), value));
   for (const value of [-1n, most + 1n])
     it(`refuses ${value}`, () => assert.throws(() => uint64(value, "packets"), /Cannot encode packets/));
+});
+
+describe("integers", () => {
+  for (const bytes of [1, 2, 4] as const)
+    it(`of ${bytes} bytes are written as a view writes them`, () => {
+      for (const value of [0, 1, 0x80, 0xff, 2 ** (8 * bytes) - 1, Math.floor(2 ** (8 * bytes) / 3)]) {
+        const [out, wanted] = [new Uint8Array(12), new Uint8Array(12)];
+        const view = new DataView(wanted.buffer);
+        const set = { 1: "setUint8", 2: "setUint16", 4: "setUint32" } as const;
+        view[set[bytes]](1, value, true);
+        view[set[bytes]](6, value, false);
+        putLittle(out, 1, bytes, value);
+        putBig(out, 6, bytes, value);
+        assert.deepEqual(out, wanted, String(value));
+      }
+    });
+
+  it("of 8 bytes, too", () => {
+    for (const value of [0n, 1n, 0xffff_ffffn, 0x0123_4567_89ab_cdefn, (1n << 64n) - 1n]) {
+      const [out, wanted] = [new Uint8Array(10), new Uint8Array(10)];
+      new DataView(wanted.buffer).setBigUint64(1, value, true);
+      putLittle64(out, 1, value);
+      assert.deepEqual(out, wanted, String(value));
+    }
+  });
 });
 
 describe("lengths", () => {

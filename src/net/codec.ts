@@ -39,6 +39,25 @@ export function exactly(bytes: Uint8Array, wanted: number, field: string): Uint8
   return bytes;
 }
 
+/**
+ * Writes an integer, its lowest byte first. Byte by byte: who asks a short array for its buffer takes it off the heap, where it
+ * costs several times as much and the collector has to be told of it, and a change of policy writes thousands.
+ */
+export function putLittle(out: Uint8Array, at: number, bytes: 1 | 2 | 4, value: number): void {
+  for (let i = 0; i < bytes; i++) out[at + i] = value >>> (8 * i);
+}
+
+/** The same with its highest byte first. */
+export function putBig(out: Uint8Array, at: number, bytes: 1 | 2 | 4, value: number): void {
+  for (let i = 0; i < bytes; i++) out[at + i] = value >>> (8 * (bytes - 1 - i));
+}
+
+/** Writes 64 bits, the lowest byte first. */
+export function putLittle64(out: Uint8Array, at: number, value: bigint): void {
+  putLittle(out, at, 4, Number(value & 0xffff_ffffn));
+  putLittle(out, at + 4, 4, Number(value >> 32n));
+}
+
 /** A copy of some bytes of a view. */
 export function bytesAt(view: DataView, offset: number, length: number): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset + offset, length).slice();
