@@ -21,6 +21,7 @@ import { ENDPOINTS_MAP, planEndpoint, presentClasses } from "../plan/endpoint.ts
 import { CONFIG_KEY, hasHostPolicy } from "../plan/map-rows.ts";
 import { isPodLink, MIN_MTU_BYTES } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, type NodePlanInput, planNode } from "../plan/node-plan.ts";
+import type { List } from "../policy/pieces.ts";
 import type { Policy } from "../policy/rule.ts";
 import type { EndpointClasses } from "../policy/table.ts";
 import type { NodeNet } from "../routing/node-net.ts";
@@ -103,7 +104,7 @@ export class NodeAgent {
   #engine: PolicyEngine | undefined;
   #policySettings: PolicySettings | undefined;
   #policyWaitsFor: readonly string[] = [];
-  #conditions: { readonly policies: readonly Policy[]; readonly say: WantedConditions } | undefined;
+  #conditions: { readonly policies: List<Policy>; readonly say: WantedConditions } | undefined;
   #policyProblem: string | undefined;
   #isTracked = false;
   readonly #overflow: OverflowWatch;

@@ -6,7 +6,7 @@ import { type AnswerParts, ClassAnswers, type Everybody, type FoundAnswers } fro
 import type { Endpoint, PolicyClass } from "./classes.ts";
 import type { Identity, Partition } from "./identity.ts";
 import { createNumbers, type Numbers } from "./numbers.ts";
-import type { OrderedTier } from "./order.ts";
+import type { FullTier } from "./order.ts";
 import { PeerIndex } from "./peer-index.ts";
 import type { IdentityNews } from "./profiles.ts";
 import { type CompileLimits, DEFAULT_LIMITS, findRoom, overText } from "./room.ts";
@@ -38,13 +38,13 @@ export interface CompileStep {
 /** Compiles again and again; numbers stay what they were as long as what they stand for is there. */
 export interface Compiler {
   /** For a cold start, and for who only asks: the state as it should be. */
-  compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables;
+  compile(ordered: readonly FullTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables;
   /**
    * The states to go through from the last one, so that no flow sees an answer that is neither old nor new: the old rules
    * on a partition that knows the atoms of both, the new rules on it, the new rules on their own; those that would change
    * nothing are left out. Between two of them either the partition or the rules differ. Take the partition's rows after each, before the next is asked for.
    */
-  steps(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): Generator<CompileStep>;
+  steps(ordered: readonly FullTier[], endpoints: readonly Endpoint[], partition: Partition): Generator<CompileStep>;
 }
 
 /** A class in use. */
@@ -86,7 +86,7 @@ class TableCompiler implements Compiler {
     this.#draft = new TableDraft(rules.current);
   }
 
-  compile(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables {
+  compile(ordered: readonly FullTier[], endpoints: readonly Endpoint[], partition: Partition): PolicyTables {
     const knownRows = partition.knownRows();
     const { wanted } = this.#wants.update(ordered, endpoints, knownRows);
     this.#current = wanted;
@@ -105,11 +105,7 @@ class TableCompiler implements Compiler {
     };
   }
 
-  *steps(
-    ordered: readonly OrderedTier[],
-    endpoints: readonly Endpoint[],
-    partition: Partition,
-  ): Generator<CompileStep> {
+  *steps(ordered: readonly FullTier[], endpoints: readonly Endpoint[], partition: Partition): Generator<CompileStep> {
     const old = this.#current;
     const knownRows = partition.knownRows();
     const isCoarse = knownRows > this.#limits.identityRows;

@@ -26,10 +26,10 @@ test("what has not changed is the same object as before", () => {
   const first = reader.read(objects({ networkPolicies: tableOf(a) }));
   const second = reader.read(objects({ networkPolicies: tableOf(a, b) }));
   assert.deepEqual(
-    second.policies.map((p) => p.ref.name),
+    Array.from(second.policies, (p) => p.ref.name),
     ["a", "b"],
   );
-  assert.equal(second.policies[0], first.policies[0]);
+  assert.equal([...second.policies][0], [...first.policies][0]);
   assert.equal(second.views, first.views);
 });
 
@@ -58,7 +58,7 @@ test("policies of one name of two groups are two to everybody", () => {
     objects({ networkPolicies: tableOf(networkPolicy("a")), calicoNetworkPolicies: tableOf(calico.value) }),
   );
   assert.deepEqual(
-    policies.map((p) => [refKey(p.ref), refText(p.ref)]),
+    Array.from(policies, (p) => [refKey(p.ref), refText(p.ref)]),
     [
       ["networking.k8s.io/NetworkPolicy/x/a", "NetworkPolicy x/a"],
       ["projectcalico.org/NetworkPolicy/x/a", "NetworkPolicy.projectcalico.org x/a"],

@@ -31,6 +31,7 @@ import { DEFAULT_FAILSAFES, type Failsafes, failsafePolicy } from "./failsafe.ts
 import type { Overlay } from "./identity.ts";
 import type { LabelMap } from "./label-expr.ts";
 import { listChanges, noteListChanges } from "./list-changes.ts";
+import { Joined, type List } from "./pieces.ts";
 import type { Entity, Policy, Tier } from "./rule.ts";
 import { type ServiceBackend, ServiceIndex, type ServiceObjects, type ServiceTable } from "./service-index.ts";
 import { sharedPodView } from "./shared-views.ts";
@@ -61,7 +62,7 @@ export interface PolicyObjects extends ServiceObjects {
 
 /** What the objects say. Every part is the same object as before as long as it says the same. */
 export interface PolicyRules {
-  readonly policies: readonly Policy[];
+  readonly policies: List<Policy>;
   readonly tiers: readonly Tier[];
   /** How the dialects in use see labels: facts made with other views are void. */
   readonly views: LabelViews;
@@ -106,12 +107,12 @@ function remember<A extends readonly unknown[], R>(work: (...args: A) => R): (..
 }
 
 /** The same list as before as long as all parts are the same. */
-function rememberList<T>(): (...parts: readonly (readonly T[])[]) => readonly T[] {
-  let last: { readonly parts: readonly (readonly T[])[]; readonly list: readonly T[] } = { parts: [], list: [] };
+function rememberList<T>(): (...parts: readonly List<T>[]) => List<T> {
+  let last: { readonly parts: readonly List<T>[]; readonly list: List<T> } = { parts: [], list: [] };
   return (...parts) => {
     if (last.parts.length === parts.length && parts.every((part, i) => part === last.parts[i])) return last.list;
     const changes = parts.map((part, i) => listChanges(last.parts[i] ?? [], part));
-    const list = noteListChanges(last.list, ([] as readonly T[]).concat(...parts), {
+    const list = noteListChanges(last.list, new Joined(parts), {
       added: changes.flatMap((c) => c.added),
       removed: changes.flatMap((c) => c.removed),
     });
@@ -222,8 +223,8 @@ export function createRuleReader(mode: PolicyMode = "default", failsafes: Failsa
   const hostEndpoints = createTranslation((e: CalicoHostEndpoint, _: undefined) => translateHostEndpoint(e));
   const failsafe = [failsafePolicy(failsafes)] as const;
   // Of Calico's policies every global one might select a host endpoint: without one it does not.
-  const ofNodes = remember((hasEndpoints: boolean, cilium: readonly Policy[]) =>
-    hasEndpoints || cilium.some((p) => p.subject.of === "nodes") ? failsafe : [],
+  const ofNodes = remember((hasEndpoints: boolean, cilium: List<Policy>) =>
+    hasEndpoints || [...cilium].some((p) => p.subject.of === "nodes") ? failsafe : NO_POLICIES,
   );
   const views = remember(viewsOf);
   const calicoContext = createCalicoContext();

@@ -11,8 +11,9 @@ import { calicoHostEndpointLabels } from "./dialects/calico-labels.ts";
 import { type LabelViews, nodeFacts } from "./facts.ts";
 import { isFailsafe } from "./failsafe.ts";
 import { listChanges } from "./list-changes.ts";
-import type { OrderedTier } from "./order.ts";
+import type { FullTier } from "./order.ts";
 import { matchesPeer } from "./peer.ts";
+import type { List } from "./pieces.ts";
 import type { AddressFacts, Policy } from "./rule.ts";
 
 /** A device that the node has to the wire. */
@@ -94,9 +95,9 @@ export function hostParts(
 }
 
 /** Policies of nodes among all, kept from one look to the next: of ten thousand policies one changes at a time. */
-export function createNodePolicies(): (ordered: readonly OrderedTier[]) => Iterable<Policy> {
+export function createNodePolicies(): (ordered: readonly FullTier[]) => Iterable<Policy> {
   const found = new Set<Policy>();
-  let last = new Map<string, readonly Policy[]>();
+  let last = new Map<string, List<Policy>>();
   return (ordered) => {
     const now = new Map(ordered.map((t) => [t.tier.name, t.policies]));
     for (const name of new Set([...last.keys(), ...now.keys()])) {
@@ -110,7 +111,7 @@ export function createNodePolicies(): (ordered: readonly OrderedTier[]) => Itera
 }
 
 /** Those of the parts that some policy speaks of: the others are left alone. */
-export function judgedParts(ordered: readonly OrderedTier[], parts: readonly HostPart[]): readonly HostPart[] {
+export function judgedParts(ordered: readonly FullTier[], parts: readonly HostPart[]): readonly HostPart[] {
   return partsUnder(createNodePolicies()(ordered), parts);
 }
 

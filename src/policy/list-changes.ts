@@ -1,5 +1,7 @@
 /** What is different between two lists that came from each other by a few changes. */
 
+import type { List } from "./pieces.ts";
+
 /** Elements of one list that the other has not, in their order. */
 export interface ListChanges<T> {
   readonly added: readonly T[];
@@ -15,7 +17,7 @@ const noted = new WeakMap<object, { readonly before: object; readonly changes: L
  * Says what is different between two lists, so that nobody has to compare them: they are not to be changed any more.
  * @returns the second
  */
-export function noteListChanges<L extends readonly unknown[]>(before: L, after: L, changes: ListChanges<L[number]>): L {
+export function noteListChanges<T, L extends List<T>>(before: List<T>, after: L, changes: ListChanges<T>): L {
   // Or each list would keep all that were before it.
   noted.delete(before);
   noted.set(after, { before, changes });
@@ -26,10 +28,14 @@ export function noteListChanges<L extends readonly unknown[]>(before: L, after: 
  * Elements are compared by identity, unless somebody has noted what is different. What both lists begin and end with is passed over, so that one change in ten
  * thousand costs as many comparisons and nothing else.
  */
-export function listChanges<T>(before: readonly T[], after: readonly T[]): ListChanges<T> {
+export function listChanges<T>(before: List<T>, after: List<T>): ListChanges<T> {
   if (before === after) return NOTHING;
   const known = noted.get(after);
   if (known?.before === before) return known.changes as ListChanges<T>;
+  return compared([...before], [...after]);
+}
+
+function compared<T>(before: readonly T[], after: readonly T[]): ListChanges<T> {
   const shorter = Math.min(before.length, after.length);
   let start = 0;
   while (start < shorter && before[start] === after[start]) start++;

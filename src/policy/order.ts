@@ -1,6 +1,7 @@
 /** From tiers and policies to the ordered walk that judges one endpoint's traffic in one direction. */
 
 import { matchesPeer } from "./peer.ts";
+import type { List } from "./pieces.ts";
 import {
   type AddressFacts,
   BUILT_IN_TIERS,
@@ -13,9 +14,14 @@ import {
   type Tier,
 } from "./rule.ts";
 
-/** A tier with its policies in the order of their judgement. */
-export interface OrderedTier {
+/** A tier with all its policies in the order of their judgement. */
+export interface FullTier {
   readonly tier: Tier;
+  readonly policies: List<Policy>;
+}
+
+/** The same, where they are few enough to be copied. */
+export interface OrderedTier extends FullTier {
   readonly policies: readonly Policy[];
 }
 

@@ -5,9 +5,9 @@
 
 import type { Endpoint } from "./classes.ts";
 import { listChanges } from "./list-changes.ts";
-import type { OrderedTier } from "./order.ts";
+import { comparePolicies, type FullTier, type OrderedTier } from "./order.ts";
 import { evaluatePeer, keyOfAtom, matchesAtom } from "./peer.ts";
-import { insertPolicy, removePolicy } from "./policy-order.ts";
+import { Pieces } from "./pieces.ts";
 import type { Atom, Direction, Policy } from "./rule.ts";
 import { SubjectIndex } from "./subject-index.ts";
 
@@ -16,14 +16,14 @@ export type Selection = Readonly<Record<Direction, readonly OrderedTier[]>>;
 
 /** Selections as of the last update. */
 export interface Selections {
-  update(ordered: readonly OrderedTier[], endpoints: readonly Endpoint[]): void;
+  update(ordered: readonly FullTier[], endpoints: readonly Endpoint[]): void;
   of(key: string): Selection;
 }
 
 interface Selected {
   readonly endpoint: Endpoint;
   /** By the name of their tier, in their order. */
-  readonly policies: Map<string, Policy[]>;
+  readonly policies: Map<string, Pieces<Policy>>;
   selection: Selection | undefined;
 }
 
@@ -46,57 +46,57 @@ function hasSide(policy: Policy, direction: Direction): boolean {
 }
 
 /** What happened to policies between two orders. */
-function policyChanges(before: readonly OrderedTier[], after: readonly OrderedTier[]) {
-  const of = (ordered: readonly OrderedTier[], name: string) =>
-    ordered.find((t) => t.tier.name === name)?.policies ?? [];
+function policyChanges(before: readonly FullTier[], after: readonly FullTier[]) {
+  const of = (ordered: readonly FullTier[], name: string) => ordered.find((t) => t.tier.name === name)?.policies ?? [];
   const names = new Set([...before, ...after].map((t) => t.tier.name));
   const changes = [...names].map((name) => listChanges(of(before, name), of(after, name)));
   return { added: changes.flatMap((c) => c.added), removed: changes.flatMap((c) => c.removed) };
 }
 
-function hasSameTiers(a: readonly OrderedTier[], b: readonly OrderedTier[]): boolean {
+function hasSameTiers(a: readonly FullTier[], b: readonly FullTier[]): boolean {
   return a.length === b.length && a.every((t, i) => t.tier === b[i]?.tier);
+}
+
+/** Those of the list that are in the set. */
+function* intersection(list: Iterable<Policy>, set: ReadonlySet<Policy>): Generator<Policy> {
+  for (const policy of list) if (set.has(policy)) yield policy;
 }
 
 /** Nothing selects anything. */
 export function createSelections(): Selections {
-  let ordered: readonly OrderedTier[] = [];
+  let ordered: readonly FullTier[] = [];
   let selected = new Map<string, Selected>();
   let last: readonly Endpoint[] = [];
   const subjects = new SubjectIndex();
 
   function fresh(endpoint: Endpoint): Selected {
-    const policies = new Map<string, Policy[]>();
+    const policies = new Map<string, Pieces<Policy>>();
     const selects = selectorOf(endpoint);
     const found = new Set([...subjects.candidates(endpoint.facts)].filter(selects));
     const tiers = new Set(Array.from(found, (policy) => policy.tier));
     for (const { tier, policies: all } of ordered)
-      if (tiers.has(tier.name))
-        policies.set(
-          tier.name,
-          all.filter((policy) => found.has(policy)),
-        );
+      if (tiers.has(tier.name)) policies.set(tier.name, Pieces.of(intersection(all, found)));
     return { endpoint, policies, selection: undefined };
   }
 
   function refresh(of: Selected, added: readonly Policy[], removed: readonly Policy[]): void {
     for (const policy of removed) {
       const own = of.policies.get(policy.tier);
-      const before = own?.length;
-      if (own !== undefined) removePolicy(own, policy);
-      if (own?.length !== before) of.selection = undefined;
+      const rest = own?.remove(policy, comparePolicies);
+      if (rest === undefined || rest === own) continue;
+      of.policies.set(policy.tier, rest);
+      of.selection = undefined;
     }
     for (const policy of added.filter(selectorOf(of.endpoint))) {
-      const own = of.policies.get(policy.tier) ?? [];
-      insertPolicy(own, policy);
-      of.policies.set(policy.tier, own);
+      const own = of.policies.get(policy.tier) ?? Pieces.of([]);
+      of.policies.set(policy.tier, own.insert(policy, comparePolicies));
       of.selection = undefined;
     }
   }
 
   function side(of: Selected, direction: Direction): OrderedTier[] {
     return ordered.flatMap(({ tier }) => {
-      const policies = (of.policies.get(tier.name) ?? []).filter((p) => hasSide(p, direction));
+      const policies = [...(of.policies.get(tier.name) ?? [])].filter((p) => hasSide(p, direction));
       return policies.length === 0 ? [] : [{ tier, policies }];
     });
   }

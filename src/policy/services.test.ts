@@ -125,7 +125,7 @@ describe("Calico's services", () => {
     const c = cluster({ calicoNetworkPolicies: calico(deny), ...unknown });
     assert.equal(c.allows("web -> outside udp/53"), false);
     assert.deepEqual(
-      c.read().policies.flatMap((p) => p.egress.rules.flatMap((r) => r.notEnforced)),
+      [...c.read().policies].flatMap((p) => p.egress.rules.flatMap((r) => r.notEnforced)),
       ["service shop/api: its EndpointSlices cannot be read"],
     );
     c.change({ endpointSlices: keyed(slice("api-1", "api", ["10.244.1.11"])) });

@@ -10,7 +10,8 @@ test("no policy selects what it is no candidate for, while policies come and go"
   let [selected, asked, all] = [0, 0, 0];
   for (let seed = 1; seed <= 20; seed++) {
     const r = createRandom(seed);
-    const { cluster, policies, views } = mixedCluster(seed).source;
+    const { cluster, views, ...source } = mixedCluster(seed).source;
+    const policies = [...source.policies];
     const namespaces = new Map(cluster.namespaces.map((n) => [n.name, n]));
     const facts = clusterFacts({ localNode: "node-1", nodes: cluster.nodes, namespaces, pods: cluster.pods }, views);
     const index = new SubjectIndex();

@@ -2,6 +2,7 @@
 
 import type { RowDifference } from "../store/table.ts";
 import { type ListChanges, noteListChanges } from "./list-changes.ts";
+import { type List, Pieces } from "./pieces.ts";
 import type { Policy } from "./rule.ts";
 
 /** A table of the cluster. The same object as long as no row of it has changed. */
@@ -13,7 +14,7 @@ export interface ObjectTable<Row> extends Iterable<Row> {
 }
 
 /** Gives the policies of a table. The same list as long as the table and the context are the same. */
-export type Translation<Row, Context> = (table: ObjectTable<Row>, context: Context) => readonly Policy[];
+export type Translation<Row, Context> = (table: ObjectTable<Row>, context: Context) => List<Policy>;
 
 /** Tells what a translation rests on beside the row and the context. `isStill` says whether that is as it was. */
 export type RestsOn = (isStill: () => boolean) => void;
@@ -24,22 +25,15 @@ const NO_CHANGES: ListChanges<Policy> = { added: [], removed: [] };
 const FEW = 8;
 
 /** What is new stands at the end. */
-function changedList(list: readonly Policy[], changes: ListChanges<Policy>): readonly Policy[] {
+function changedList(list: Pieces<Policy>, changes: ListChanges<Policy>): Pieces<Policy> {
   const { added, removed } = changes;
   if (added.length === 0 && removed.length === 0) return list;
-  let next: Policy[];
+  let next = list;
   if (removed.length > FEW) {
     const gone = new Set(removed);
-    next = list.filter((p) => !gone.has(p));
-  } else {
-    // One copy: ten thousand references that live until the next change are what the collector is called for.
-    next = list.slice();
-    for (const policy of removed) {
-      const at = next.indexOf(policy);
-      if (at >= 0) next.splice(at, 1);
-    }
-  }
-  for (const policy of added) next.push(policy);
+    next = Pieces.of([...list].filter((p) => !gone.has(p)));
+  } else for (const policy of removed) next = next.minus(policy);
+  for (const policy of added) next = next.plus(policy);
   return noteListChanges(list, next, changes);
 }
 
@@ -54,7 +48,7 @@ export function createTranslation<Row extends object, Context>(
   let known = new Map<Row, readonly Policy[]>();
   const grounds = new Map<Row, (() => boolean)[]>();
   let last: { readonly table: ObjectTable<Row>; readonly context: Context } | undefined;
-  let policies: readonly Policy[] = [];
+  let policies = Pieces.of<Policy>([]);
   let lastGrounds = groundsAt();
 
   function translated(row: Row, context: Context): readonly Policy[] {
@@ -107,7 +101,7 @@ export function createTranslation<Row extends object, Context>(
     const changes = isSame ? NO_CHANGES : follow(table, context);
     if (changes === undefined) readAll(table, context);
     last = { table, context };
-    if (renew(context) || changes === undefined) policies = [...known.values()].flat();
+    if (renew(context) || changes === undefined) policies = Pieces.of([...known.values()].flat());
     else policies = changedList(policies, changes);
     return policies;
   };

@@ -2,7 +2,7 @@
 
 import { findUnasked } from "./asking-room.ts";
 import { atomsOfClass, classOf, closedClass, type Endpoint, namesOfClass, type PolicyClass } from "./classes.ts";
-import type { OrderedTier } from "./order.ts";
+import type { FullTier } from "./order.ts";
 import type { CompileLimits } from "./room.ts";
 import type { AddressFacts, Atom, Direction } from "./rule.ts";
 import { createSelections, type Selection } from "./selections.ts";
@@ -84,7 +84,7 @@ export class WantedClasses {
    * @returns with what was not asked before; undefined: exactly the same is asked
    */
   update(
-    ordered: readonly OrderedTier[],
+    ordered: readonly FullTier[],
     endpoints: readonly Endpoint[],
     knownRows: number,
   ): { readonly wanted: Wanted; readonly asked: Questions | undefined } {

@@ -44,7 +44,7 @@ function writer(t: TestApi, source: ClusterSource, self: string, wording = (text
   const leader = createKubeLeaderApi({ config: t.config, userAgent: "x", ...lease });
   const api = createKubeStatusApi({ config: t.config, userAgent: "x" });
   const reader = createRuleReader();
-  let last: { readonly policies: readonly unknown[]; readonly say: ReturnType<typeof conditionsFor> } | undefined;
+  let last: { readonly policies: unknown; readonly say: ReturnType<typeof conditionsFor> } | undefined;
   const duty = new StatusDuty({
     leader,
     api,

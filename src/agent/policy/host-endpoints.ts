@@ -14,7 +14,7 @@ import {
   hostParts,
   partsUnder,
 } from "../../policy/host-parts.ts";
-import type { OrderedTier } from "../../policy/order.ts";
+import type { FullTier } from "../../policy/order.ts";
 import type { EndpointClasses } from "../../policy/table.ts";
 
 type MapKernel = Pick<Kernel, "mapRows" | "putMapRows" | "deleteMapKeys">;
@@ -27,7 +27,7 @@ export interface HostInput {
   /** The same list as long as the devices are the same. */
   readonly devices: readonly HostDevice[];
   readonly views: LabelViews;
-  readonly ordered: readonly OrderedTier[];
+  readonly ordered: readonly FullTier[];
 }
 
 const NOBODY: HostParts = { parts: [], astray: [] };

@@ -41,10 +41,10 @@ function refOf(table: ClusterTable, dialect: Dialect, key: string): string {
 export type WantedConditions = (report: ObjectReport) => readonly ObjectCondition[];
 
 /** @param policies all that were read, of all dialects */
-export function conditionsFor(policies: readonly Policy[], mode: PolicyMode): WantedConditions {
+export function conditionsFor(policies: Iterable<Policy>, mode: PolicyMode): WantedConditions {
   // Most policies are of a kind that has no conditions.
   const byRef = Map.groupBy(
-    policies.filter((p) => REPORTED.has(p.ref.dialect)),
+    [...policies].filter((p) => REPORTED.has(p.ref.dialect)),
     (p) => refKey(p.ref),
   );
   return ({ table, key, issues, generation }) => {

@@ -22,7 +22,8 @@ import {
 } from "../../policy/from-objects.ts";
 import { type HostDevice, isHostKey } from "../../policy/host-parts.ts";
 import { createPartition } from "../../policy/identity.ts";
-import type { OrderedTier } from "../../policy/order.ts";
+import type { FullTier } from "../../policy/order.ts";
+import type { List } from "../../policy/pieces.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
 import type { CompileLimits } from "../../policy/room.ts";
 import type { Policy } from "../../policy/rule.ts";
@@ -68,7 +69,7 @@ export interface PolicyState {
   readonly identityRows: number;
   readonly bank: number;
   /** Those in force and those that are staged. Some select no pod of this node. */
-  readonly policies: readonly Policy[];
+  readonly policies: List<Policy>;
   /** Ids of attachments whose pod or namespace is not known: they are closed. */
   readonly unknown: readonly number[];
   /** Host endpoints of this node that are enforced nowhere, with the reason. */
@@ -101,7 +102,7 @@ export class PolicyEngine implements NameSource {
   #tables: PolicyTables = EMPTY_TABLES;
   #lastRules: PolicyRules | undefined;
   readonly #order = createPolicyOrder();
-  #ordered: readonly OrderedTier[] = [];
+  #ordered: readonly FullTier[] = [];
   #lastEndpoints: readonly Endpoint[] = [];
   #endpoints = new Map<string, Endpoint>();
   #endpointsByAddr = new Map<string, Endpoint>();
@@ -142,7 +143,7 @@ export class PolicyEngine implements NameSource {
   }
 
   /** All that are in force, those that are staged included; undefined: nothing has been applied yet. */
-  policies(): readonly Policy[] | undefined {
+  policies(): List<Policy> | undefined {
     return this.#lastRules?.policies;
   }
 

@@ -133,7 +133,7 @@ function tableFills({ tables, limits, identityRows }: PolicyState): TableFill[] 
 
 /** The status. Walks the tables: not for a hot path. */
 export function policyStatus({ state, problem, source, endpoints, problems, waiting }: PolicySources): PolicyStatus {
-  const policies = state?.policies ?? [];
+  const policies = [...(state?.policies ?? [])];
   const objects = new Set(policies.map((p) => refKey(p.ref)));
   const enforced = new Set(policies.filter((p) => p.mode === "enforce").map((p) => refKey(p.ref)));
   const tables = state?.tables;

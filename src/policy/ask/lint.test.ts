@@ -47,7 +47,7 @@ test("no rule that acts on some flow is called idle, and none that means some fl
     const { findings, isPartial } = lint(world);
     assert.equal(isPartial, false);
     // Places that several rules share: an object may be several policies.
-    const written = world.rules.policies.flatMap((p) =>
+    const written = [...world.rules.policies].flatMap((p) =>
       [...p.ingress.rules, ...p.egress.rules].filter(isWritten).map((r) => `${refText(p.ref)} ${r.path}`),
     );
     const isOne = (place: string) => written.filter((w) => w === place).length === 1;

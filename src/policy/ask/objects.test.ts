@@ -9,7 +9,7 @@ test("every object of a cluster once, with every rule of it and everybody whom i
   for (let seed = 1; seed <= 10; seed++) {
     const { world } = mixedCluster(seed);
     const objects = policyObjects(world);
-    const { policies } = world.rules;
+    const policies = [...world.rules.policies];
     assert.deepEqual(objects.map((o) => refKey(o.ref)).sort(), [...new Set(policies.map((p) => refKey(p.ref)))].sort());
     for (const o of objects) {
       const own = policies.filter((p) => refKey(p.ref) === refKey(o.ref));

@@ -32,7 +32,7 @@ export interface CompileOptions {
   readonly compiler?: Compiler;
   readonly partition?: Partition;
   /** All policies, of all dialects; absent: the cluster's own, translated. */
-  readonly policies?: readonly Policy[];
+  readonly policies?: Iterable<Policy>;
   readonly tiers?: readonly Tier[];
   readonly views?: LabelViews;
   readonly overlays?: readonly Overlay[];

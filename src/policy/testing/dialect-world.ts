@@ -102,7 +102,7 @@ export function at(name: string): Addr {
 
 /** Judges one end of a flow: `of` at `direction`, the other side being `peer`. */
 export function ask(
-  policies: readonly Policy[],
+  policies: Iterable<Policy>,
   question: { of: string; direction: Direction; peer: string; traffic: string; withStaged?: boolean },
   views: LabelViews,
   tiers: readonly Tier[] = [],
