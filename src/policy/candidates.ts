@@ -6,7 +6,7 @@
 import type { Family } from "../net/addr.ts";
 import type { Step } from "./order.ts";
 import type { NamedPort, NumberRange, TrafficMatch } from "./rule.ts";
-import { icmpProtocol, PROTOCOLS_WITH_PORTS } from "./traffic.ts";
+import { icmpProtocol, isInAny, PROTOCOLS_WITH_PORTS } from "./traffic.ts";
 
 interface Placed {
   readonly place: number;
@@ -49,7 +49,7 @@ function spansOf(
 /** Whether the match can mean traffic of the protocol, whatever the ports. */
 export function isAbout(match: TrafficMatch, protocol: number, family: Family): boolean {
   if (match.family !== undefined && match.family !== family) return false;
-  return match.protocols?.some((r) => r.first <= protocol && protocol <= r.last) ?? true;
+  return match.protocols === undefined || isInAny(match.protocols, protocol);
 }
 
 function* merged(a: readonly Placed[], b: readonly Placed[]): Generator<Step> {

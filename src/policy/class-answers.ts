@@ -50,13 +50,32 @@ export interface AnswerParts {
 interface OwnSet {
   readonly built: BuiltSet;
   /** Keys of what it answers to. */
-  readonly keys: string[];
+  readonly keys: (string | number)[];
   /** Identities that have it, and one for each family whose rest has it. */
   users: number;
 }
 
 const FAMILIES = [4, 6] as const;
 const ascending = (a: number, b: number) => a - b;
+
+function isAscending(numbers: readonly number[]): boolean {
+  for (let i = 1; i < numbers.length; i++) if ((numbers[i - 1] as number) > (numbers[i] as number)) return false;
+  return true;
+}
+
+/** More steps than any class has. */
+const MANY_PLACES = 2 ** 24;
+
+/**
+ * Equal for the same places in the same order, family and names. Most identities are meant by one rule or two, and there are
+ * hundreds of identities for each answer: a number needs no text to be made.
+ */
+function keyOf(places: readonly number[], family: Family, namesText: string): string | number {
+  const [first = -1, second = -1] = places;
+  if (places.length > 2 || namesText !== "" || first >= MANY_PLACES - 1 || second >= MANY_PLACES - 1)
+    return `${family} ${places.join()} ${namesText}`;
+  return 2 * ((first + 1) * MANY_PLACES + second + 1) + (family === 4 ? 0 : 1);
+}
 const NO_NAMES: readonly NamedPort[] = [];
 
 /** See the file's comment. Holds its sets and rules until it ends. */
@@ -69,7 +88,7 @@ export class ClassAnswers {
   readonly #asked: ReadonlySet<string>;
   /** Of its steps, as far as they were asked for. */
   readonly #texts: string[] = [];
-  readonly #bySteps = new Map<string, number>();
+  readonly #bySteps = new Map<string | number, number>();
   readonly #sets = new Map<number, OwnSet>();
   /** Sets without users: they may get some before the next look. */
   readonly #idle = new Set<number>();
@@ -243,12 +262,20 @@ export class ClassAnswers {
     const counts = this.#counts[family];
     const rest = this.#restOf(family);
     const ofRest = total - this.#total[family];
-    const of = (set: number) => (set === rest ? ofRest : (counts.get(set) ?? 0));
     const before = this.#lastDefault[family] ?? rest;
-    let best = of(before) > 0 ? before : rest;
-    let most = of(best);
-    if (ofRest > most) [best, most] = [rest, ofRest];
-    for (const [set, count] of counts) if (count > most) [best, most] = [set, count];
+    let best = rest;
+    let most = ofRest;
+    const ofBefore = counts.get(before) ?? 0;
+    if (before !== rest && ofBefore > 0 && ofBefore >= ofRest) {
+      best = before;
+      most = ofBefore;
+    }
+    // Asked of every class whenever an identity comes or goes: nothing is made for it.
+    counts.forEach((count, set) => {
+      if (count <= most) return;
+      best = set;
+      most = count;
+    });
     this.#lastDefault[family] = best;
     return best;
   }
@@ -271,8 +298,8 @@ export class ClassAnswers {
     // Named ports are those of the pod that the traffic goes to.
     const names = this.of.direction === "ingress" ? this.of.names : ofPeer;
     const namesText = names.length === 0 ? "" : names.map((n) => `${n.name}:${n.protocol}:${n.port}`).join(" ");
-    const own = places.length < 2 ? places : [...places].sort(ascending);
-    const key = `${family} ${own.join()} ${namesText}`;
+    const own = isAscending(places) ? places : [...places].sort(ascending);
+    const key = keyOf(own, family, namesText);
     const known = this.#bySteps.get(key);
     if (known !== undefined) return known;
     const all = own.length === 0 ? this.#always : [...this.#always, ...own].sort(ascending);

@@ -2,7 +2,7 @@
 
 import { rememberedText } from "../base/remembered-text.ts";
 import { type OrderedTier, refKey, refText, type Step, walkOf } from "./order.ts";
-import { atomsOf, keyOfAtom } from "./peer.ts";
+import { addAtoms } from "./peer.ts";
 import type { AddressFacts, Atom, Direction, NamedPort, Policy, Subject } from "./rule.ts";
 import type { RuleInfo } from "./table.ts";
 import { portNames } from "./traffic.ts";
@@ -75,8 +75,9 @@ const atomsOfClasses = new WeakMap<PolicyClass, ReadonlyMap<string, Atom>>();
 export function atomsOfClass(of: PolicyClass): ReadonlyMap<string, Atom> {
   let atoms = atomsOfClasses.get(of);
   if (atoms === undefined) {
-    const asked = of.steps.flatMap((step) => (step.kind === "rule" ? [...atomsOf(step.rule.peer)] : []));
-    atoms = new Map(asked.map((atom) => [keyOfAtom(atom), atom]));
+    const found = new Map<string, Atom>();
+    for (const step of of.steps) if (step.kind === "rule") addAtoms(found, step.rule.peer);
+    atoms = found;
     atomsOfClasses.set(of, atoms);
   }
   return atoms;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { fitPrefixes, type Piece } from "./fit.ts";
+import { fitOf, type Piece } from "./fit.ts";
 
 /** Longest prefix match. */
 function valueAt<V>(prefixes: readonly { bits: number; length: number; value: V }[], n: number, otherwise: V): V {
@@ -27,18 +27,20 @@ function port(first: number, last: number): Piece<string>[] {
 }
 
 for (const [name, pieces, expected] of CASES)
-  test(`fitPrefixes() needs the fewest prefixes for ${name}`, () =>
+  test(`fitOf() needs the fewest prefixes for ${name}`, () =>
     assert.deepEqual(
-      fitPrefixes(pieces, "deny").map((p) => `${p.bits}/${p.length} ${p.value}`),
+      fitOf(pieces)
+        .prefixes("deny")
+        .map((p) => `${p.bits}/${p.length} ${p.value}`),
       expected,
     ));
 
 test("the worst range takes fewer prefixes than splitting it would", () => {
-  const fitted = fitPrefixes(port(1, 65534), "deny");
+  const fitted = fitOf(port(1, 65534)).prefixes("deny");
   assert.ok(fitted.length <= 3, `${fitted.length} prefixes`);
 });
 
-test("fitPrefixes() says what the pieces say", () => {
+test("fitOf() says what the pieces say", () => {
   const pieces = fc
     .uniqueArray(fc.integer({ min: 1, max: 65535 }), { maxLength: 12 })
     .chain((cuts) =>
@@ -50,7 +52,7 @@ test("fitPrefixes() says what the pieces say", () => {
     );
   fc.assert(
     fc.property(pieces, fc.constantFrom("a", "d"), (all, inherited) => {
-      const fitted = fitPrefixes(all, inherited);
+      const fitted = fitOf(all).prefixes(inherited);
       for (const piece of all)
         for (const n of [piece.first, piece.first - 1, piece.first + 1].filter((x) => x >= 0 && x <= 65535)) {
           const expected = all.findLast((p) => p.first <= n)?.value;

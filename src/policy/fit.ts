@@ -17,11 +17,22 @@ export interface FittedPrefix<V> {
   readonly value: V;
 }
 
+/** What fits a function. */
+export interface Fit<V> {
+  /** Values that the whole could take by default without costing a prefix more. */
+  readonly best: Iterable<V>;
+  /** The prefixes, given what holds where none does. Values are compared by identity. */
+  prefixes(inherited: V): readonly FittedPrefix<V>[];
+}
+
 interface Block<V> {
   /** Values with which the block, as a whole, needs the fewest prefixes. */
   readonly best: ReadonlySet<V>;
   readonly halves: readonly [Block<V>, Block<V>] | undefined;
 }
+
+/** Of a value that all of a block has, one block is enough. */
+type Whole<V> = Map<V, Block<V>>;
 
 /** Index of the piece that holds the number. */
 function pieceAt<V>(pieces: readonly Piece<V>[], n: number): number {
@@ -35,15 +46,30 @@ function pieceAt<V>(pieces: readonly Piece<V>[], n: number): number {
   return low;
 }
 
-function blockOf<V>(pieces: readonly Piece<V>[], bits: number, length: number): Block<V> {
+function wholeOf<V>(whole: Whole<V>, value: V): Block<V> {
+  let block = whole.get(value);
+  if (block === undefined) {
+    block = { best: new Set([value]), halves: undefined };
+    whole.set(value, block);
+  }
+  return block;
+}
+
+function bestOf<V>(a: ReadonlySet<V>, b: ReadonlySet<V>): ReadonlySet<V> {
+  if (a === b) return a;
+  const both = a.intersection(b);
+  return both.size > 0 ? both : a.union(b);
+}
+
+function blockOf<V>(pieces: readonly Piece<V>[], bits: number, length: number, whole: Whole<V>): Block<V> {
   const at = pieceAt(pieces, bits);
   const piece = pieces[at];
   if (piece === undefined) throw new RangeError("A function needs at least one piece");
   const size = 1 << (16 - length);
-  if ((pieces[at + 1]?.first ?? 0x10000) >= bits + size) return { best: new Set([piece.value]), halves: undefined };
-  const halves = [blockOf(pieces, bits, length + 1), blockOf(pieces, bits + size / 2, length + 1)] as const;
-  const both = halves[0].best.intersection(halves[1].best);
-  return { best: both.size > 0 ? both : halves[0].best.union(halves[1].best), halves };
+  if ((pieces[at + 1]?.first ?? 0x10000) >= bits + size) return wholeOf(whole, piece.value);
+  const low = blockOf(pieces, bits, length + 1, whole);
+  const high = blockOf(pieces, bits + size / 2, length + 1, whole);
+  return { best: bestOf(low.best, high.best), halves: [low, high] };
 }
 
 function emit<V>(out: FittedPrefix<V>[], block: Block<V>, bits: number, length: number, inherited: V): void {
@@ -59,14 +85,23 @@ function emit<V>(out: FittedPrefix<V>[], block: Block<V>, bits: number, length: 
   emit(out, block.halves[1], bits + (1 << (15 - length)), length + 1, value);
 }
 
-/** Values that the whole could take by default without costing a prefix more. */
-export function bestDefaults<V>(pieces: readonly Piece<V>[]): ReadonlySet<V> {
-  return blockOf(pieces, 0, 0).best;
-}
+const NONE: readonly FittedPrefix<never>[] = [];
 
-/** The prefixes, given what holds where none does. Values are compared by identity. */
-export function fitPrefixes<V>(pieces: readonly Piece<V>[], inherited: V): FittedPrefix<V>[] {
-  const out: FittedPrefix<V>[] = [];
-  emit(out, blockOf(pieces, 0, 0), 0, 0, inherited);
-  return out;
+/** @param pieces at least one */
+export function fitOf<V>(pieces: readonly Piece<V>[]): Fit<V> {
+  const [first, second] = pieces;
+  // What is the same everywhere, as for most protocols, needs no blocks.
+  if (first !== undefined && second === undefined) {
+    const { value } = first;
+    return { best: [value], prefixes: (inherited) => (inherited === value ? NONE : [{ bits: 0, length: 0, value }]) };
+  }
+  const block = blockOf(pieces, 0, 0, new Map());
+  return {
+    best: block.best,
+    prefixes(inherited) {
+      const out: FittedPrefix<V>[] = [];
+      emit(out, block, 0, 0, inherited);
+      return out;
+    },
+  };
 }

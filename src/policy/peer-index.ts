@@ -44,11 +44,17 @@ function testOf(expr: PeerExpr, numbers: AtomNumbers): Test {
     }
     case "and": {
       const of = expr.of.map((e) => testOf(e, numbers));
-      return (satisfied) => of.every((test) => test(satisfied));
+      return (satisfied) => {
+        for (const test of of) if (!test(satisfied)) return false;
+        return true;
+      };
     }
     case "or": {
       const of = expr.of.map((e) => testOf(e, numbers));
-      return (satisfied) => of.some((test) => test(satisfied));
+      return (satisfied) => {
+        for (const test of of) if (test(satisfied)) return true;
+        return false;
+      };
     }
     default:
       return assertNever(expr);
@@ -150,7 +156,11 @@ export class PeerIndex<User> {
 
   #askFresh(): void {
     const isFew = this.#fresh.size <= FEW;
-    if (isFew) for (const peer of this.#fresh) for (const identity of this.#known.keys()) this.#ask(peer, identity);
+    if (isFew)
+      for (const peer of this.#fresh)
+        this.#known.forEach((_, identity) => {
+          this.#ask(peer, identity);
+        });
     else
       for (const identity of this.#known.keys())
         for (const peer of this.#candidates(identity)) if (this.#fresh.has(peer)) this.#ask(peer, identity);

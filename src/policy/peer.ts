@@ -10,7 +10,8 @@ import { type AddressFacts, type Atom, atomKey, type PeerExpr } from "./rule.ts"
 export function matchesAtom(atom: Atom, facts: AddressFacts): boolean {
   switch (atom.kind) {
     case "labels":
-      return (facts.labels.get(atom.domain) ?? []).some((map) => matchesLabels(atom.expr, map));
+      for (const map of facts.labels.get(atom.domain) ?? []) if (matchesLabels(atom.expr, map)) return true;
+      return false;
     case "cidr":
       return prefixHas(atom.prefix, facts.addr) && (atom.scope === "any" || facts.entities.has("world"));
     case "entity":
@@ -36,9 +37,11 @@ export function evaluatePeer(expr: PeerExpr, answer: (atom: Atom) => boolean): b
     case "not":
       return !evaluatePeer(expr.of, answer);
     case "and":
-      return expr.of.every((e) => evaluatePeer(e, answer));
+      for (const e of expr.of) if (!evaluatePeer(e, answer)) return false;
+      return true;
     case "or":
-      return expr.of.some((e) => evaluatePeer(e, answer));
+      for (const e of expr.of) if (evaluatePeer(e, answer)) return true;
+      return false;
     default:
       return assertNever(expr);
   }
@@ -54,6 +57,13 @@ export function* atomsOf(expr: PeerExpr): Generator<Atom> {
   if (expr.kind === "is") yield expr.atom;
   else if (expr.kind === "not") yield* atomsOf(expr.of);
   else if (expr.kind === "and" || expr.kind === "or") for (const e of expr.of) yield* atomsOf(e);
+}
+
+/** Adds all atoms of the expression by their keys. */
+export function addAtoms(atoms: Map<string, Atom>, expr: PeerExpr): void {
+  if (expr.kind === "is") atoms.set(keyOfAtom(expr.atom), expr.atom);
+  else if (expr.kind === "not") addAtoms(atoms, expr.of);
+  else if (expr.kind === "and" || expr.kind === "or") for (const e of expr.of) addAtoms(atoms, e);
 }
 
 /** The same text for the same question. */

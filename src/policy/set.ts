@@ -2,14 +2,13 @@
 
 import type { Family } from "../net/addr.ts";
 import { candidatesFor, isAbout } from "./candidates.ts";
-import { bestDefaults, fitPrefixes, type Piece } from "./fit.ts";
+import { type Fit, fitOf, type Piece } from "./fit.ts";
 import { type Step, walk } from "./order.ts";
 import type { NamedPort, Rule } from "./rule.ts";
 import type { SetRow, Verdict } from "./table.ts";
 import {
   addIcmpCuts,
   addPortCuts,
-  addProtocolCuts,
   asksSourcePorts,
   closedRule,
   icmpProtocol,
@@ -30,7 +29,7 @@ export interface SetInput {
 }
 
 /** Verdicts by their content, so that equal ones are the same object. */
-type Pool = Map<string, Verdict>;
+type Pool = Map<number | string, Verdict>;
 
 const FEW_STEPS = 12;
 
@@ -38,7 +37,7 @@ const closed = new WeakMap<Rule, Rule>();
 
 /** The step with its rule as the tables can hold it. */
 function closedStep(step: Step): Step {
-  if (step.kind === "end" || !asksSourcePorts(step.rule)) return step;
+  if (!needsClosing(step)) return step;
   let rule = closed.get(step.rule);
   if (rule === undefined) {
     rule = { ...step.rule, ...closedRule(step.rule) };
@@ -47,19 +46,32 @@ function closedStep(step: Step): Step {
   return { ...step, rule };
 }
 
+function needsClosing(step: Step): step is Step & { kind: "rule" } {
+  return step.kind === "rule" && asksSourcePorts(step.rule);
+}
+
+/** Nearly all verdicts are a rule's and nothing else: these need no text. */
+function poolKey(v: Verdict): number | string {
+  return v.logRule === 0 && v.staged === undefined ? 2 * v.rule + (v.isAllowed ? 1 : 0) : verdictText(v);
+}
+
 function verdictAt(input: SetInput, steps: Iterable<Step>, hasStaged: boolean, at: TrafficPoint, pool: Pool): Verdict {
-  const matches = (step: Step & { kind: "rule" }) => step.rule.traffic.some((t) => trafficMatches(t, at, input.names));
+  const matches = (step: Step & { kind: "rule" }) => {
+    for (const t of step.rule.traffic) if (trafficMatches(t, at, input.names)) return true;
+    return false;
+  };
   const number = (step: Step | undefined) => (step === undefined ? 0 : input.numberOf(step));
   const real = walk(steps, matches);
+  const rule = number(real.by);
   const would = hasStaged ? walk(steps, matches, true) : real;
-  const isSame = would.isAllowed === real.isAllowed && number(would.by) === number(real.by);
+  const isSame = would === real || (would.isAllowed === real.isAllowed && number(would.by) === rule);
   const verdict: Verdict = {
     isAllowed: real.isAllowed,
-    rule: number(real.by),
+    rule,
     logRule: number(real.logged),
     staged: isSame ? undefined : { isAllowed: would.isAllowed, rule: number(would.by) },
   };
-  const key = verdictText(verdict);
+  const key = poolKey(verdict);
   const known = pool.get(key);
   if (known !== undefined) return known;
   pool.set(key, verdict);
@@ -76,50 +88,91 @@ function sorted(cuts: ReadonlySet<number>, end: number): number[] {
   return [...cuts].filter((c) => c >= 0 && c <= end).sort((a, b) => a - b);
 }
 
-/** The pieces of one protocol along its ports. */
-function portPieces(input: SetInput, all: readonly Step[], protocol: number, pool: Pool): Piece<Verdict>[] {
-  const cuts = new Set([0]);
-  const steps: Step[] = [];
-  for (const step of all) {
-    const about = step.kind === "end" ? [] : step.rule.traffic.filter((t) => isAbout(t, protocol, input.family));
-    // Most steps are about one protocol, and most protocols are what no step is about.
-    if (step.kind === "end" || about.length > 0) steps.push(step);
-    for (const t of about) {
-      if (PROTOCOLS_WITH_PORTS.includes(protocol)) addPortCuts(cuts, t, protocol, input.names);
-      else if (protocol === icmpProtocol(input.family)) addIcmpCuts(cuts, t, input.family);
+const WHOLE: readonly number[] = [0];
+
+/** Where the answer can change along the ports of a protocol. Most protocols are what no step tells ports of. */
+function portCuts({ family, names }: SetInput, steps: readonly Step[], protocol: number): readonly number[] {
+  const hasPorts = PROTOCOLS_WITH_PORTS.includes(protocol);
+  if (!hasPorts && protocol !== icmpProtocol(family)) return WHOLE;
+  let cuts: Set<number> | undefined;
+  for (const step of steps) {
+    if (step.kind === "end") continue;
+    for (const t of step.rule.traffic) {
+      const tells = hasPorts ? (t.ports ?? t.notPorts) : (t.icmp ?? t.notIcmp);
+      if (tells === undefined || !isAbout(t, protocol, family)) continue;
+      cuts ??= new Set(WHOLE);
+      if (hasPorts) addPortCuts(cuts, t, protocol, names);
+      else addIcmpCuts(cuts, t, family);
     }
   }
-  const out: Piece<Verdict>[] = [];
-  const firsts = sorted(cuts, 0xffff);
+  return cuts === undefined ? WHOLE : sorted(cuts, 0xffff);
+}
+
+/** Most steps are about one protocol, and most protocols are what no step is about. */
+function stepsAbout(all: readonly Step[], protocol: number, family: Family): readonly Step[] {
+  const steps: Step[] = [];
+  for (const step of all) if (step.kind === "end" || isRuleAbout(step.rule, protocol, family)) steps.push(step);
+  return steps;
+}
+
+function isRuleAbout({ traffic }: Rule, protocol: number, family: Family): boolean {
+  for (const t of traffic) if (isAbout(t, protocol, family)) return true;
+  return false;
+}
+
+/** The pieces of one protocol along its ports. */
+function portPieces(input: SetInput, all: readonly Step[], protocol: number, pool: Pool): Piece<Verdict>[] {
+  const { family, names } = input;
+  const steps = stepsAbout(all, protocol, family);
+  const firsts = portCuts(input, steps, protocol);
   const hasStaged = steps.some((s) => s.isStaged);
   // A few steps are asked as quickly as it is found out which of them can match, and once at least all are.
   const candidates =
-    steps.length > FEW_STEPS && firsts.length > 1
-      ? candidatesFor(steps, firsts, protocol, input.names, input.family)
-      : undefined;
-  for (const [piece, first] of firsts.entries()) {
+    steps.length > FEW_STEPS && firsts.length > 1 ? candidatesFor(steps, firsts, protocol, names, family) : undefined;
+  const out: Piece<Verdict>[] = [];
+  let last: Verdict | undefined;
+  for (let piece = 0; piece < firsts.length; piece++) {
+    const first = firsts[piece] as number;
     const some = candidates?.at(piece) ?? steps;
     // Asked twice where something is staged: an array can be walked again.
     const able = hasStaged ? [...some] : some;
-    const value = verdictAt(input, able, hasStaged, { family: input.family, protocol, port: first }, pool);
-    if (out.at(-1)?.value !== value) out.push({ first, value });
+    const value = verdictAt(input, able, hasStaged, { family, protocol, port: first }, pool);
+    if (value !== last) out.push({ first, value });
+    last = value;
   }
   return out;
 }
 
-/** First protocols of runs in which all behave alike. */
-function protocolCuts(input: SetInput, steps: readonly Step[]): number[] {
-  const cuts = new Set([0]);
-  for (const p of [...PROTOCOLS_WITH_PORTS, icmpProtocol(input.family)]) cuts.add(p).add(p + 1);
-  for (const step of steps) if (step.kind === "rule") for (const t of step.rule.traffic) addProtocolCuts(cuts, t);
+/** Protocols at which runs begin, whatever is asked: those that are told apart further, and what follows them. */
+const USUAL_CUTS: Readonly<Record<Family, readonly number[]>> = { 4: usualCuts(4), 6: usualCuts(6) };
+
+function usualCuts(family: Family): number[] {
+  const cuts = new Set(WHOLE);
+  for (const p of [...PROTOCOLS_WITH_PORTS, icmpProtocol(family)]) cuts.add(p).add(p + 1);
   return sorted(cuts, 255);
 }
 
+/** First protocols of runs in which all behave alike. */
+function protocolCuts({ family }: SetInput, steps: readonly Step[]): readonly number[] {
+  const usual = USUAL_CUTS[family];
+  let cuts: Set<number> | undefined;
+  for (const step of steps) {
+    if (step.kind === "end") continue;
+    for (const { protocols, notProtocols } of step.rule.traffic)
+      for (const ranges of [protocols, notProtocols])
+        for (const { first, last } of ranges ?? []) {
+          if (usual.includes(first) && usual.includes(last + 1)) continue;
+          cuts ??= new Set(usual);
+          cuts.add(first).add(last + 1);
+        }
+  }
+  return cuts === undefined ? usual : sorted(cuts, 255);
+}
+
 /** The value that most protocols can have by default. */
-function commonest(runs: readonly { readonly count: number; readonly pieces: readonly Piece<Verdict>[] }[]): Verdict {
+function commonest(runs: readonly { readonly count: number; readonly fit: Fit<Verdict> }[]): Verdict {
   const counts = new Map<Verdict, number>();
-  for (const { count, pieces } of runs)
-    for (const value of bestDefaults(pieces)) counts.set(value, (counts.get(value) ?? 0) + count);
+  for (const { count, fit } of runs) for (const value of fit.best) counts.set(value, (counts.get(value) ?? 0) + count);
   let best: [Verdict, number] | undefined;
   for (const entry of counts) if (best === undefined || entry[1] > best[1]) best = entry;
   if (best === undefined) throw new RangeError("A set needs at least one protocol");
@@ -129,17 +182,17 @@ function commonest(runs: readonly { readonly count: number; readonly pieces: rea
 /** The rows, fewest possible for each protocol; one of prefix length 32 is always there. */
 export function buildSet(input: SetInput): SetRow[] {
   const pool: Pool = new Map();
-  const steps = input.steps.map(closedStep);
+  const steps = input.steps.some(needsClosing) ? input.steps.map(closedStep) : input.steps;
   const cuts = protocolCuts(input, steps);
   const runs = cuts.map((first, i) => ({
     first,
     count: (cuts[i + 1] ?? 256) - first,
-    pieces: portPieces(input, steps, first, pool),
+    fit: fitOf(portPieces(input, steps, first, pool)),
   }));
   const general = commonest(runs);
   const rows: SetRow[] = [{ prefixLength: 32, protocol: 0, port: 0, verdict: general }];
-  for (const { first, count, pieces } of runs) {
-    const fitted = fitPrefixes(pieces, general);
+  for (const { first, count, fit } of runs) {
+    const fitted = fit.prefixes(general);
     for (let protocol = first; protocol < first + count && fitted.length > 0; protocol++)
       for (const f of fitted) rows.push({ prefixLength: 48 + f.length, protocol, port: f.bits, verdict: f.value });
   }

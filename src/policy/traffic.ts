@@ -21,6 +21,12 @@ export interface TrafficPoint {
 
 const inRange = (n: number, r: NumberRange) => r.first <= n && n <= r.last;
 
+/** Whether one of the ranges holds the number. */
+export function isInAny(ranges: readonly NumberRange[], n: number): boolean {
+  for (const r of ranges) if (inRange(n, r)) return true;
+  return false;
+}
+
 function portMatches(expr: PortExpr, at: TrafficPoint, names: readonly NamedPort[]): boolean {
   if (expr.kind === "range") return inRange(at.port, expr.range);
   return names.some((n) => n.name === expr.name && n.protocol === at.protocol && n.port === at.port);
@@ -38,8 +44,8 @@ function icmpMatches(m: IcmpMatch, at: TrafficPoint): boolean {
 export function trafficMatches(match: TrafficMatch, at: TrafficPoint, names: readonly NamedPort[]): boolean {
   const hasPort = PROTOCOLS_WITH_PORTS.includes(at.protocol);
   if (match.family !== undefined && match.family !== at.family) return false;
-  if (match.protocols !== undefined && !match.protocols.some((r) => inRange(at.protocol, r))) return false;
-  if (match.notProtocols?.some((r) => inRange(at.protocol, r))) return false;
+  if (match.protocols !== undefined && !isInAny(match.protocols, at.protocol)) return false;
+  if (match.notProtocols !== undefined && isInAny(match.notProtocols, at.protocol)) return false;
   if (match.ports !== undefined && !(hasPort && match.ports.some((p) => portMatches(p, at, names)))) return false;
   if (hasPort && match.notPorts?.some((p) => portMatches(p, at, names))) return false;
   if (match.icmp !== undefined && !match.icmp.some((m) => icmpMatches(m, at))) return false;
@@ -51,16 +57,20 @@ export function trafficMatches(match: TrafficMatch, at: TrafficPoint, names: rea
  * that alternative, one that denies matches every source port, and one that passes denies: never more open.
  */
 export function closedRule(rule: Rule): Pick<Rule, "action" | "traffic"> {
-  const asks = (t: TrafficMatch) => t.sourcePorts !== undefined || t.notSourcePorts !== undefined;
-  if (!rule.traffic.some(asks)) return rule;
-  if (rule.action === "allow") return { action: "allow", traffic: rule.traffic.filter((t) => !asks(t)) };
+  if (!asksSourcePorts(rule)) return rule;
+  if (rule.action === "allow") return { action: "allow", traffic: rule.traffic.filter((t) => !asksSources(t)) };
   const traffic = rule.traffic.map(({ sourcePorts: _s, notSourcePorts: _n, ...rest }) => rest);
   return { action: rule.action === "pass" ? "deny" : rule.action, traffic };
 }
 
 /** Whether the rule asks for something that the tables cannot hold. */
 export function asksSourcePorts(rule: Rule): boolean {
-  return rule.traffic.some((t) => t.sourcePorts !== undefined || t.notSourcePorts !== undefined);
+  for (const t of rule.traffic) if (asksSources(t)) return true;
+  return false;
+}
+
+function asksSources(t: TrafficMatch): boolean {
+  return t.sourcePorts !== undefined || t.notSourcePorts !== undefined;
 }
 
 /** Adds the numbers at which one of the ranges begins or has just ended. */
@@ -70,7 +80,8 @@ function addCuts(cuts: Set<number>, ranges: Iterable<NumberRange>): void {
 
 /** Adds protocols where a match's answer can change. */
 export function addProtocolCuts(cuts: Set<number>, match: TrafficMatch): void {
-  addCuts(cuts, [...(match.protocols ?? []), ...(match.notProtocols ?? [])]);
+  addCuts(cuts, match.protocols ?? []);
+  addCuts(cuts, match.notProtocols ?? []);
 }
 
 /** Adds ports where a match's answer can change for one protocol. */
