@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * BPF object files through libbpf, in steps, so that TypeScript decides which maps are adopted, resized or pinned:
- * objectOpen, objectMaps, objectResize/objectReuse, objectLoad, objectPrograms, objectClose.
+ * objectOpen, objectMaps, objectResize/objectReuse/objectLeaveOut, objectLoad, objectPrograms, objectClose.
  *
  * libbpf trusts the file: one that was damaged on purpose can crash it. Give it only Twill's own, never outside input.
  */
@@ -215,6 +215,41 @@ static napi_value object_reuse(napi_env env, napi_callback_info info)
 	return err != 0 ? throw_errno(env, -err, "bpf_map__reuse_fd", log_text) : make_undefined(env);
 }
 
+/* objectLeaveOut(object, program): the program will not be loaded */
+static napi_value object_leave_out(napi_env env, napi_callback_info info)
+{
+	struct bpf_program *program;
+	struct object *object;
+	char name[256];
+	struct args a;
+	int err;
+
+	if (!args_read(env, info, &a))
+		return NULL;
+	object = arg_object(&a);
+	if (object == NULL || !arg_text(&a, 1, "program", name, sizeof(name)))
+		return NULL;
+	program = object->is_loaded ? NULL : bpf_object__find_program_by_name(object->object, name);
+	if (program == NULL)
+		return throw_errno(env, object->is_loaded ? EBUSY : ENOENT, "bpf_object__find_program_by_name", name);
+	err = bpf_program__set_autoload(program, false);
+	return err != 0 ? throw_errno(env, -err, "bpf_program__set_autoload", name) : make_undefined(env);
+}
+
+/* hasProgramType(type): whether this kernel loads programs of a kind (enum bpf_prog_type): a trivial one is tried */
+static napi_value has_program_type(napi_env env, napi_callback_info info)
+{
+	struct args a;
+	uint32_t type;
+	int found;
+
+	if (!args_read(env, info, &a) || !arg_u32(&a, 0, "type", &type))
+		return NULL;
+	log_begin();
+	found = libbpf_probe_bpf_prog_type((enum bpf_prog_type)type, NULL);
+	return found < 0 ? throw_errno(env, -found, "libbpf_probe_bpf_prog_type", log_text) : make_bool(env, found > 0);
+}
+
 /* objectLoad(object): creates the maps that are not reused and loads all programs */
 static napi_value object_load(napi_env env, napi_callback_info info)
 {
@@ -307,6 +342,7 @@ bool init_objects(napi_env env, napi_value exports)
 		{ "objectResize", object_resize }, { "objectReuse", object_reuse },
 		{ "objectLoad", object_load },	   { "objectPrograms", object_programs },
 		{ "objectClose", object_close },   { "dupFd", dup_fd },
+		{ "objectLeaveOut", object_leave_out }, { "hasProgramType", has_program_type },
 	};
 	return EXPORT_ALL(env, exports, list);
 }

@@ -71,6 +71,11 @@ export class Programs {
       this.#failure = undefined;
       this.#retryAtMs = Number.POSITIVE_INFINITY;
       log.info({ programs: loaded.tag, isSame: loaded.isSame }, "loaded programs");
+      if (loaded.leftOut !== undefined)
+        log.warn(
+          { leftOut: loaded.leftOut },
+          "this kernel has no programs on sockets (CONFIG_CGROUP_BPF): services are translated packet by packet",
+        );
     } catch (cause) {
       this.#failure = shortReason(cause);
       // EAGAIN: a signal came while the verifier was at work.

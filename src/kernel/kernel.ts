@@ -154,9 +154,9 @@ export interface Kernel extends Disposable {
   /**
    * Loads the object's programs and maps, adopting pinned maps of the same layout. Attachments that run an older
    * version are switched over one by one by {@link putAttachment}; until then both versions work on the same maps.
-   * @returns the tag of the loaded object, and whether it was already the pinned one
+   * Where the kernel has no programs on sockets (CONFIG_CGROUP_BPF), all others are loaded.
    */
-  loadPrograms(object: Uint8Array, options: LoadOptions): { readonly tag: string; readonly isSame: boolean };
+  loadPrograms(object: Uint8Array, options: LoadOptions): Loaded;
   /** The programs of Twill's that are attached, and whether each is of the version loaded now. */
   attachments(): readonly (AttachRow & { readonly isCurrent: boolean })[];
   putAttachment(row: AttachRow): void;
@@ -210,6 +210,19 @@ export interface Kernel extends Disposable {
   /** `dev:ino` of the namespace, the same for every path to it; undefined when the path leads to none. */
   netnsId(netns: string): string | undefined;
 }
+
+/** What {@link Kernel.loadPrograms} did. */
+export interface Loaded {
+  /** Of the loaded object. */
+  readonly tag: string;
+  /** It was already the pinned one. */
+  readonly isSame: boolean;
+  /** Programs of a kind that this kernel does not have; absent: none. */
+  readonly leftOut?: readonly string[];
+}
+
+/** Why there is no group of sockets on such a kernel. */
+export const NO_SOCKET_PROGRAMS = "This kernel has no programs on sockets of control groups (CONFIG_CGROUP_BPF)";
 
 /** How {@link Kernel.loadPrograms} makes what is not there yet. */
 export interface LoadOptions {

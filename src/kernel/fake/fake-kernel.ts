@@ -6,23 +6,26 @@ import { familyBits } from "../../net/addr.ts";
 import type { Mac } from "../../net/mac.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
 import type { ObservedSocketHook } from "../../plan/row-kinds.ts";
-import type {
-  AddrRow,
-  AttachRow,
-  ControlGroup,
-  LinkRow,
-  MapRow,
-  QdiscRow,
-  RouteRow,
-  SocketHookRow,
+import {
+  type AddrRow,
+  type AttachRow,
+  type ControlGroup,
+  type LinkRow,
+  type MapRow,
+  type QdiscRow,
+  type RouteRow,
+  SOCKET_HOOKS,
+  type SocketHookRow,
 } from "../../plan/rows.ts";
 import {
   type Kernel,
   KernelError,
   type Link,
+  type Loaded,
   type LoadOptions,
   type MapInfo,
   type MapPage,
+  NO_SOCKET_PROGRAMS,
   type PodLink,
   type PodLinkSpec,
   type Ring,
@@ -170,18 +173,29 @@ export class FakeKernel implements Kernel {
     this.#node.sysctls.set(name, value);
   }
 
-  loadPrograms(object: Uint8Array, options: LoadOptions): { readonly tag: string; readonly isSame: boolean } {
+  loadPrograms(object: Uint8Array, options: LoadOptions): Loaded {
+    const leftOut = this.machine.hasSocketPrograms ? [] : SOCKET_HOOKS.map((hook) => `sock_${hook}`);
+    const loaded = this.#load(object, options, leftOut);
+    return leftOut.length === 0 ? loaded : { ...loaded, leftOut };
+  }
+
+  #load(object: Uint8Array, options: LoadOptions, leftOut: readonly string[]): Loaded {
     this.machine.maybeFail("loadPrograms");
     this.#pinDirectory = options.pinDirectory;
     const sizes = [...options.maxEntries].sort(([a], [b]) => (a < b ? -1 : 1));
-    const tag = createHash("sha256").update(object).update(JSON.stringify(sizes)).digest("hex");
+    const tag = createHash("sha256")
+      .update(object)
+      .update(JSON.stringify([sizes, leftOut]))
+      .digest("hex");
     const old = this.machine.pins.get(options.pinDirectory);
     if (old?.tag === tag) return { tag, isSame: true };
     for (const name of options.maxEntries.keys())
       if (!this.#object.maps.has(name))
         throw new KernelError("load programs", "ENOENT", 2, `the object has no map "${name}"`);
     const programs = new Map(
-      this.#object.programs.map((name) => [name, { name, id: this.machine.nextProgramId() }] as const),
+      this.#object.programs
+        .filter((name) => !leftOut.includes(name))
+        .map((name) => [name, { name, id: this.machine.nextProgramId() }] as const),
     );
     this.machine.pins.set(options.pinDirectory, { tag, programs, maps: this.#makeMaps(options.maxEntries, old) });
     return { tag, isSame: false };
@@ -231,6 +245,7 @@ export class FakeKernel implements Kernel {
 
   controlGroup(path: string | undefined): Result<ControlGroup> {
     this.machine.maybeFail("controlGroup");
+    if (!this.machine.hasSocketPrograms) return err(NO_SOCKET_PROGRAMS);
     const { groups } = this.machine;
     const [at = path, group] = path === undefined ? ([...groups][0] ?? []) : [path, groups.get(path)];
     if (group === undefined || at === undefined) return err(`Cannot look at "${at}": ENOENT`);

@@ -56,6 +56,8 @@ export interface FakePins {
 /** See the head of this file. */
 export class FakeMachine {
   readonly node: FakeNetns;
+  /** Whether it has programs on sockets of control groups. */
+  hasSocketPrograms = true;
   readonly pins = new Map<string, FakePins>();
   /** By path; the first one is the root. */
   readonly groups = new Map<string, FakeControlGroup>();

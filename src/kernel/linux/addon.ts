@@ -172,9 +172,13 @@ export interface Addon {
   objectMaps(object: ObjectHandle): ObjectMap[];
   objectResize(object: ObjectHandle, map: string, maxEntries: number): void;
   objectReuse(object: ObjectHandle, map: string, fd: number): void;
+  /** The program will not be loaded. */
+  objectLeaveOut(object: ObjectHandle, program: string): void;
   objectLoad(object: ObjectHandle): void;
   objectPrograms(object: ObjectHandle): ObjectProgram[];
   objectClose(object: ObjectHandle): void;
+  /** Whether this kernel has programs of a kind (linux/bpf.h, enum bpf_prog_type). */
+  hasProgramType(type: number): boolean;
   objPin(fd: number, path: string): void;
   objGet(path: string): number | undefined;
   mapById(id: number): number | undefined;

@@ -1,6 +1,6 @@
 /** The kernel of this machine, seen from one network namespace and one pin directory. */
 
-import type { Result } from "../../base/result.ts";
+import { err, type Result } from "../../base/result.ts";
 import { NETLINK_ROUTE } from "../../net/netlink/constants.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
 import type { ObservedSocketHook } from "../../plan/row-kinds.ts";
@@ -14,7 +14,19 @@ import type {
   RouteRow,
   SocketHookRow,
 } from "../../plan/rows.ts";
-import type { Kernel, Link, LoadOptions, MapInfo, MapPage, PodLink, PodLinkSpec, Ring, Route } from "../kernel.ts";
+import {
+  type Kernel,
+  type Link,
+  type Loaded,
+  type LoadOptions,
+  type MapInfo,
+  type MapPage,
+  NO_SOCKET_PROGRAMS,
+  type PodLink,
+  type PodLinkSpec,
+  type Ring,
+  type Route,
+} from "../kernel.ts";
 import { type Addon, loadAddon } from "./addon.ts";
 import { type AttachBy, type Attachment, AttachmentStore } from "./attachment-store.ts";
 import { controlGroupAt, rootControlGroup } from "./control-group.ts";
@@ -34,7 +46,7 @@ import { MapStore } from "./map-store.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { inspectPodLink, settlePodLink } from "./pod-inspect.ts";
 import { createPodLink, openPodLink, setLoopbackUp } from "./pod-link.ts";
-import { ProgramStore } from "./program-store.ts";
+import { type HasProgramType, ProgramStore } from "./program-store.ts";
 import { deleteQdisc, listQdiscs, putQdisc } from "./qdisc-store.ts";
 import { openRing } from "./ring.ts";
 import { endSockets } from "./socket-end.ts";
@@ -49,6 +61,8 @@ export interface LinuxKernelOptions {
   readonly netns?: string | undefined;
   /** "auto" (the default): tcx where the kernel has it and the row does not ask for clsact. */
   readonly attachBy?: AttachBy | "auto" | undefined;
+  /** For kernels that lack a kind of programs; default: this machine's is asked. */
+  readonly hasProgramType?: HasProgramType;
 }
 
 /**
@@ -78,7 +92,7 @@ class LinuxKernel implements Kernel {
     this.#socket = new NetlinkSocket(this.#netnsFd, NETLINK_ROUTE);
     this.#pinDirectory = options.pinDirectory;
     this.#maps = new MapStore(options.pinDirectory);
-    this.#programs = new ProgramStore(options.pinDirectory, this.#maps);
+    this.#programs = new ProgramStore(options.pinDirectory, this.#maps, options.hasProgramType);
     this.#socketHooks = new SocketHookStore(this.#programs, () => this.#pinDirectory);
     this.#attachments = new AttachmentStore({
       socket: this.#socket,
@@ -91,6 +105,7 @@ class LinuxKernel implements Kernel {
   }
 
   controlGroup(path: string | undefined): Result<ControlGroup> {
+    if (!this.#programs.hasSockets) return err(NO_SOCKET_PROGRAMS);
     return path === undefined ? rootControlGroup(`/proc/self/fd/${this.#netnsFd}`) : controlGroupAt(path);
   }
 
@@ -167,7 +182,7 @@ class LinuxKernel implements Kernel {
     this.#inNetns(() => writeSysctl(name, value));
   }
 
-  loadPrograms(object: Uint8Array, options: LoadOptions): { readonly tag: string; readonly isSame: boolean } {
+  loadPrograms(object: Uint8Array, options: LoadOptions): Loaded {
     this.#pinDirectory = options.pinDirectory;
     return this.#programs.load(object, options);
   }

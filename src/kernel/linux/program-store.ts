@@ -8,7 +8,8 @@
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { KernelError, type LoadOptions } from "../kernel.ts";
+import { SOCKET_HOOKS } from "../../plan/rows.ts";
+import { KernelError, type Loaded, type LoadOptions } from "../kernel.ts";
 import { type Addon, loadAddon, type MapHandle, type ObjectHandle, type ObjectMap } from "./addon.ts";
 import {
   currentTag,
@@ -34,21 +35,43 @@ export interface LoadedProgram {
 
 const LOAD = "load programs";
 
+/** BPF_PROG_TYPE_CGROUP_SOCK_ADDR: not there without CONFIG_CGROUP_BPF. */
+const SOCKET_PROGRAM = 18;
+
+/** Asks a kernel for a kind of programs (linux/bpf.h, enum bpf_prog_type). */
+export type HasProgramType = (type: number) => boolean;
+
 /** The programs of one pin directory. */
 export class ProgramStore implements Disposable {
   readonly #addon: Addon = loadAddon();
   readonly #maps: MapStore;
   #programs: Map<string, LoadedProgram> | undefined;
   #directory: string;
+  readonly #hasType: HasProgramType;
+  #hasSockets: boolean | undefined;
 
-  constructor(directory: string, maps: MapStore) {
+  /** @param hasType default: this machine's kernel is asked */
+  constructor(directory: string, maps: MapStore, hasType?: HasProgramType) {
     this.#directory = directory;
     this.#maps = maps;
+    this.#hasType = hasType ?? ((type) => this.#addon.hasProgramType(type));
+  }
+
+  /** Whether the kernel has programs on the sockets of control groups: all others work without. */
+  get hasSockets(): boolean {
+    this.#hasSockets ??= attempt("ask for programs on sockets", () => this.#hasType(SOCKET_PROGRAM));
+    return this.#hasSockets;
   }
 
   /** See Kernel.loadPrograms. */
-  load(elf: Uint8Array, options: LoadOptions): { readonly tag: string; readonly isSame: boolean } {
-    const tag = tagOf(elf, options.maxEntries);
+  load(elf: Uint8Array, options: LoadOptions): Loaded {
+    const leftOut = this.hasSockets ? [] : SOCKET_HOOKS.map((hook) => `sock_${hook}`);
+    const loaded = this.#load(elf, options, leftOut);
+    return leftOut.length === 0 ? loaded : { ...loaded, leftOut };
+  }
+
+  #load(elf: Uint8Array, options: LoadOptions, leftOut: readonly string[]): Loaded {
+    const tag = tagOf(elf, options.maxEntries, leftOut);
     this.#directory = options.pinDirectory;
     prepareDirectory(this.#directory);
     this.#forget();
@@ -57,7 +80,7 @@ export class ProgramStore implements Disposable {
       this.#programs = this.#adopt(tag);
       if (this.#programs !== undefined) return { tag, isSame: true };
     }
-    this.#programs = this.#loadAnew(elf, tag, options.maxEntries);
+    this.#programs = this.#loadAnew(elf, tag, options.maxEntries, leftOut);
     return { tag, isSame: false };
   }
 
@@ -140,11 +163,17 @@ export class ProgramStore implements Disposable {
     }
   }
 
-  #loadAnew(elf: Uint8Array, tag: string, maxEntries: ReadonlyMap<string, number>): Map<string, LoadedProgram> {
+  #loadAnew(
+    elf: Uint8Array,
+    tag: string,
+    maxEntries: ReadonlyMap<string, number>,
+    leftOut: readonly string[],
+  ): Map<string, LoadedProgram> {
     const object = attempt(LOAD, () => this.#addon.objectOpen(elf, "twill"));
     const replaced = new Map<string, MapHandle>();
     try {
       this.#chooseMaps(object, maxEntries, replaced);
+      for (const name of leftOut) attempt(LOAD, () => this.#addon.objectLeaveOut(object, name));
       attempt(LOAD, () => this.#addon.objectLoad(object));
       const programs = this.#keepPrograms(object);
       pinPrograms(this.#directory, tag, new Map([...programs.values()].map((p) => [p.name, p.fd])));
@@ -221,10 +250,12 @@ export class ProgramStore implements Disposable {
   }
 }
 
-/** What the loaded state follows from: the object's bytes and the sizes that were asked for. */
-function tagOf(elf: Uint8Array, maxEntries: ReadonlyMap<string, number>): string {
+/** What the loaded state follows from: the object's bytes, the sizes that were asked for, and what the kernel has no programs for. */
+function tagOf(elf: Uint8Array, maxEntries: ReadonlyMap<string, number>, leftOut: readonly string[]): string {
   const sizes = [...maxEntries].sort(([a], [b]) => (a < b ? -1 : 1));
-  return createHash("sha256").update(elf).update(JSON.stringify(sizes)).digest("hex");
+  const hash = createHash("sha256").update(elf).update(JSON.stringify(sizes));
+  if (leftOut.length > 0) hash.update(leftOut.join());
+  return hash.digest("hex");
 }
 
 function isSameLayout(a: Omit<ObjectMap, "name" | "isInternal">, b: Omit<ObjectMap, "name" | "isInternal">): boolean {

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { BPF_MAPS, type BpfMapName } from "../../net/gen/bpf-maps.ts";
 import { mac } from "../../net/mac.ts";
 import { createFakeKernel } from "../fake/fake-kernel.ts";
@@ -54,6 +55,38 @@ describe("the real object", { skip }, () => {
     assert.deepEqual(comparable(bench.kernel), comparable(fake));
     const { tag } = bench.kernel.loadPrograms(object, options);
     assert.deepEqual(readdirSync(join(bench.pinDirectory, "programs", tag)).sort(), [...TWILL_OBJECT.programs].sort());
+  });
+});
+
+describe("a kernel without a kind of programs", { skip }, () => {
+  it("says so: kinds of programs are those of its configuration", (t) => {
+    if (!existsSync("/proc/config.gz")) return t.skip("this kernel does not show its configuration");
+    const config = gunzipSync(readFileSync("/proc/config.gz")).toString();
+    const addon = loadAddon();
+    for (const [type, option] of [
+      [18, "CGROUP_BPF"],
+      [20, "BPF_LIRC_MODE2"],
+    ] as const)
+      assert.equal(addon.hasProgramType(type), config.includes(`CONFIG_${option}=y`), option);
+  });
+
+  it("loads all but those on sockets, knows them again, and takes the whole object where there are such programs", () => {
+    using bench = openLinux("tcx");
+    const object = readFileSync(new URL("../../../bpf/gen/twill.o", import.meta.url));
+    const { pinDirectory } = bench;
+    const options = { pinDirectory, maxEntries: new Map() };
+    const pinned = (tag: string) => readdirSync(join(pinDirectory, "programs", tag)).sort();
+    const others = TWILL_OBJECT.programs.filter((name) => !name.startsWith("sock_")).sort();
+    const open = () => createLinuxKernel({ pinDirectory, hasProgramType: (type) => type !== 18 });
+    using poor = open();
+    const { tag, isSame, leftOut } = poor.loadPrograms(object, options);
+    assert.deepEqual([isSame, leftOut?.length, pinned(tag)], [false, 8, others]);
+    assert.match(JSON.stringify(poor.controlGroup(undefined)), /CONFIG_CGROUP_BPF/);
+    using again = open();
+    assert.deepEqual(again.loadPrograms(object, options), { tag, isSame: true, leftOut });
+    const whole = bench.kernel.loadPrograms(object, options);
+    assert.equal(whole.isSame, false);
+    assert.deepEqual(pinned(whole.tag), [...TWILL_OBJECT.programs].sort());
   });
 });
 
