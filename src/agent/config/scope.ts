@@ -37,6 +37,7 @@ const LIVE = [
   "policy.reject",
   "policy.failsafe",
   "policy.startTimeoutSeconds",
+  "services",
   "log",
   "resyncSeconds",
 ];

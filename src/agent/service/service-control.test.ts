@@ -71,6 +71,38 @@ test("nothing is done until the cluster is known; then a change is in the kernel
   assert.ok(!services.apply(), "the last one");
 });
 
+test("settings that change take effect at once, also off and on again", () => {
+  const { kernel, source } = node();
+  let services = { isEnabled: true, ...SERVICES } as { isEnabled: boolean } & Omit<typeof SERVICES, "algorithm"> & {
+      algorithm: "random" | "maglev";
+    };
+  const control = new ServiceControl({
+    kernel,
+    source,
+    log: SILENT,
+    config: {
+      nodeName: "here",
+      get services() {
+        return services;
+      },
+    },
+  });
+  source.setNodes(NODE);
+  source.change({ ...WEB, ...BACKENDS });
+  control.run(false);
+  assert.equal(kernel.mapCount("service_slots"), 1);
+  services = { ...services, algorithm: "maglev" };
+  control.run(false);
+  assert.equal(kernel.mapCount("service_slots"), SERVICES.maglevTableSize);
+  services = { ...services, isEnabled: false };
+  control.run(false);
+  assert.deepEqual([shownServices(kernel), control.hasServices(), control.problem], [[], false, undefined]);
+  services = { ...services, isEnabled: true, algorithm: "random" };
+  control.run(false);
+  assert.deepEqual(shownServices(kernel), ["10.96.0.1:80 > 10.0.0.1:8080"]);
+  assert.equal(kernel.mapCount("service_slots"), 1);
+});
+
 test("what an earlier agent wrote stays until the cluster is known", () => {
   const { kernel, source, control } = node();
   source.setNodes(NODE);

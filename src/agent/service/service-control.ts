@@ -150,10 +150,12 @@ export class ServiceControl implements Disposable {
     if (TABLES.some((t) => !["known", "absent"].includes(source.stateOf(t)))) return;
     const start = performance.now();
     try {
-      this.#engine ??= new ServiceEngine(kernel, { node: config.nodeName, ...config.services });
+      const options = { node: config.nodeName, ...config.services };
+      this.#isCleared = false;
+      this.#engine ??= new ServiceEngine(kernel, options);
       const { tables } = this.#engine;
       this.#stale ??= new StaleFlows(kernel, tables, () => this.#podNetnses());
-      const looked = this.#engine.update(source.snapshot().tables);
+      const looked = this.#engine.update(source.snapshot().tables, options);
       this.#isKnown = true;
       this.#problem = undefined;
       if (looked > 0) this.#note(performance.now() - start);
@@ -202,6 +204,11 @@ export class ServiceControl implements Disposable {
   /** An agent that is not to have services leaves none. */
   #clear(isFull: boolean): void {
     if (this.#isCleared && !isFull) return;
+    this.#engine = undefined;
+    this.#stale = undefined;
+    this.#isKnown = false;
+    this.#problem = undefined;
+    this.#health.update([]);
     try {
       const rows = clearServices(this.#parts.kernel);
       if (rows > 0) this.#parts.log.info({ entries: rows }, "services are off: removed what stood in their maps");

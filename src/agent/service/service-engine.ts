@@ -21,7 +21,7 @@ import type { Table } from "../../store/table.ts";
 import { finish, type Mending } from "../compare/map-look.ts";
 import { ServiceMaps } from "./service-maps.ts";
 
-/** What does not change as long as an agent lives. */
+/** What the agent's configuration says of services. */
 export interface ServiceOptions {
   /** Name of this node. */
   readonly node: string;
@@ -49,7 +49,7 @@ function nodePortAddrs(node: Node | undefined, prefixes: readonly Prefix[]): rea
 
 /** See the file's comment. */
 export class ServiceEngine {
-  readonly #options: ServiceOptions;
+  #options: ServiceOptions;
   readonly #maps: ServiceMaps;
   readonly #objects = new ServiceObjects();
   readonly #tables: ServiceTables;
@@ -93,10 +93,12 @@ export class ServiceEngine {
 
   /**
    * Brings the kernel up to date. What a failure left is put right by the next call.
+   * @param options as they are now; default: as before
    * @returns how many services were looked at
    * @throws KernelError
    */
-  update(cluster: ServiceCluster): number {
+  update(cluster: ServiceCluster, options: ServiceOptions = this.#options): number {
+    this.#options = options;
     const hasMoved = this.#takeContext(cluster.nodes.get(this.#options.node));
     const changed = this.#objects.take(cluster);
     const names = hasMoved ? new Set([...changed, ...this.#objects.names()]) : changed;
@@ -168,8 +170,8 @@ export class ServiceEngine {
   /** @returns whether services may follow from it otherwise */
   #takeContext(node: Node | undefined): boolean {
     const context = this.#makeContext(node);
-    const { place, nodePortAddrs: addrs } = context;
-    const text = `${place.zone} ${addrs?.map((a) => a.text).join() ?? "all"}`;
+    const { place, nodePortAddrs: addrs, algorithm, maglevSize, forwarding } = context;
+    const text = `${place.zone} ${addrs?.map((a) => a.text).join() ?? "all"} ${algorithm} ${maglevSize} ${forwarding}`;
     if (text === this.#contextText) return false;
     this.#contextText = text;
     this.#context = context;
