@@ -80,6 +80,14 @@ test("what is kube-proxy's goes, and everything else stays as it was", () => {
   assert.equal(twill("--force"), "Nothing of kube-proxy's is on this node.\n");
 });
 
+test("the device of IPVS mode goes, whatever kind it is of", () => {
+  within(["ip", "link", "add", "kube-ipvs0", "type", "veth", "peer", "name", "ipvs-peer"]);
+  within(["ip", "addr", "add", "10.96.0.1/32", "dev", "kube-ipvs0"]);
+  const { removed, failures } = JSON.parse(twill("--force", "--json"));
+  assert.deepEqual([removed, failures], [["ip link del kube-ipvs0"], []]);
+  assert.throws(() => within(["ip", "link", "show", "kube-ipvs0"]), CommandError);
+});
+
 test("a running kube-proxy is found, and others are not", () => {
   const proc = mkdtempSync(join(tmpdir(), "twill-proc-"));
   try {
