@@ -208,6 +208,37 @@ for (const protocol of [6, 17])
     assert.equal(maps.count("service_flows"), 2, "those that were just made are left");
   });
 
+/** In which a new flow takes over entries while a page of them is looked at. */
+class Reused extends Maps {
+  readonly #takeOver: () => void;
+
+  constructor(takeOver: (maps: Reused) => void) {
+    super();
+    this.#takeOver = () => takeOver(this);
+  }
+
+  override mapPage(map: string, cursor: Uint8Array | undefined, limit: number): MapPage {
+    const page = super.mapPage(map, cursor, limit);
+    this.#takeOver();
+    return page;
+  }
+}
+
+test("an entry that a new flow takes over while it is looked at stays", () => {
+  const fresh = (maps: Maps) => {
+    maps.put("ct_tcp", flow(6, 1000, 0, SYN, 0));
+    for (const row of served(6, 1000, 0)) maps.put("service_flows", row);
+    for (const row of nat(6, 1000, 0)) maps.put("nat", row);
+  };
+  const maps = new Reused(fresh);
+  maps.put("ct_tcp", flow(6, 1000, T.tcpClosed + 2, SYN | ACK | FIN, SYN | ACK | FIN));
+  for (const row of served(6, 1000, 1000)) maps.put("service_flows", row);
+  for (const row of nat(6, 1000, 1000)) maps.put("nat", row);
+  const sweeper = sweep(maps);
+  assert.deepEqual([maps.count("ct_tcp"), maps.count("service_flows"), maps.count("nat")], [1, 2, 2]);
+  for (const c of sweeper.counts()) assert.equal(c.expired, 0, c.map);
+});
+
 test("fragments are forgotten after a minute", () => {
   const maps = new Maps();
   for (const [id, age] of [

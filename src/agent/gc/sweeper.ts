@@ -46,10 +46,9 @@ export class Sweeper {
     const page = this.#kernel.mapPage(map, this.#cursor, PAGE_ROWS);
     const count = this.#counts.get(map) ?? { entries: 0, expired: 0 };
     this.#counts.set(map, count);
-    const expired = this.#expired(map, page.rows, nowTick, count.entries);
-    if (expired.length > 0) this.#kernel.deleteMapKeys(map, expired);
-    count.expired += expired.length;
-    this.#seen += page.rows.length - expired.length;
+    const expired = this.#removeExpired(map, page.rows, nowTick, count.entries);
+    count.expired += expired;
+    this.#seen += page.rows.length - expired;
     this.#cursor = page.next;
     if (page.next !== undefined) return false;
     count.entries = this.#seen;
@@ -62,9 +61,22 @@ export class Sweeper {
     return Array.from(this.#counts, ([map, c]) => ({ map, entries: c.entries, expired: c.expired }));
   }
 
-  #expired(map: SweptMap, rows: readonly MapRow[], nowTick: number, entries: number): Uint8Array[] {
-    const max = this.#kernel.maps().find((m) => m.name === map)?.maxEntries ?? Number.POSITIVE_INFINITY;
+  /**
+   * Each one is looked at again right before it goes: a page takes milliseconds, in which a new flow may have taken over the
+   * addresses and ports of one that is over, and with them its entry. @returns how many went
+   */
+  #removeExpired(map: SweptMap, rows: readonly MapRow[], nowTick: number, entries: number): number {
+    const kernel = this.#kernel;
+    const max = kernel.maps().find((m) => m.name === map)?.maxEntries ?? Number.POSITIVE_INFINITY;
     const haste = entries > max * HASTE_ABOVE ? HASTE : 1;
-    return rows.filter((r) => isExpired(this.#kernel, map, r, nowTick, haste)).map((r) => r.key);
+    let removed = 0;
+    for (const row of rows) {
+      if (!isExpired(kernel, map, row, nowTick, haste)) continue;
+      const value = kernel.mapGet(map, row.key);
+      if (value === undefined || !isExpired(kernel, map, { key: row.key, value }, nowTick, haste)) continue;
+      kernel.deleteMapKeys(map, [row.key]);
+      removed++;
+    }
+    return removed;
   }
 }
