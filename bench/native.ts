@@ -31,6 +31,30 @@ export interface BenchAddon {
   serveConnections(host: string, port: number): never;
   /** Connections one after the other, for so many seconds, each to one of `addresses` (default 1) from `host` on; blocks. */
   countConnections(host: string, port: number, seconds: number, addresses?: number): ConnectionTimes;
+  /**
+   * Begins so many connections in a second, at most 256 of them open at once, asks each by HTTP and reads the lab's echo answer, until the time is
+   * over or standard input ends; then waits for those that are open. Blocks.
+   * @param deadlineMs after which a connection has failed
+   */
+  paceConnections(host: string, port: number, perSecond: number, seconds: number, deadlineMs: number): PacedConnections;
+}
+
+/** What came of connections at a steady pace. */
+export interface PacedConnections {
+  readonly attempts: number;
+  /** By errno's name, `timeout` or `closed early`. */
+  readonly failures: Readonly<Record<string, number>>;
+  /** How many each server answered, by the name that it gives itself. */
+  readonly servers: Readonly<Record<string, number>>;
+  /** From the first one until the last one was begun. */
+  readonly seconds: number;
+  /** From the socket until the server has closed; of those that succeeded. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly slowestMs: number;
+  /** When the first and the last connection that failed were begun, as `process.hrtime` counts; 0: none did. */
+  readonly firstFailureMs: number;
+  readonly lastFailureMs: number;
 }
 
 /** What connections took: opened, one byte each way, closed. */
@@ -42,13 +66,13 @@ export interface ConnectionTimes {
 }
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const SOURCE = `${ROOT}bench/native/bench.c`;
+const SOURCES = ["bench.c", "pace.c", "pace.h"].map((name) => `${ROOT}bench/native/${name}`);
 const BUILT = `${ROOT}build/bench.node`;
 
 /** The addon, built before if it is older than its source. @throws Error with the compiler's words */
 export function loadBenchAddon(): BenchAddon {
   const built = statSync(BUILT, { throwIfNoEntry: false });
-  if (built === undefined || built.mtimeMs < statSync(SOURCE).mtimeMs) build();
+  if (built === undefined || SOURCES.some((s) => built.mtimeMs < statSync(s).mtimeMs)) build();
   return createRequire(import.meta.url)(BUILT) as BenchAddon;
 }
 
@@ -64,7 +88,9 @@ function build(): void {
     "-fPIC",
     `-I${ROOT}node_modules/node-api-headers/include`,
   ];
-  const ended = spawnSync("gcc", [...flags, SOURCE, "-o", temporary], { encoding: "utf8" });
+  const ended = spawnSync("gcc", [...flags, ...SOURCES.filter((s) => s.endsWith(".c")), "-o", temporary], {
+    encoding: "utf8",
+  });
   if (ended.status !== 0) throw new Error(`Cannot build "${BUILT}": ${ended.error?.message ?? ended.stderr}`);
   renameSync(temporary, BUILT);
 }

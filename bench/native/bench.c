@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a benchmark cannot do from JavaScript without measuring itself: start programs as a container runtime does, at a
- * cost far below theirs, and open connections one after the other with blocking calls. Built into build/bench.node and
+ * cost far below theirs, and open connections one after the other with blocking calls, or at a steady pace (pace.c). Built into build/bench.node and
  * loaded by nothing but the benchmarks.
  */
 #define _GNU_SOURCE
-#define NAPI_VERSION 8
-#include <node_api.h>
+#include "pace.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -389,6 +388,24 @@ static napi_value count_connections(napi_env env, napi_callback_info info)
 	return result;
 }
 
+/* paceConnections(host, port, perSecond, seconds, deadlineMs): see bench/native.ts */
+static napi_value pace(napi_env env, napi_callback_info info)
+{
+	struct pace_options options = { 0 };
+	napi_value argv[5];
+	size_t argc = 5;
+
+	if (!read_address(env, info, &options.address, &options.address_length, &options.per_second))
+		return NULL;
+	napi_get_cb_info(env, info, &argc, argv, NULL, NULL);
+	if (argc < 5 || napi_get_value_double(env, argv[3], &options.seconds) != napi_ok ||
+	    napi_get_value_double(env, argv[4], &options.deadline_ms) != napi_ok || !(options.per_second > 0)) {
+		napi_throw_range_error(env, NULL, "Arguments must be an address, a port, a positive rate, seconds and milliseconds");
+		return NULL;
+	}
+	return pace_connections(env, &options);
+}
+
 NAPI_MODULE_INIT()
 {
 	static const struct {
@@ -398,6 +415,7 @@ NAPI_MODULE_INIT()
 		{ "runPrograms", run_programs },
 		{ "serveConnections", serve_connections },
 		{ "countConnections", count_connections },
+		{ "paceConnections", pace },
 	};
 	napi_value fn;
 
