@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- cni|path|pods|policy|scale|services [--json] [--rounds N] [--quick]`: Twill beside its peers, in one run, in turns.
+ * `npm run bench -- cni|path|pods|policy|scale|services|rolling [--json] [--rounds N] [--quick]`: Twill beside its peers, in one run, in turns.
  * Progress goes to standard error; standard output is the table, or with `--json` one line.
  */
 
@@ -11,18 +11,20 @@ import { benchPods } from "./pods.ts";
 import { benchPolicy } from "./policy.ts";
 import { goFirst } from "./priority.ts";
 import { toJson, toText } from "./report.ts";
+import { benchRolling } from "./rolling.ts";
 import { benchScale } from "./scale.ts";
 import { benchServices } from "./services.ts";
 import type { RowWithRanges } from "./stats.ts";
 import { NEEDED_PROGRAMS } from "./tools.ts";
 
-const USAGE = "Usage: npm run bench -- cni|path|pods|policy|scale|services [--json] [--rounds N] [--quick]";
+const USAGE = "Usage: npm run bench -- cni|path|pods|policy|scale|services|rolling [--json] [--rounds N] [--quick]";
 
 const BENCHMARKS: Readonly<Record<string, (options: BenchOptions) => Promise<RowWithRanges[]>>> = {
   cni: benchCni,
   path: benchPath,
   pods: benchPods,
   policy: benchPolicy,
+  rolling: benchRolling,
   scale: benchScale,
   services: benchServices,
 };

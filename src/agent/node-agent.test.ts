@@ -385,25 +385,6 @@ test("an upgrade that cannot be loaded leaves the old programs at work, says why
   assert.notEqual(next.programs, "of an earlier agent");
 });
 
-test("a kernel without programs on sockets gets all the others, and the status says so", () => {
-  using host = new Host();
-  host.machine.hasSocketPrograms = false;
-  const agent = started(host);
-  assert.deepEqual(agent.notReady(), []);
-  assert.match(
-    agent
-      .issues()
-      .map((i) => i.message)
-      .join(),
-    /CONFIG_CGROUP_BPF\): what sockets ask .* packet by packet/,
-  );
-  const kernel = createFakeKernel({ machine: host.machine });
-  assert.deepEqual(kernel.socketHooks(), []);
-  assert.ok(kernel.attachments().length > 0);
-  agent.run(true);
-  assert.equal(agent.report?.writes, 0);
-});
-
 test("without earlier programs, or with maps of another layout, there is no network, and it is said why", () => {
   for (const prepare of [
     () => undefined,

@@ -163,7 +163,7 @@ export function rolls(stage: () => ServicesStage): void {
       image: ECHO_IMAGE,
       backends: ROLLED,
       drainSeconds: 15,
-      perSecond: 50,
+      perSecond: { sockets: 50, packets: 50, outside: 50 },
       clientBox: client.box,
       apply: (deployment) => api.apply(deployment as Parameters<typeof api.apply>[0]),
       rolled: async (version, count) => {

@@ -6,15 +6,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { parse } from "yaml";
-import { runIn } from "../../src/lab/box.ts";
+import { enterCommand, runIn } from "../../src/lab/box.ts";
 import { decodeReply, encodeRequest } from "../../src/lab/probe/protocol.ts";
 import { failureCode, type ProbeSocket, SOCKET } from "../../src/lab/probe/socket.ts";
 import { addr } from "../../src/net/addr.ts";
 import { hash32 } from "../../src/service/hash.ts";
 import { definitionsOf, OWN_GROUP } from "../../tools/crds.ts";
 import { Datagrams } from "../fixture/datagrams.ts";
-import { Pacer } from "../fixture/pacer.ts";
-import { eventually, type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
+import { fromNetns, Pacer } from "../fixture/pacer.ts";
+import { type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
+import { eventually } from "../fixture/service-stage.ts";
 
 const NODES = ["node-1", "node-2", "node-3"];
 const CLIENT = "default/client";
@@ -95,19 +96,19 @@ async function agentPids(): Promise<number[]> {
 test("all agents are killed and start anew: nothing is lost", async (t) => {
   const [ip] = s.service("web", { type: "NodePort", selector: { app: "web" } });
   const [node = ""] = s.at("node-1").addresses;
-  const outside = { netns: s.at("outside").netns, to: node };
-  const memberOf = s.lab.node("node-1").box.init.pid;
-  const inside = (pod: string) => ({ netns: s.at(`default/${pod}`).netns, to: ip, port: 8000, perSecond: PER_SECOND });
+  const netnsOf = (pod: string) => s.at(`default/${pod}`).netns;
+  const { box } = s.lab.node("node-1");
+  const seen = (argv: readonly string[]) => enterCommand(box, argv, { netns: netnsOf("client"), isNetOnly: true });
+  const inside = { to: ip, port: 8000, perSecond: PER_SECOND };
+  const outside = { enter: fromNetns(s.at("outside").netns), to: node, perSecond: PER_SECOND };
   await s.answeredBy(["web-1", "web-3"], CLIENT, "TCP", ip, 8000);
   await s.answeredBy(["web-1", "web-3"], "outside", "TCP", node, s.nodePort("web", "web"));
   await s.answeredBy(["web-1", "web-3"], "outside", "UDP", node, s.nodePort("web", "dns"));
   using load = new DisposableStack();
   const pacers = {
-    "from a pod, by sockets": load.use(new Pacer({ ...inside("client"), memberOf })),
-    "from a pod, by packets": load.use(new Pacer(inside("sandbox"))),
-    "from outside by a node port": load.use(
-      new Pacer({ ...outside, port: s.nodePort("web", "web"), perSecond: PER_SECOND }),
-    ),
+    "from a pod, by sockets": load.use(new Pacer({ ...inside, enter: seen })),
+    "from a pod, by packets": load.use(new Pacer({ ...inside, enter: fromNetns(netnsOf("sandbox")) })),
+    "from outside by a node port": load.use(new Pacer({ ...outside, port: s.nodePort("web", "web") })),
   };
   const streams = {
     "from a pod": load.use(await connected(CLIENT, SOCKET.DGRAM, ip, 5300)),
@@ -118,6 +119,7 @@ test("all agents are killed and start anew: nothing is lost", async (t) => {
   );
   using tcp = await connected("outside", SOCKET.STREAM, node, s.nodePort("web", "web"));
   const who = await askOver(tcp, 5_000);
+  await Promise.all(Object.values(pacers).map((p) => p.ready));
   await settle();
   const before = await agentPids();
   const start = performance.now();
@@ -166,9 +168,10 @@ test("the node that announces an address is lost: another answers", async (t) =>
   });
   await s.answeredBy(["web-1", "web-3"], "outside", "UDP", ip, 5300);
   using load = new DisposableStack();
-  const { netns } = s.at("outside");
-  const pacer = load.use(new Pacer({ netns, to: ip, port: 8000, perSecond: PER_SECOND }));
+  const enter = fromNetns(s.at("outside").netns);
+  const pacer = load.use(new Pacer({ enter, to: ip, port: 8000, perSecond: PER_SECOND }));
   const datagrams = load.use(new Datagrams(load.use(await connected("outside", SOCKET.DGRAM, ip, 5300)), INTERVAL_MS));
+  await pacer.ready;
   await settle();
   const known = datagrams.answered;
   assert.ok(known > 0);
@@ -206,8 +209,14 @@ test("a node with a backend is lost: nobody new is sent there once its endpoint 
   await eventually(async () => assert.equal(await askOver(seen, 5_000), "web-3"));
   s.slices("split", [...s.endpoints("web-1"), ...s.endpoints("web-3")]);
   await s.answeredBy(["web-1", "web-3"], CLIENT, "TCP", ip, 8000);
-  const { netns } = s.at(CLIENT);
-  using pacer = new Pacer({ netns, to: ip, port: 8000, perSecond: 40, deadlineMs: 3_000 });
+  using pacer = new Pacer({
+    enter: fromNetns(s.at(CLIENT).netns),
+    to: ip,
+    port: 8000,
+    perSecond: 40,
+    deadlineMs: 3_000,
+  });
+  await pacer.ready;
   await settle();
   await setLink("node-3", "down");
   await settle();

@@ -4,16 +4,18 @@
  */
 
 import assert from "node:assert/strict";
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { TestContext } from "node:test";
-import { fileURLToPath } from "node:url";
+import type { PacedConnections } from "../../bench/native.ts";
 import { type Box, enterCommand } from "../../src/lab/box.ts";
+import { fromNetns, type Pace, Pacer } from "../fixture/pacer.ts";
 import { eventually, type ServiceStage } from "../fixture/service-stage.ts";
-import type { Connected } from "./connector.ts";
 
-const CONNECTOR = fileURLToPath(new URL("connector.ts", import.meta.url));
-const READY = "ready\n";
-const MIN_CONNECTIONS = 500;
+const CALIBRATION_SECONDS = 3;
+/** Of what was carried while nothing was replaced: while pods start and end, and whatever else a machine does, it carries less. */
+const FLOOR = 0.1;
+
+/** From where connections come. */
+export type Way = "sockets" | "packets" | "outside";
 
 /** What is rolled, and how much is asked meanwhile. */
 export interface Rolling {
@@ -22,8 +24,8 @@ export interface Rolling {
   readonly backends: number;
   /** How long a backend that is told to end goes on serving: until all nodes have heard of it. */
   readonly drainSeconds: number;
-  /** Connections of each who asks. */
-  readonly perSecond: number;
+  /** Connections that are asked for: from inside by sockets and packet by packet, and from outside. */
+  readonly perSecond: Readonly<Record<Way, number>>;
   /** The node of `default/client` as a box, where its sockets can be made so that its agent sees them. */
   readonly clientBox?: Pick<Box, "init" | "netns">;
   /** Applies the Deployment. */
@@ -67,49 +69,10 @@ function deployment({ image, backends, drainSeconds }: Rolling, version: string)
   };
 }
 
-class Connector implements Disposable {
-  readonly #child: ChildProcessWithoutNullStreams;
-  readonly #ended: Promise<string>;
-  /** Resolves when connections are under way. */
-  readonly ready: Promise<void>;
+type Paces = ReadonlyMap<Way, (seconds?: number) => Pacer>;
 
-  constructor(argv: readonly string[]) {
-    const [file = "", ...args] = argv;
-    this.#child = spawn(file, args);
-    const ready = Promise.withResolvers<void>();
-    this.ready = ready.promise;
-    this.#ended = new Promise((resolve, reject) => {
-      let [text, errors] = ["", ""];
-      this.#child.stdout.on("data", (chunk) => {
-        text += chunk;
-        if (text.startsWith(READY)) ready.resolve();
-      });
-      this.#child.stderr.on("data", (chunk) => {
-        errors += chunk;
-      });
-      this.#child.on("close", (code) => {
-        const failure = new Error(`The connector ended with status ${code}: ${errors}`);
-        ready.reject(failure);
-        if (code === 0) resolve(text.slice(READY.length));
-        else reject(failure);
-      });
-    });
-    // Whoever waits for it hears of it; a test that fails before does not.
-    this.#ended.catch(() => {});
-  }
-
-  async stop(): Promise<Connected> {
-    this.#child.stdin.end();
-    return JSON.parse(await this.#ended) as Connected;
-  }
-
-  [Symbol.dispose](): void {
-    this.#child.kill("SIGKILL");
-  }
-}
-
-/** See the file's comment. `default/client` asks from inside. */
-export async function rollsUnharmed(t: TestContext, rolling: Rolling): Promise<void> {
+/** Makes the first version, and waits until it answers. `default/client` asks from inside. @returns what begins connections, by way */
+export async function startRolling(rolling: Rolling): Promise<Paces> {
   const { stage: s, backends, perSecond, clientBox } = rolling;
   await rolling.apply(deployment(rolling, "1"));
   const [v4] = await s.service("rolled", {
@@ -120,36 +83,63 @@ export async function rollsUnharmed(t: TestContext, rolling: Rolling): Promise<v
   await rolling.rolled("1", backends);
   const port = await s.nodePort("rolled", "web");
   const node = s.at("node-1").addresses[0] ?? "";
-  const command = (to: string, at: number) => [process.execPath, CONNECTOR, to, `${at}`, `${perSecond}`];
-  const apart = (from: string, to: string, at: number) => [
-    ...["nsenter", `--net=${s.at(from).netns}`, "--"],
-    ...command(to, at),
+  const { netns } = s.at("default/client");
+  const pace = (way: Way, enter: Pace["enter"], to: string, at: number) =>
+    [
+      way,
+      (seconds?: number) =>
+        new Pacer({ enter, to, port: at, perSecond: perSecond[way], ...(seconds === undefined ? {} : { seconds }) }),
+    ] as const;
+  const paces = [
+    pace("packets", fromNetns(netns), v4, 8000),
+    pace("outside", fromNetns(s.at("outside").netns), node, port),
+    ...(clientBox === undefined
+      ? []
+      : [pace("sockets", (argv) => enterCommand(clientBox, argv, { netns, isNetOnly: true }), v4, 8000)]),
   ];
-  const askers: Record<string, readonly string[]> = {
-    "inside, packet by packet": apart("default/client", v4, 8000),
-    outside: apart("outside", node, port),
-  };
-  if (clientBox !== undefined) {
-    const { netns } = s.at("default/client");
-    askers["inside, by sockets"] = enterCommand(clientBox, command(v4, 8000), { netns, isNetOnly: true });
-  }
   for (const [from, to, at] of [
     ["default/client", v4, 8000],
     ["outside", node, port],
   ] as const)
     await eventually(async () => assert.equal((await s.ask(from, "TCP", to, at)).verdict, "ok"));
+  return new Map(paces);
+}
+
+/** Connections by all ways at once until something is done, or for some seconds. */
+async function asked(paces: Paces, done: (() => Promise<void>) | number): Promise<ReadonlyMap<Way, PacedConnections>> {
   using stack = new DisposableStack();
-  const loads = Object.entries(askers).map(([from, argv]) => ({ from, load: stack.use(new Connector(argv)) }));
-  await Promise.all(loads.map((l) => l.load.ready));
-  await rolling.apply(deployment(rolling, "2"));
-  await rolling.rolled("2", backends);
-  for (const { from, load } of loads) {
-    const { attempts, failures, servers, slowestMs, seconds } = await load.stop();
+  const seconds = typeof done === "number" ? done : undefined;
+  const running = Array.from(paces, ([way, pace]) => [way, stack.use(pace(seconds))] as const);
+  await Promise.all(running.map(([, p]) => p.ready));
+  if (typeof done === "function") await done();
+  const ends = running.map(async ([way, p]) => [way, await (seconds === undefined ? p.stop() : p.ended())] as const);
+  return new Map(await Promise.all(ends));
+}
+
+/** Replaces all pods while connections come by all ways. */
+export function roll(rolling: Rolling, paces: Paces, version: string): Promise<ReadonlyMap<Way, PacedConnections>> {
+  return asked(paces, async () => {
+    await rolling.apply(deployment(rolling, version));
+    await rolling.rolled(version, rolling.backends);
+  });
+}
+
+/** See the file's comment. */
+export async function rollsUnharmed(t: TestContext, rolling: Rolling): Promise<void> {
+  const { backends, perSecond } = rolling;
+  const paces = await startRolling(rolling);
+  const before = await asked(paces, CALIBRATION_SECONDS);
+  for (const [way, found] of await roll(rolling, paces, "2")) {
+    const { attempts, failures, servers, seconds, p50Ms, p99Ms, slowestMs } = found;
+    const still = before.get(way);
+    const [rate, usual] = [attempts / seconds, (still?.attempts ?? 0) / (still?.seconds ?? 1)];
+    const names = Object.keys(servers).length;
     t.diagnostic(
-      `${from}: ${attempts} connections in ${seconds.toFixed(1)} s to ${Object.keys(servers).length} servers, slowest ${slowestMs.toFixed(0)} ms`,
+      `${way}: ${attempts} connections in ${seconds.toFixed(1)} s, ${rate.toFixed(0)} a second of ${perSecond[way]} asked for (${usual.toFixed(0)} while nothing changed), to ${names} servers; p50 ${p50Ms.toFixed(1)}, p99 ${p99Ms.toFixed(1)}, slowest ${slowestMs.toFixed(0)} ms`,
     );
-    assert.deepEqual(failures, {}, from);
-    assert.ok(Object.keys(servers).length > backends, "some of before and some of after have answered");
-    assert.ok(attempts > MIN_CONNECTIONS, `${attempts} connections`);
+    const begun = found.lastFailureMs - found.firstFailureMs;
+    assert.deepEqual(failures, {}, `${way}: those that failed were begun within ${begun.toFixed(0)} ms`);
+    assert.ok(names > backends, `${way}: some of before and some of after have answered`);
+    assert.ok(rate >= FLOOR * usual, `${way}: ${rate} a second, and ${usual} before`);
   }
 }
