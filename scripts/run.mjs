@@ -32,7 +32,12 @@ const verbs = {
     native: true,
     what: "the gate's cluster part on a real Kubernetes, whose programs it builds once",
   },
-  bench: { entry: "bench/main.ts", powers: true, native: true, what: "benchmarks: cni, path, pods, policy, scale, services, rolling" },
+  bench: {
+    entry: "bench/main.ts",
+    powers: true,
+    native: true,
+    what: "benchmarks: cni, path, pods, policy, scale, services, rolling",
+  },
   ok: { entry: "tools/test.ts", args: ["--fast"], what: "the part of the gate that needs no root" },
   build: { native: true, what: "the native addon and the CNI shim" },
   setup: { what: "only the set-up, of all commands or of the one named" },
