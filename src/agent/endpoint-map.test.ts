@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { KernelError } from "../kernel/kernel.ts";
 import { bytesKey } from "../net/bytes-key.ts";
+import { GenerationOf } from "../net/gen/bpf-maps.ts";
 import type { MapRow } from "../plan/rows.ts";
 import { deleteEndpointKeys, putEndpointRows } from "./endpoint-map.ts";
 
@@ -10,8 +11,12 @@ class Maps {
   readonly tables = new Map<string, Map<string, Uint8Array>>();
   readonly writes: string[] = [];
 
+  /** `generation` is an array, whose entries are all there from the beginning. */
   constructor(...names: readonly string[]) {
     for (const name of names) this.tables.set(name, new Map());
+    const values = this.tables.get("generation");
+    for (let of = 0; of < GenerationOf.count; of++)
+      values?.set(bytesKey(Uint8Array.of(of, 0, 0, 0)), new Uint8Array(8));
   }
 
   #table(map: string): Map<string, Uint8Array> {
