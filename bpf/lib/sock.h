@@ -79,10 +79,17 @@ INLINE void write6(struct bpf_sock_addr *ctx, const struct addr *addr, __be16 po
 	ctx->user_port = port;
 }
 
-/* Processes of the node itself find node ports at 127.0.0.1, too, as kube-proxy's iptables rules have it. A pod's loopback is its own. */
-INLINE bool is_loopback_of_node(const struct addr *a)
+/* 127.0.0.0/8. */
+INLINE bool is_loopback4(const struct addr *a)
 {
 	return is_mapped(a) && (a->w[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
+}
+
+/* Whether the socket is one of the node itself: a pod's loopback is its own. */
+INLINE bool is_in_node(struct bpf_sock_addr *ctx)
+{
+	/* Without a socket: the cookie of the machine's first namespace. */
+	return bpf_get_netns_cookie(ctx) == bpf_get_netns_cookie(NULL);
 }
 
 INLINE const struct service *find_asked_service(struct bpf_sock_addr *ctx, const struct service_key *key)
@@ -94,16 +101,14 @@ INLINE const struct service *find_asked_service(struct bpf_sock_addr *ctx, const
 	s = node_port_at(key);
 	if (likely(!s) || is_node(&key->addr))
 		return s;
-	/* Without a socket: the cookie of the machine's first namespace. */
-	return is_loopback_of_node(&key->addr) && bpf_get_netns_cookie(ctx) == bpf_get_netns_cookie(NULL) ? s : NULL;
+	/* Processes of the node itself find node ports at 127.0.0.1, too, as kube-proxy's iptables rules have it. */
+	return is_loopback4(&key->addr) && is_in_node(ctx) ? s : NULL;
 }
 
 /* 127.0.0.0/8 or ::1. */
 INLINE bool is_loopback(const struct addr *a)
 {
-	if (is_mapped(a))
-		return (a->w[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-	return !a->w[0] && !a->w[1] && !a->w[2] && a->w[3] == bpf_htonl(1);
+	return is_loopback4(a) || (!a->w[0] && !a->w[1] && !a->w[2] && a->w[3] == bpf_htonl(1));
 }
 
 /*
@@ -121,7 +126,7 @@ static __noinline const struct backend *find_asked_host_port(struct bpf_sock_add
 	if (!pod)
 		return NULL;
 	if (is_loopback(&key->addr))
-		return bpf_get_netns_cookie(ctx) == bpf_get_netns_cookie(NULL) ? pod : NULL;
+		return is_in_node(ctx) ? pod : NULL;
 	known = ipcache_find(&key->addr);
 	return known && known->flags & IPCACHE_LOCAL_NODE ? pod : NULL;
 }
@@ -314,18 +319,18 @@ INLINE int give_backend(struct bpf_sock_addr *ctx, const struct service_key *key
 	*to = NULL;
 	if (!key->protocol)
 		return SOCK_PASS;
-	cookie = bpf_get_socket_cookie(ctx);
 	s = find_asked_service(ctx, key);
 	if (likely(!s)) {
 		*to = find_asked_host_port(ctx, key);
 		if (unlikely(*to)) {
 			count_sock(asking == ASK_CONNECT ? SOCK_METRIC_CONNECTED : SOCK_METRIC_SENT);
-			remember(cookie, key, *to, 0, 0, asking == ASK_CONNECT);
+			remember(bpf_get_socket_cookie(ctx), key, *to, 0, 0, asking == ASK_CONNECT);
 		} else {
 			count_sock(SOCK_METRIC_NO_SERVICE);
 		}
 		return SOCK_PASS;
 	}
+	cookie = bpf_get_socket_cookie(ctx);
 	if (s->flags & SERVICE_AFFINITY)
 		number = choose_affine(s, key, cookie, bpf_get_netns_cookie(ctx));
 	else if (asking == ASK_SEND)
