@@ -5,6 +5,13 @@ import type { Reader } from "./read.ts";
 /** IANA numbers by name. */
 const PROTOCOLS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
 
+const NAMES: ReadonlyMap<number, string> = new Map(Object.entries(PROTOCOLS).map(([name, n]) => [n, name]));
+
+/** As Kubernetes spells it; the number of one that it has no name for. */
+export function protocolName(protocol: number): string {
+  return NAMES.get(protocol) ?? `${protocol}`;
+}
+
 /** `protocol` of a port: TCP where none is given; an issue and undefined for another word. */
 export function readProtocol(port: Reader): number | undefined {
   const name = port.string("protocol") || "TCP";

@@ -185,6 +185,14 @@ export function addr(text: string): Addr {
   return r.value;
 }
 
+/** The zero address of each family: any address, or all of them. */
+export const ANY_ADDR: Readonly<Record<Family, Addr>> = { 4: addr("0.0.0.0"), 6: addr("::") };
+
+/** `192.0.2.1:80`, `[2001:db8::1]:80` (RFC 3986 section 3.2.2). */
+export function socketText(a: Addr, port: number): string {
+  return a.family === 4 ? `${a.text}:${port}` : `[${a.text}]:${port}`;
+}
+
 /** The address as a number: 0 … 2^32-1 for family 4, 0 … 2^128-1 for family 6. */
 export function addrToBigint(a: Addr): bigint {
   let n = 0n;

@@ -1,26 +1,17 @@
 /** Ports of the node that lead to a pod: which they are, whose they are, and their entries in the kernel. */
 
 import type { Endpoint, HostPort } from "../model/endpoint.ts";
-import { type Addr, addr, type Family } from "../net/addr.ts";
+import { type Addr, ANY_ADDR, addrEqual, addrFromBytes, type Family, socketText } from "../net/addr.ts";
 import { encodeBackend, encodeServiceKey } from "../net/gen/bpf-maps.ts";
 import type { MapRow } from "./rows.ts";
 
 /** Name of the map that leads from a port of the node to a pod. */
 export const HOST_PORTS_MAP = "host_ports";
 
-/** The zero address of each family: all addresses of the node. */
-export const ANY: Readonly<Record<Family, Addr>> = { 4: addr("0.0.0.0"), 6: addr("::") };
-
-const PROTOCOLS: ReadonlyMap<number, string> = new Map([
-  [6, "TCP"],
-  [17, "UDP"],
-  [132, "SCTP"],
-]);
-
 type Owner = Pick<Endpoint, "addrs" | "hostPorts">;
 
 function isAny(a: Addr): boolean {
-  return a.text === ANY[a.family].text;
+  return addrEqual(a, ANY_ADDR[a.family]);
 }
 
 /** Whether the port is open at some address of that family. As with the reference plugin, 0.0.0.0 says nothing of IPv6. */
@@ -32,7 +23,7 @@ function isOf(p: HostPort, family: Family): boolean {
 export function hostPortAddrs(e: Pick<Endpoint, "addrs">, p: HostPort): readonly (readonly [at: Addr, pod: Addr])[] {
   return e.addrs
     .filter((a) => isOf(p, a.family))
-    .map((pod) => [p.hostIp === undefined || isAny(p.hostIp) ? ANY[pod.family] : p.hostIp, pod]);
+    .map((pod) => [p.hostIp === undefined || isAny(p.hostIp) ? ANY_ADDR[pod.family] : p.hostIp, pod]);
 }
 
 /** The key of the same port at all addresses. @param addr 16 bytes, of the family that is meant */
@@ -41,8 +32,7 @@ export function anyHostPortKey(asked: {
   readonly port: number;
   readonly protocol: number;
 }): Uint8Array {
-  const isMapped = asked.addr.subarray(0, 12).every((b, i) => b === ANY[4].bytes[i]);
-  return encodeServiceKey({ ...asked, addr: ANY[isMapped ? 4 : 6].bytes });
+  return encodeServiceKey({ ...asked, addr: ANY_ADDR[addrFromBytes(asked.addr).family].bytes });
 }
 
 /** Entries of {@link HOST_PORTS_MAP}: one for each port and address of the pod in the port's family. */
@@ -70,13 +60,7 @@ export function meets(a: HostPort, b: HostPort): boolean {
 
 /** `192.0.2.1:80`; `*:80` at all addresses. */
 export function hostPortAddress(p: HostPort): string {
-  if (p.hostIp === undefined) return `*:${p.hostPort}`;
-  return p.hostIp.family === 4 ? `${p.hostIp.text}:${p.hostPort}` : `[${p.hostIp.text}]:${p.hostPort}`;
-}
-
-/** As Kubernetes spells it. */
-export function protocolName(protocol: number): string {
-  return PROTOCOLS.get(protocol) ?? `${protocol}`;
+  return p.hostIp === undefined ? `*:${p.hostPort}` : socketText(p.hostIp, p.hostPort);
 }
 
 /** A port that two would have. */

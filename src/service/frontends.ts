@@ -1,7 +1,7 @@
 /** Where a service's port is asked for. */
 
 import type { Service, ServicePort } from "../model/service.ts";
-import { type Addr, addr, type Family } from "../net/addr.ts";
+import { type Addr, ANY_ADDR, type Family } from "../net/addr.ts";
 
 /** What an address of a service is. */
 export type FrontendKind = "ClusterIP" | "NodePort" | "LoadBalancer" | "ExternalIP";
@@ -15,8 +15,6 @@ export interface Frontend {
   /** IANA number. */
   readonly protocol: number;
 }
-
-const ANY: Readonly<Record<Family, Addr>> = { 4: addr("0.0.0.0"), 6: addr("::") };
 
 /** A frontend's name: equal exactly for equal address, port and protocol. */
 export function frontendName(f: Pick<Frontend, "addr" | "port" | "protocol">): string {
@@ -52,7 +50,9 @@ export function frontendsOf(
     ...at("ClusterIP", s.clusterIps, port),
     ...at("LoadBalancer", s.loadBalancerIps, port),
     ...at("ExternalIP", s.externalIps, port),
-    ...(hasNodePort && s.families.includes(family) ? at("NodePort", nodePortAddrs ?? [ANY[family]], nodePort) : []),
+    ...(hasNodePort && s.families.includes(family)
+      ? at("NodePort", nodePortAddrs ?? [ANY_ADDR[family]], nodePort)
+      : []),
   ];
   const seen = new Set<string>();
   return all.filter((f) => {

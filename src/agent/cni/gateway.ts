@@ -1,10 +1,8 @@
 /** The next hop that every pod sees, and the route to it. */
 
 import type { CniRoute } from "../../cni/result.ts";
-import { type Addr, addr, type Family } from "../../net/addr.ts";
+import { type Addr, ANY_ADDR, type Family } from "../../net/addr.ts";
 import { GATEWAY_V4, GATEWAY_V6 } from "../../plan/names.ts";
-
-const ANY = { 4: addr("0.0.0.0"), 6: addr("::") } as const;
 
 /** The pods' next hop. */
 export function gatewayOf(family: Family): Addr {
@@ -14,7 +12,7 @@ export function gatewayOf(family: Family): Addr {
 /** The pods' default route as results show it. */
 export function defaultRoute(family: Family): CniRoute {
   return {
-    dst: { addr: ANY[family], length: 0 },
+    dst: { addr: ANY_ADDR[family], length: 0 },
     gw: gatewayOf(family),
     mtuBytes: undefined,
     advmss: undefined,

@@ -3,7 +3,8 @@
 import { CNI_CODE, type CniError, cniError } from "../../cni/error.ts";
 import type { CniRequest } from "../../cni/request.ts";
 import type { Endpoint, HostPort } from "../../model/endpoint.ts";
-import { findPortConflict, hostPortAddress, protocolName } from "../../plan/host-ports.ts";
+import { protocolName } from "../../model/protocol.ts";
+import { findPortConflict, hostPortAddress } from "../../plan/host-ports.ts";
 import { isAlive } from "./generation.ts";
 import type { NodeContext } from "./node-context.ts";
 import { tearDown } from "./teardown.ts";

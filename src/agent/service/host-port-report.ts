@@ -1,10 +1,11 @@
 /** Pods' host ports in the words of services, beside which they stand in `GET /v1/services`. */
 
 import type { Endpoint, HostPort } from "../../model/endpoint.ts";
-import type { Addr } from "../../net/addr.ts";
-import { ANY, hostPortAddrs, protocolName } from "../../plan/host-ports.ts";
+import { protocolName } from "../../model/protocol.ts";
+import { type Addr, ANY_ADDR, socketText } from "../../net/addr.ts";
+import { hostPortAddrs } from "../../plan/host-ports.ts";
 import type { ServiceTables } from "../../service/tables.ts";
-import { type PortReport, type ServiceReport, socketText } from "./service-report.ts";
+import type { PortReport, ServiceReport } from "./service-report.ts";
 
 /** Kind and type of all of them. */
 export const HOST_PORT = "HostPort";
@@ -26,7 +27,7 @@ function portReport(
   owners: Owners | undefined,
 ): PortReport {
   const { hostPort: port, protocol } = p;
-  const owner = [at, ANY[at.family]]
+  const owner = [at, ANY_ADDR[at.family]]
     .map((a) => owners?.ownerOf({ addr: a, port, protocol }))
     .find((o) => o !== undefined);
   const state = e.state === "ready" ? "ready" : "gone";

@@ -1,8 +1,8 @@
 /** The body of `GET /v1/services`: services as they are on this node, with who answers at each of their addresses. */
 
 import type { EndpointState } from "../../model/endpoint-slice.ts";
-import type { Addr } from "../../net/addr.ts";
-import { protocolName } from "../../plan/host-ports.ts";
+import { protocolName } from "../../model/protocol.ts";
+import { type Addr, socketText } from "../../net/addr.ts";
 import { type Backend, backendName } from "../../service/endpoints.ts";
 import type { Answers, PlannedFrontend, PortPlan, ServicePlan } from "../../service/service-plan.ts";
 import type { AnnounceState } from "../announce/announce-control.ts";
@@ -67,10 +67,6 @@ export interface ServiceReport {
   /** What of it is not done as it says. */
   readonly issues: readonly string[];
   readonly ports: readonly PortReport[];
-}
-
-export function socketText(addr: Addr, port: number): string {
-  return addr.family === 4 ? `${addr.text}:${port}` : `[${addr.text}]:${port}`;
 }
 
 function stateText({ isReady, isServing, isTerminating }: EndpointState): BackendReport["state"] {

@@ -3,7 +3,7 @@
  * protocol u8, scope u8, type u8, flags u32), attributes.
  */
 
-import { type Addr, addr, wireBytes } from "../addr.ts";
+import { type Addr, ANY_ADDR, wireBytes } from "../addr.ts";
 import { type Prefix, prefixOf } from "../prefix.ts";
 import { familyNumber, readAddr } from "./address.ts";
 import { AF, RT_SCOPE, RT_TABLE_MAIN, RTA, RTAX_MTU, RTM, RTM_F_CLONED, RTN_UNICAST } from "./constants.ts";
@@ -11,8 +11,6 @@ import { readAttrs, readNest, readU8, readU32 } from "./reader.ts";
 import type { NetlinkWriter } from "./writer.ts";
 
 const RTMSG_BYTES = 12;
-const ANY4 = addr("0.0.0.0");
-const ANY6 = addr("::");
 
 /** A route to make or remove, in the main table. */
 export interface RouteFields {
@@ -88,7 +86,7 @@ export function readRoute(payload: Uint8Array): RouteMessage | undefined {
   if (!isKnown || flags === undefined || readU8(payload, 7) !== RTN_UNICAST || (flags & RTM_F_CLONED) !== 0)
     return undefined;
   const attrs = readAttrs(payload, RTMSG_BYTES);
-  const dst = attrs.has(RTA.DST) ? readAddr(family, attrs.get(RTA.DST)) : family === AF.INET ? ANY4 : ANY6;
+  const dst = attrs.has(RTA.DST) ? readAddr(family, attrs.get(RTA.DST)) : ANY_ADDR[family === AF.INET ? 4 : 6];
   // A prefix below ::ffff:0:0/96 is spelled as IPv4 everywhere in Twill: such a route cannot be named, so it is left out.
   if (dst === undefined || familyNumber(dst) !== family || length > (family === AF.INET ? 32 : 128)) return undefined;
   return {

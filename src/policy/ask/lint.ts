@@ -240,10 +240,11 @@ function* everybody(world: World): Generator<Judged> {
 
 /** Looks at all policies of a world. */
 export function lint(world: World): LintResult {
-  const policies = [...world.rules.policies].filter((p) => !isOfAgent(p));
+  const all = [...world.rules.policies];
+  const policies = all.filter((p) => !isOfAgent(p));
   const linter = new Linter(world);
   const known = new Set<string>();
-  const tags = new Map([...world.rules.policies].map((p, i) => [p, i]));
+  const tags = new Map(all.map((p, i) => [p, i]));
   for (const who of everybody(world))
     for (const direction of ["ingress", "egress"] as const) {
       const steps = walkOf(policiesFor(world.ordered, who.of, who.facts, direction), direction);
