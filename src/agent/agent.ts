@@ -148,7 +148,7 @@ function routeSources(s: Started, cni: CniDoor, kubeProxy: KubeProxyWatch): Rout
       earlyReuses: () => parts.ledger.earlyReuses(),
       calls: s.calls,
       serviceLatency: agent.services.latency,
-      policyHits: () => agent.policyHits?.totals() ?? [],
+      policyHits: () => agent.policy.hits?.totals() ?? [],
       refusedCalls: () => {
         const { refused, malformed, abandoned } = cni.counters();
         return new Map(Object.entries({ refused, malformed, abandoned }));
@@ -274,7 +274,7 @@ function takeChanges(
     const isConfigured = configuration.look();
     if (isConfigured) setLevel(live.config.logLevel);
     object.see();
-    const hasMore = isConfigured || agent.hasNews() || agent.needsPolicy() || !agent.applyPolicy();
+    const hasMore = isConfigured || agent.hasNews() || agent.policy.isWanting() || !agent.policy.apply();
     if (!agent.applyServices() || hasMore) loop.request();
     announce.update();
   };
@@ -322,7 +322,7 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
     whenReady();
     object.look();
     // Before the cluster is known there is nothing to give back.
-    if (agent.policy !== undefined) memory.begin();
+    if (agent.policy.engine !== undefined) memory.begin();
   };
   const loop = makeLoop(stack, agent, parts, afterRun);
   const sweeper = new Sweeper(parts.kernel);
@@ -378,7 +378,7 @@ async function leading({ agent, parts }: Started, signal: AbortSignal): Promise<
   if (config.cluster.kind !== "kube") return;
   const { startLoadBalancer, startNodeCidrs, startStatus } = await import("./leader/start.ts");
   const { wantedStatus } = await import("./leader/wanted-status.ts");
-  const policies = () => (parts.config.policy.writesStatus ? agent.wantedConditions() : undefined);
+  const policies = () => (parts.config.policy.writesStatus ? agent.policy.wantedConditions() : undefined);
   const wanted = wantedStatus({ source, policies, settings: () => parts.config });
   await Promise.all([
     startNodeCidrs(

@@ -297,13 +297,13 @@ test("pods are adopted by the next agent; their attachments follow to new progra
 test("an agent that is killed before its settings are left has not yet removed the classes that the old ones name", () => {
   using host = new Host();
   const first = started(host);
-  const left = first.openClasses();
+  const left = first.policy.openClasses();
   assert.ok(left !== undefined, "a cluster without policy is open");
   first.dropPredecessor();
   first.compare(() => false);
   const second = host.agent({ openClassesBefore: left });
   second.run();
-  const own = second.openClasses();
+  const own = second.policy.openClasses();
   assert.ok(own !== undefined && own.ingress !== left.ingress, "each agent has classes of its own");
   const kernel = createFakeKernel({ machine: host.machine });
   const classes = () => new Set(kernel.mapRows("policy_classes").map((row) => decodePolicyClassKey(row.key).number));
@@ -428,7 +428,7 @@ test("a host endpoint switches the judgement of the node on, its end off; what i
         ? undefined
         : unwrap(parseHostEndpoint({ metadata: { name, labels: {} }, spec }, createInterner()));
     host.source.change({ hostEndpoints: [{ key: name, row }] });
-    if (!agent.applyPolicy()) agent.run();
+    if (!agent.policy.apply()) agent.run();
   };
   put("all", "*");
   assert.deepEqual(hostPolicy(host), { devices: [0], isOn: true });
@@ -469,19 +469,19 @@ test("settings that change while an agent lives take effect with its next run", 
   const mtu = () => kernel.links().find((l) => l.name === "twill0")?.mtuBytes;
   const routes = () => kernel.routes().filter((r) => r.protocol === 87 && r.dst.family === 4);
   const dsts = () => new Set(routes().map((r) => r.dst.text));
-  assert.deepEqual([mtu(), agent.openClasses() !== undefined], [1450, true]);
+  assert.deepEqual([mtu(), agent.policy.openClasses() !== undefined], [1450, true]);
   Object.assign(
     config,
     parse("mtu: 1400\npolicy: {mode: always}\nclusterCIDRs: [10.244.0.0/16, 10.99.0.0/16, 'fd00:10:244::/48']"),
   );
-  assert.equal(agent.applyPolicy(), false, "a run has to follow");
+  assert.equal(agent.policy.apply(), false, "a run has to follow");
   agent.run();
-  assert.deepEqual([mtu(), agent.openClasses(), dsts().has("10.99.0.0/16")], [1400, undefined, true]);
+  assert.deepEqual([mtu(), agent.policy.openClasses(), dsts().has("10.99.0.0/16")], [1400, undefined, true]);
   assert.equal(kernel.links().find((l) => l.name === "twill_vx")?.vxlan?.port, 8472);
   Object.assign(config, parse("tunnel: {port: 4789}"));
   agent.run();
   agent.run();
-  assert.deepEqual([mtu(), agent.openClasses() !== undefined, dsts().has("10.99.0.0/16")], [1450, true, false]);
+  assert.deepEqual([mtu(), agent.policy.openClasses() !== undefined, dsts().has("10.99.0.0/16")], [1450, true, false]);
   assert.equal(kernel.links().find((l) => l.name === "twill_vx")?.vxlan?.port, 4789);
   assert.deepEqual(agent.notReady(), []);
   agent.run();

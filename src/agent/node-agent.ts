@@ -3,9 +3,7 @@
  * Everything that it works on comes from outside, so that tests give it a kernel in memory.
  */
 
-import { isDeepStrictEqual } from "node:util";
 import type { Issue } from "../base/issue.ts";
-import { err, ok, type Result } from "../base/result.ts";
 import type { ClusterSource } from "../cluster/source.ts";
 import type { EventNames } from "../flow/told.ts";
 import { makePool, type Pool } from "../ipam/pool.ts";
@@ -17,12 +15,9 @@ import { decodeNode, decodeNodeKey } from "../net/gen/bpf-maps.ts";
 import type { Mac } from "../net/mac.ts";
 import { type ClusterInput, type ClusterRows, rememberingClusterRows } from "../plan/cluster-rows.ts";
 import { describeMapRow } from "../plan/describe.ts";
-import { ENDPOINTS_MAP, planEndpoint, presentClasses } from "../plan/endpoint.ts";
-import { CONFIG_KEY, hasHostPolicy } from "../plan/map-rows.ts";
+import { planEndpoint } from "../plan/endpoint.ts";
 import { isPodLink, MIN_MTU_BYTES } from "../plan/names.ts";
 import { type EndpointRows, type NodePlan, type NodePlanInput, planNode } from "../plan/node-plan.ts";
-import type { List } from "../policy/pieces.ts";
-import type { Policy } from "../policy/rule.ts";
 import type { EndpointClasses } from "../policy/table.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import { bump, newCounts, runnerEvents } from "./agent-counts.ts";
@@ -31,21 +26,15 @@ import { ClusterView, type Look } from "./cluster-view.ts";
 import type { NodeContext, NodeSettings } from "./cni/node-context.ts";
 import { sweep } from "./cni/sweep.ts";
 import { tellSweep } from "./cni/sweep-log.ts";
-import { cpuMs, MapLook, type Mending } from "./compare/map-look.ts";
+import { cpuMs, MapLook } from "./compare/map-look.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { devicesOf } from "./endpoint-devices.ts";
-import { describePod, isClosed, lostIssues, strayIssues } from "./endpoint-words.ts";
+import { lostIssues, strayIssues } from "./endpoint-words.ts";
 import { HostPorts } from "./host-ports.ts";
 import type { Log } from "./log.ts";
 import { LookPace } from "./look-pace.ts";
-import { withApi } from "./policy/api-failsafe.ts";
 import { eventNames } from "./policy/event-names.ts";
-import { knownTables } from "./policy/known-tables.ts";
-import { podOf } from "./policy/local-endpoints.ts";
-import { conditionsFor, type WantedConditions } from "./policy/object-conditions.ts";
-import { OverflowWatch } from "./policy/overflow-watch.ts";
-import { PolicyEngine, type PolicySettings, type PolicyState } from "./policy/policy-engine.ts";
-import type { PolicyHits } from "./policy/policy-hits.ts";
+import { PolicyControl } from "./policy/policy-control.ts";
 import { rememberingPools, reservedIn } from "./pool-cidrs.ts";
 import { Programs } from "./programs.ts";
 import { localDamage, notReadyReasons } from "./readiness.ts";
@@ -65,7 +54,7 @@ export interface AgentParts {
   readonly source: ClusterSource;
   readonly memory: Pick<ClusterMemory, "load" | "save">;
   readonly log: Log;
-  /** What {@link NodeAgent.openClasses} was when an earlier agent of this boot ended. */
+  /** What {@link PolicyControl.openClasses} was when an earlier agent of this boot ended. */
   readonly openClassesBefore?: EndpointClasses | undefined;
   /** Wall clock, milliseconds. */
   readonly nowMs: () => number;
@@ -86,6 +75,7 @@ export class NodeAgent {
   readonly #withPools = rememberingPools();
   readonly #clusterRows: (input: ClusterInput) => ClusterRows;
   readonly #programs: Programs;
+  readonly policy: PolicyControl;
   readonly services: ServiceControl;
   readonly hostPorts: HostPorts;
   /** Names for what the data plane tells. */
@@ -99,21 +89,12 @@ export class NodeAgent {
   readonly #maps: MapLook;
   readonly #pace = new LookPace(() => this.#parts.config.resyncMs);
   #lost: Endpoint[] = [];
-  #policy: PolicyEngine | undefined;
-  /** {@link #policy}, or what becomes it with the first update. */
-  #engine: PolicyEngine | undefined;
-  #policySettings: PolicySettings | undefined;
-  #policyWaitsFor: readonly string[] = [];
-  #conditions: { readonly policies: List<Policy>; readonly say: WantedConditions } | undefined;
-  #policyProblem: string | undefined;
   #isTracked = false;
-  readonly #overflow: OverflowWatch;
   readonly #wire: WireDevices;
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
     const { kernel, config, log } = parts;
-    this.#overflow = new OverflowWatch(log);
     this.#programs = new Programs({ kernel, log, pinDirectory: config.paths.pins, mapSizes: config.mapSizes });
     this.#cluster = new ClusterView({ ...parts, nodeName: parts.config.nodeName });
     this.#look = this.#cluster.look();
@@ -121,9 +102,11 @@ export class NodeAgent {
     this.services = new ServiceControl(parts);
     const owners = () => this.services.engine?.tables;
     this.hostPorts = new HostPorts({ kernel, ledger: parts.ledger, nodeName: config.nodeName, owners });
-    this.names = eventNames(() => this.#policy);
     this.#links = new LinksView(parts.kernel);
     this.#wire = new WireDevices(parts.kernel, this.#links);
+    const isLoaded = () => this.#programs.tag !== undefined;
+    this.policy = new PolicyControl({ ...parts, wire: this.#wire, isLoaded });
+    this.names = eventNames(() => this.policy.engine);
     this.#maps = new MapLook(this.counts, (ms) => this.#pace.cost(ms));
     this.#reconciler = new Reconciler(parts.kernel, this.#links, describeMapRow, runnerEvents(this.counts, log));
   }
@@ -194,11 +177,11 @@ export class NodeAgent {
         message: `Those of an earlier agent go on, since its own cannot be used: ${issue}`,
       });
     if (this.#runProblem !== undefined) issues.push({ path: "reconcile", message: this.#runProblem });
-    if (this.policyProblem !== undefined) issues.push({ path: "policy", message: this.policyProblem });
+    if (this.policy.problem !== undefined) issues.push({ path: "policy", message: this.policy.problem });
     if (this.services.problem !== undefined) issues.push({ path: "services", message: this.services.problem });
     for (const message of this.services.healthIssues) issues.push({ path: "services.healthCheckNodePort", message });
-    issues.push(...this.hostPorts.issues(), ...this.#overflow.issues());
-    for (const { name, reason } of this.policy?.astray ?? [])
+    issues.push(...this.hostPorts.issues(), ...this.policy.overflowIssues);
+    for (const { name, reason } of this.policy.state?.astray ?? [])
       issues.push({ path: `policy.hostEndpoints.${name}`, message: reason });
     for (const text of localDamage(this.#report)) issues.push({ path: "reconcile", message: text });
     const { ledger } = this.#parts;
@@ -214,7 +197,7 @@ export class NodeAgent {
       ledger,
       nowMs,
       newMac,
-      policy: { admit: (e) => this.#admit(e) },
+      policy: this.policy,
       settings: () => this.settings(),
       hostPortsClosed: () => this.services.hostPortsClosed(),
       problems: () => this.notReady().map((reason) => ({ reason, isFeltByPods: this.#report !== undefined })),
@@ -290,13 +273,8 @@ export class NodeAgent {
     if (view === undefined) return;
     this.hostPorts.look();
     if (this.#plan === undefined) this.#wire.look(view.self, config.network);
-    const policy = this.#policy;
-    this.#updatePolicy();
-    const services = this.services.run(isFull);
-    if (isFull && (wantsAll || !this.#maps.isGoing)) {
-      const isPolicyRight = policy === this.#policy && this.policyProblem === undefined;
-      this.#maps.begin([policy !== undefined && isPolicyRight ? this.#mending(policy) : undefined, services]);
-    }
+    const looks = [this.policy.run(), this.services.run(isFull)];
+    if (isFull && (wantsAll || !this.#maps.isGoing)) this.#maps.begin(looks);
     const report = this.#reconciler.run({
       nowMs,
       isFull,
@@ -311,7 +289,7 @@ export class NodeAgent {
           endpoints: this.#presentEndpoints(),
           facts,
           epoch,
-          hasHostPolicy: this.#hasHostPolicy(),
+          hasHostPolicy: this.policy.isHostJudged(),
           hasServices: this.services.hasServices(),
           sockets: this.#socketGroup(),
           clusterRows: this.#clusterRows,
@@ -323,7 +301,7 @@ export class NodeAgent {
     this.counts.drifted += report.drifted;
     this.hostPorts.tell();
     // Host endpoints are of devices: what has come or changed is judged from now on.
-    if (this.#plan !== undefined && this.#wire.take(this.#plan.underlay)) this.#updatePolicy();
+    if (this.#plan !== undefined && this.#wire.take(this.#plan.underlay)) this.policy.update();
   }
 
   /** Whether the node's firewall has begun to follow connections since the last run. Cheap: nothing else tells of it. */
@@ -337,38 +315,9 @@ export class NodeAgent {
     return this.#parts.kernel.controlGroup(socketCgroup === "auto" ? undefined : socketCgroup);
   }
 
-  /** Whether policy speaks of the node itself; while it is not known, what stands in the kernel. */
-  #hasHostPolicy(): boolean {
-    if (this.#policy !== undefined) return this.#policy.isHostJudged;
-    const value = this.#parts.kernel.mapGet("config", CONFIG_KEY);
-    return value !== undefined && hasHostPolicy(value);
-  }
-
-  /**
-   * Applies what the cluster's policies have become, and nothing else: for every change of an object that the node itself
-   * does not follow from. @returns false: a run has to follow, since it could not, or since more follows from it
-   */
-  applyPolicy(): boolean {
-    const follows = () => `${this.openClasses() !== undefined} ${this.#policy?.isHostJudged}`;
-    const before = follows();
-    this.#updatePolicy();
-    // What is left for the time without an agent follows from it, and the switch of the node's own policy.
-    return this.#policyProblem === undefined && before === follows();
-  }
-
-  /** The same for services. */
+  /** Applies what the cluster's services have become, see {@link PolicyControl.apply}. */
   applyServices(): boolean {
     return this.#programs.tag === undefined || this.services.apply();
-  }
-
-  /** Whether the cluster is known and its policies are not applied yet. */
-  needsPolicy(): boolean {
-    return this.#policy === undefined && this.#parts.source.isSynced();
-  }
-
-  /** Classes of pods in a cluster without policy; undefined where there is policy, or nobody knows. */
-  openClasses(): EndpointClasses | undefined {
-    return this.#policy === undefined ? this.#parts.openClassesBefore : this.#policy.openClasses();
   }
 
   /**
@@ -376,103 +325,7 @@ export class NodeAgent {
    * one's.
    */
   dropPredecessor(): void {
-    if (this.#policy?.hasPredecessor === true && !this.#maps.isGoing) this.#maps.begin([this.#mending(this.#policy)]);
-  }
-
-  *#mending(policy: PolicyEngine): Mending {
-    try {
-      return yield* policy.mending();
-    } catch (cause) {
-      this.#policyProblem = messageOf(cause);
-      this.#parts.log.error({ error: cause }, "cannot compare policy's maps");
-      return 0;
-    }
-  }
-
-  get policy(): PolicyState | undefined {
-    return this.#policy?.state();
-  }
-
-  /** Why the last change of policy is not applied. */
-  get policyProblem(): string | undefined {
-    if (this.#policyProblem !== undefined || this.#policyWaitsFor.length === 0) return this.#policyProblem;
-    return `Changes wait for the first answer about ${this.#policyWaitsFor.join(", ")}`;
-  }
-
-  /** What should stand on the objects of policies, the same function for as long as they are the same; undefined: not known. */
-  wantedConditions(): WantedConditions | undefined {
-    const policies = this.policyProblem === undefined ? this.#policy?.policies() : undefined;
-    if (policies === undefined) return undefined;
-    if (this.#conditions?.policies !== policies)
-      this.#conditions = { policies, say: conditionsFor(policies, this.#parts.config.policy.mode) };
-    return this.#conditions.say;
-  }
-
-  /** How often rules decided; undefined: policy is not known yet. */
-  get policyHits(): PolicyHits | undefined {
-    return this.#policy?.hits;
-  }
-
-  /** Brings the kernel's policy up to date. Before the cluster is known, what an earlier agent wrote stays in force. */
-  #updatePolicy(): void {
-    const { source, ledger } = this.#parts;
-    if (!source.isSynced() || this.#programs.tag === undefined) return;
-    try {
-      const policy = this.#policyEngine();
-      const { tables, waitingFor } = knownTables(source, (t) => policy.wants(t));
-      this.#policyWaitsFor = waitingFor;
-      if (waitingFor.length > 0) return;
-      ledger.exclusive(() => policy.update(tables, ledger.endpoints(), this.#wire.devices));
-      this.#policy = policy;
-      this.#policyProblem = undefined;
-      this.#overflow.note(policy.state(), () => ledger.endpoints());
-    } catch (cause) {
-      if (this.#policy === undefined) this.#engine = undefined;
-      this.#policyProblem = messageOf(cause);
-      this.#parts.log.error({ error: cause }, "cannot apply policy");
-    }
-  }
-
-  /** @throws KernelError */
-  #policyEngine(): PolicyEngine {
-    const { kernel, source, config } = this.#parts;
-    const { mode, failsafes } = config.policy;
-    const settings = { mode, failsafes: withApi(failsafes, config.cluster, source) };
-    this.#engine ??= new PolicyEngine(kernel, {
-      node: config.nodeName,
-      hasPods: config.cluster.kind === "kube",
-      ...settings,
-    });
-    const hasChanged = this.#policySettings !== undefined && !isDeepStrictEqual(this.#policySettings, settings);
-    if (hasChanged) {
-      this.#engine.configure(settings);
-      this.#conditions = undefined;
-    }
-    this.#policySettings = settings;
-    return this.#engine;
-  }
-
-  #admit(e: Endpoint): Result<EndpointClasses, string> {
-    // Policy begins with a run, after which everything names its classes.
-    if (this.#policy !== undefined) this.#updatePolicy();
-    if (this.#policyProblem !== undefined) return err(`policy cannot be applied: ${this.#policyProblem}`);
-    // Until the cluster has answered, what the last agent knew of it goes on.
-    const classes = this.#policy === undefined ? this.openClasses() : this.#policy.classesOf(e.id);
-    if (classes === undefined) return err(`${this.#parts.source.description} has not said yet what policies there are`);
-    if (!isClosed(classes)) return ok(classes);
-    if (this.#policyWaitsFor.length > 0)
-      return err(
-        `policies ask for ${this.#policyWaitsFor.join(", ")}, which ${this.#parts.source.description} has not shown yet`,
-      );
-    const { source } = this.#parts;
-    const what = podOf(e, source.snapshot().tables) === undefined ? describePod(e) : `namespace "${e.podNamespace}"`;
-    return err(`${source.description} shows no ${what}, so that nobody knows which policies select it`);
-  }
-
-  /** What policy says of an attachment; while it is not known, what stands in the kernel. */
-  #classesOf(e: Endpoint): EndpointClasses {
-    const { kernel } = this.#parts;
-    return this.#policy?.classesOf(e.id) ?? presentClasses(e, (key) => kernel.mapGet(ENDPOINTS_MAP, key));
+    if (this.policy.hasPredecessor && !this.#maps.isGoing) this.#maps.begin([this.policy.mending()]);
   }
 
   /** Whether an attachment is unfinished or has lost its device, or a pod's device is nobody's. */
@@ -488,7 +341,7 @@ export class NodeAgent {
     this.#lost = [];
     const present: EndpointRows[] = [];
     for (const e of this.#parts.ledger.endpoints()) {
-      const rows = planEndpoint(e, this.#classesOf(e), devicesOf(e, this.#links, this.#parts.ledger));
+      const rows = planEndpoint(e, this.policy.classesOf(e), devicesOf(e, this.#links, this.#parts.ledger));
       if (rows === undefined) continue;
       if (this.#links.index(e.hostIfname) === e.hostIfindex) present.push(rows);
       else this.#lost.push(e);

@@ -9,7 +9,7 @@ function leaveOfflineFiles({ config, log }: AgentParts, agent: NodeAgent): void 
   try {
     const { paths, ipam } = config;
     const place = { runDirectory: paths.run, pinDirectory: paths.pins, coolDownMs: ipam.coolDownMs };
-    writeOfflineFiles({ ...agent.settings(), ...place, openClasses: agent.openClasses() });
+    writeOfflineFiles({ ...agent.settings(), ...place, openClasses: agent.policy.openClasses() });
   } catch (cause) {
     log.error({ failure: messageOf(cause) }, "cannot leave what the plugin needs without an agent");
   }

@@ -76,7 +76,7 @@ export function nodeStatuses(agent: NodeAgent, self: string): NodeStatus[] {
 }
 
 function policySources(agent: NodeAgent, { source, ledger }: AgentParts, facts: ProcessFacts): PolicySources {
-  const { policy: state, policyProblem: problem } = agent;
+  const { state, problem } = agent.policy;
   const { waiting } = facts;
   const { problems } = source.health();
   return { state, problem, source: source.description, endpoints: ledger.endpoints(), problems, waiting };
@@ -86,7 +86,7 @@ function policySources(agent: NodeAgent, { source, ledger }: AgentParts, facts: 
 export function collectPolicy(agent: NodeAgent, parts: AgentParts, facts: ProcessFacts): PolicyReport {
   return policyReport({
     ...policySources(agent, parts, facts),
-    hits: agent.policyHits?.read() ?? new Map(),
+    hits: agent.policy.hits?.read() ?? new Map(),
     maps: agent.programs === undefined ? [] : readMaps(parts.kernel, [...facts.sweep, ...agent.services.counts()]),
   });
 }
