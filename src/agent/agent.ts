@@ -319,10 +319,10 @@ export async function runAgent(live: LiveConfig, signal: AbortSignal, learned?: 
   const afterRun = () => {
     announce.update();
     events.use(agent.programs);
+    // Before the cluster is known there is nothing to give back; once the agent is ready, somebody may wait for it.
+    if (agent.policy.engine !== undefined) memory.begin();
     whenReady();
     object.look();
-    // Before the cluster is known there is nothing to give back.
-    if (agent.policy.engine !== undefined) memory.begin();
   };
   const loop = makeLoop(stack, agent, parts, afterRun);
   const sweeper = new Sweeper(parts.kernel);

@@ -1,8 +1,8 @@
 /**
  * Gives back the memory that is only garbage. Reading a large cluster leaves several times what is kept: V8 lets a heap grow in
  * proportion to what it has seen, and the C library keeps what was freed. Nobody else would give it back while an
- * agent has little to do. It takes some hundred milliseconds in which nothing else is done: an agent that is busy is left alone, and
- * collects as it goes.
+ * agent has little to do. It takes some hundred milliseconds in which nothing else is done. So it happens at the start, before anybody
+ * is told that the agent is ready; later an agent that is busy is left alone, and one that is not pauses for a thousandth of its time at most.
  */
 
 import { setFlagsFromString } from "node:v8";
@@ -12,9 +12,9 @@ import type { Log } from "./log.ts";
 
 /** So much more than after the last time is worth a pause. */
 const GROWTH = { factor: 1.25, bytes: 24e6 } as const;
-/** Between two times at least. */
-const PAUSE_MS = 30_000;
-/** Between two looks. The first one follows the start, when the garbage is largest, and all that is asked for by then has been listed. */
+/** Between two times at least, and so many times the time that it took: an event that meets it has to wait, one in so many may. */
+const PAUSE = { ms: 30_000, factor: 1_000 } as const;
+/** Between two looks. */
 const LOOK_MS = 15_000;
 /** So long nothing has come: what comes every few milliseconds would wait. Also between two looks for such a moment. */
 const IDLE_MS = 1_000;
@@ -23,14 +23,14 @@ const IDLE_MS = 1_000;
 export interface ProcessMemory {
   /** Bytes. */
   rss(): number;
-  /** Collects garbage and gives back what is free. Nothing else runs meanwhile. */
-  compact(): void;
+  /** Collects garbage and gives back what is free. Nothing else runs meanwhile. @returns milliseconds that it took */
+  compact(): number;
 }
 
 /** Whether, and when. */
 export class MemoryKeeper {
   readonly #memory: ProcessMemory;
-  #last: { readonly atMs: number; readonly rss: number } | undefined;
+  #last: { readonly nextMs: number; readonly rss: number } | undefined;
 
   constructor(memory: ProcessMemory) {
     this.#memory = memory;
@@ -41,17 +41,17 @@ export class MemoryKeeper {
     const last = this.#last;
     if (last === undefined) return true;
     const isMuch = this.#memory.rss() > Math.max(last.rss * GROWTH.factor, last.rss + GROWTH.bytes);
-    return isMuch && nowMs - last.atMs >= PAUSE_MS;
+    return isMuch && nowMs >= last.nextMs;
   }
 
-  /** @returns RSS before and after; undefined: nothing was to be done */
-  look(nowMs: number): { readonly before: number; readonly after: number } | undefined {
+  /** @returns RSS before and after, and what it took; undefined: nothing was to be done */
+  look(nowMs: number): { readonly before: number; readonly after: number; readonly ms: number } | undefined {
     if (!this.isDue(nowMs)) return undefined;
     const before = this.#memory.rss();
-    this.#memory.compact();
+    const ms = this.#memory.compact();
     const after = this.#memory.rss();
-    this.#last = { atMs: nowMs, rss: after };
-    return { before, after };
+    this.#last = { nextMs: nowMs + ms + Math.max(PAUSE.ms, ms * PAUSE.factor), rss: after };
+    return { before, after, ms };
   }
 }
 
@@ -69,8 +69,10 @@ function createProcessMemory(): ProcessMemory {
   return {
     rss: () => process.memoryUsage.rss(),
     compact() {
+      const start = performance.now();
       collect({ type: "major", execution: "sync", flavor: "last-resort" });
       trimMemory();
+      return performance.now() - start;
     },
   };
 }
@@ -85,10 +87,12 @@ export class MemoryTimer implements Disposable {
     this.#log = log;
   }
 
-  /** The cluster is known. Nothing happens the second time. */
+  /** The cluster is known: gives back what reading it has left, at once. Nothing happens the second time. */
   begin(): void {
     if (this.#timer !== undefined) return;
-    this.#lookIn(LOOK_MS, new MemoryKeeper(createProcessMemory()));
+    const keeper = new MemoryKeeper(createProcessMemory());
+    this.#look(keeper);
+    this.#lookIn(LOOK_MS, keeper);
   }
 
   /** Something has come that somebody waits for. */
@@ -106,11 +110,10 @@ export class MemoryTimer implements Disposable {
   }
 
   #look(keeper: MemoryKeeper): void {
-    const start = performance.now();
-    const done = keeper.look(start);
+    const done = keeper.look(performance.now());
     if (done === undefined) return;
-    const durationMs = Math.round(performance.now() - start);
-    this.#log.info({ bytesBefore: done.before, bytesAfter: done.after, durationMs }, "gave back memory");
+    const { before, after, ms } = done;
+    this.#log.info({ bytesBefore: before, bytesAfter: after, durationMs: Math.round(ms) }, "gave back memory");
   }
 
   [Symbol.dispose](): void {
