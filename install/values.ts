@@ -32,7 +32,7 @@ export const VALUES = {
   },
   resources: {
     what: "Requests and limits of the agent. No limit of CPU: a throttled agent starts pods late",
-    fallback: { requests: { cpu: "50m", memory: "100Mi" }, limits: { memory: "500Mi" } },
+    fallback: { requests: { cpu: "100m", memory: "100Mi" }, limits: { memory: "500Mi" } },
     schema: { type: "object" },
   },
   maxUnavailable: {
