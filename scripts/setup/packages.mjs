@@ -10,7 +10,6 @@ const everything = ["lab", "test", "test:cluster", "bench", "ok", "build"];
 const building = ["lab", "test", "test:cluster", "bench", "build"];
 const running = ["lab", "test", "test:cluster", "bench"];
 const measuring = ["test", "test:cluster", "bench"];
-const benching = ["bench"];
 const testing = ["test", "test:cluster"];
 const inCluster = ["test:cluster"];
 
@@ -43,8 +42,8 @@ export const packages = [
     "/usr/lib/cni/bridge",
   ),
   pkg("iptables", "what the portmap plugin writes to", measuring, "iptables"),
-  pkg("nftables", "a firewall to measure against", benching, "nft"),
-  pkg("ipset", "sets of iptables, to measure against", benching, "ipset"),
+  pkg("nftables", "a node's own firewall, and one to measure against", measuring, "nft"),
+  pkg("ipset", "sets of iptables, to measure against", measuring, "ipset"),
   pkg("iperf3", "bulk traffic for tests and benchmarks", measuring, "iperf3"),
   pkg("iputils-ping", "a pod's ordinary ping", testing, "ping"),
   pkg("curl", "asks the agent's sockets as an operator would", testing, "curl"),
