@@ -9,10 +9,10 @@ import type { Prefix } from "../net/prefix.ts";
 import { BackendBook, type HeldBackend, named } from "./backend-book.ts";
 import { type Claim, ClaimBook } from "./claim-book.ts";
 import { type Frontend, frontendName } from "./frontends.ts";
-import { maglevTable } from "./maglev.ts";
 import { Numbers } from "./numbers.ts";
-import type { BackendRow, FrontendRow, ServiceRow, ServiceWrites, SlotKey, SlotRow, SourceRow } from "./rows.ts";
+import type { BackendRow, FrontendRow, ServiceRow, ServiceWrites, SourceRow } from "./rows.ts";
 import type { Answers, PlannedFrontend, PortPlan, ServicePlan } from "./service-plan.ts";
+import { countOf, SET_KINDS, SetBook, type SetKind, type SetState, sharedList, slotCount } from "./set-book.ts";
 
 /** Rows that the maps take. */
 export interface TableLimits {
@@ -32,21 +32,6 @@ export interface Adopted {
 
 const NOTHING: Adopted = { services: new Map(), backends: new Map() };
 
-type SetKind = "cluster" | "local";
-
-/** Numbers of backends by index. */
-type Slots = ArrayLike<number> & Iterable<number>;
-
-interface SetState {
-  readonly number: number;
-  /** Each once; the same list as {@link PortState.held} where all are in it. */
-  readonly members: readonly HeldBackend[];
-  /** What besides the members makes the slots. */
-  readonly shape: string;
-  /** Members by index, where they are not simply one behind the other. */
-  readonly table: Uint32Array | undefined;
-}
-
 interface PortState {
   readonly name: string;
   readonly number: number;
@@ -58,52 +43,24 @@ interface PortState {
 }
 
 const NO_BACKENDS: readonly HeldBackend[] = [];
-const NO_SLOTS: Slots = [];
-
-const countOf = (set: SetState | undefined): number => set?.table?.length ?? set?.members.length ?? 0;
-
-const setName = (port: string, kind: SetKind) => `${port} ${kind}`;
-
-/** The first of the lists that has the same members in the same order, else the last. */
-function sharedList(
-  ...lists: [...(readonly HeldBackend[] | undefined)[], readonly HeldBackend[]]
-): readonly HeldBackend[] {
-  const now = lists.at(-1) as readonly HeldBackend[];
-  return lists.find((l) => l?.length === now.length && now.every((b, i) => l[i] === b)) ?? now;
-}
-
 function kindsOf(p: PortPlan): SetKind[] {
   const used = new Set<Answers>(p.frontends.flatMap((f) => [f.inside, f.outside]));
-  return (["cluster", "local"] as const).filter((k) => used.has(k));
-}
-
-function slotCount(p: PortPlan, kind: SetKind): number {
-  const members = p.choice[kind].length;
-  return members > 0 && p.algorithm === "maglev" ? p.maglevSize : members;
-}
-
-function slotsOf(set: SetState | undefined): Slots {
-  if (set === undefined) return NO_SLOTS;
-  const { members, table } = set;
-  return table === undefined ? members.map((b) => b.number) : table.map((i) => members[i]?.number ?? 0);
+  return SET_KINDS.filter((k) => used.has(k));
 }
 
 /** See the file's comment. */
 export class ServiceTables {
   readonly limits: TableLimits;
   readonly #numbers = new Numbers();
-  readonly #setNumbers = new Numbers();
   readonly #backends: BackendBook;
+  readonly sets: SetBook;
   readonly #byService = new Map<string, readonly PortState[]>();
   readonly #byNumber = new Map<number, PortState>();
   readonly #claims = new ClaimBook();
-  readonly #sets = new Map<number, SetState>();
   readonly #overflow = new Set<string>();
   #adopted: Adopted;
-  #slots = 0;
   #sourceCount = 0;
   // Since the last commit: what stood there before it.
-  readonly #setsBefore = new Map<number, SetState | undefined>();
   readonly #sourcesBefore = new Map<number, readonly Prefix[]>();
   #hasGone = false;
 
@@ -111,13 +68,14 @@ export class ServiceTables {
     this.limits = limits;
     this.#adopted = adopted;
     this.#backends = new BackendBook(adopted.backends);
+    this.sets = new SetBook(this.#backends);
   }
 
   /** Rows by table. */
   counts(): TableLimits {
     return {
       services: this.#claims.size,
-      slots: this.#slots,
+      slots: this.sets.slotTotal,
       backends: this.#backends.size,
       sources: this.#sourceCount,
     };
@@ -149,22 +107,13 @@ export class ServiceTables {
   /** What has to be written since the last call. */
   commit(): ServiceWrites {
     const { put, gone } = this.#backends.changes();
-    const slots: SlotRow[] = [];
-    const goneSlots: SlotKey[] = [];
-    for (const [set, before] of this.#setsBefore) {
-      const [old, now] = [slotsOf(before), this.slots(set)];
-      for (const [index, backend] of Array.from(now).entries())
-        if (old[index] !== backend) slots.push({ set, index, backend });
-      for (let index = now.length; index < old.length; index++) goneSlots.push({ set, index });
-    }
     const writes = {
       backends: put,
-      slots,
+      ...this.sets.changes(),
       ...this.#sourceWrites(),
       ...this.#claims.changes(),
-      goneSlots,
       goneBackends: gone,
-      hasGone: this.#hasGone,
+      hasGone: this.#hasGone || this.sets.hasGone,
     };
     this.#forgetChanges();
     return writes;
@@ -213,27 +162,6 @@ export class ServiceTables {
 
   frontendRow(frontend: FrontendRow["frontend"]): FrontendRow | undefined {
     return this.#claims.holder(frontendName(frontend));
-  }
-
-  /** Backends' numbers by set and index. */
-  slots(set: number): Slots {
-    return slotsOf(this.#sets.get(set));
-  }
-
-  /** How many there are, of no set none. */
-  slotCount(set: number): number {
-    return countOf(this.#sets.get(set));
-  }
-
-  /** The backend's number at one index; undefined: nobody stands there. */
-  slot(set: number, index: number): number | undefined {
-    const state = this.#sets.get(set);
-    const at = state?.table === undefined ? index : state.table[index];
-    return at === undefined ? undefined : state?.members[at]?.number;
-  }
-
-  sets(): Iterable<number> {
-    return this.#sets.keys();
   }
 
   backendRow(number: number): BackendRow | undefined {
@@ -286,10 +214,13 @@ export class ServiceTables {
     const number = this.#numbers.take(p.name, this.#adoptedNumber(p));
     const held = this.#hold(p, before?.held);
     const sets: Partial<Record<SetKind, SetState>> = {};
-    for (const kind of kindsOf(p)) sets[kind] = this.#takeSet(p, kind, held, before?.sets[kind]);
-    for (const kind of ["cluster", "local"] as const) {
+    for (const kind of kindsOf(p)) {
+      const adopted = () => this.#adoptedSet(p, kind);
+      sets[kind] = this.sets.take({ port: p, kind, held, before: before?.sets[kind], adopted });
+    }
+    for (const kind of SET_KINDS) {
       const old = before?.sets[kind];
-      if (old !== undefined && sets[kind] === undefined) this.#removeSet(p.name, kind, old);
+      if (old !== undefined && sets[kind] === undefined) this.sets.remove(p.name, kind, old);
     }
     const stays = new Set(held);
     for (const b of before?.held ?? NO_BACKENDS) if (!stays.has(b)) this.#release(b);
@@ -304,9 +235,9 @@ export class ServiceTables {
 
   #remove(p: PortState): void {
     this.#claims.replace(p.claims, []);
-    for (const kind of ["cluster", "local"] as const) {
+    for (const kind of SET_KINDS) {
       const set = p.sets[kind];
-      if (set !== undefined) this.#removeSet(p.name, kind, set);
+      if (set !== undefined) this.sets.remove(p.name, kind, set);
     }
     for (const b of p.held) this.#release(b);
     this.#noteSources(p.number, p.sources);
@@ -349,35 +280,6 @@ export class ServiceTables {
     this.#hasGone = true;
   }
 
-  #takeSet(p: PortPlan, kind: SetKind, held: readonly HeldBackend[], before: SetState | undefined): SetState {
-    const names = [...named(p.choice[kind]).keys()];
-    const chosen = names.flatMap((name) => this.#backends.find(name) ?? []);
-    const members = sharedList(before?.members, held, exact(chosen));
-    const shape = p.algorithm === "maglev" ? `maglev ${p.maglevSize}` : "random";
-    if (before?.shape === shape && before.members === members) return before;
-    const number = before?.number ?? this.#setNumbers.take(setName(p.name, kind), this.#adoptedSet(p, kind));
-    // First those that come: one that stays must not be counted out meanwhile.
-    for (const b of members) this.#backends.count(b, 1);
-    for (const b of before?.members ?? NO_BACKENDS) this.#backends.count(b, -1);
-    const isMaglev = p.algorithm === "maglev" && members.length > 0;
-    const set = { number, members, shape, table: isMaglev ? maglevTable(names, p.maglevSize) : undefined };
-    this.#noteSet(number);
-    this.#sets.set(number, set);
-    this.#slots += countOf(set) - countOf(before);
-    const now = new Set(members);
-    if (before?.members.some((b) => !now.has(b)) === true) this.#hasGone = true;
-    return set;
-  }
-
-  #removeSet(port: string, kind: SetKind, set: SetState): void {
-    this.#noteSet(set.number);
-    this.#sets.delete(set.number);
-    this.#slots -= countOf(set);
-    for (const b of set.members) this.#backends.count(b, -1);
-    this.#setNumbers.release(setName(port, kind));
-    this.#hasGone = true;
-  }
-
   #claimOf(p: PortPlan, number: number, sets: PortState["sets"], f: PlannedFrontend): Claim {
     const at = (kind: Answers) => {
       const set = kind === undefined ? undefined : sets[kind];
@@ -405,10 +307,6 @@ export class ServiceTables {
     };
   }
 
-  #noteSet(number: number): void {
-    if (!this.#setsBefore.has(number)) this.#setsBefore.set(number, this.#sets.get(number));
-  }
-
   #noteSources(number: number, before: readonly Prefix[]): void {
     if (!this.#sourcesBefore.has(number)) this.#sourcesBefore.set(number, before);
   }
@@ -427,8 +325,7 @@ export class ServiceTables {
 
   #forgetChanges(): void {
     this.#numbers.settle();
-    this.#setNumbers.settle();
-    this.#setsBefore.clear();
+    this.sets.settle();
     this.#sourcesBefore.clear();
     this.#hasGone = false;
     this.#adopted = NOTHING;

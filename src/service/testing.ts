@@ -128,7 +128,9 @@ export class ModelMaps {
     for (const name of new Set([...rows.keys(), ...this.services.keys()]))
       if (!isSameServiceRow(rows.get(name), this.services.get(name))) found.push(`service ${name}`);
     const slots = new Map<string, number>(
-      [...tables.sets()].flatMap((set) => [...tables.slots(set)].map((b, i) => [`${set} ${i}`, b] as const)),
+      [...tables.sets.numbers()].flatMap((set) =>
+        [...tables.sets.slots(set)].map((b, i) => [`${set} ${i}`, b] as const),
+      ),
     );
     for (const key of new Set([...slots.keys(), ...this.slots.keys()]))
       if (slots.get(key) !== this.slots.get(key)) found.push(`slot ${key}`);

@@ -50,12 +50,12 @@ function wantedSlots(tables: ServiceTables): WantedMap {
     isTrie: false,
     rowOf(key) {
       const { set, index } = decodeServiceSlotKey(key);
-      const backend = tables.slot(set, index);
+      const backend = tables.sets.slot(set, index);
       return backend === undefined ? undefined : slotMapRow({ set, index, backend });
     },
     *keys() {
-      for (const set of tables.sets())
-        for (let index = 0; index < tables.slotCount(set); index++) yield slotMapKey({ set, index });
+      for (const set of tables.sets.numbers())
+        for (let index = 0; index < tables.sets.slotCount(set); index++) yield slotMapKey({ set, index });
     },
   };
 }
