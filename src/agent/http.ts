@@ -4,7 +4,8 @@
  */
 
 import { chmodSync, rmSync } from "node:fs";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import { createServer } from "../cluster/node-http.ts";
 import type { ListenAddress } from "./config/fields.ts";
 
 /** Where the parts of an answer without an end go. */

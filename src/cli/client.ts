@@ -32,7 +32,7 @@ const MAX_BYTES = 64 << 20;
 /** Body of the answer. @throws AgentAwayError or AgentAnswerError */
 export async function askText(socketPath: string, path: string, method: "GET" | "POST" = "GET"): Promise<string> {
   // Most commands ask nobody, and HTTP is a tenth of their start.
-  const { request } = await import("node:http");
+  const { request } = await import("../cluster/node-http.ts");
   return new Promise((resolve, reject) => {
     const away = (cause: NodeJS.ErrnoException) =>
       reject(new AgentAwayError(socketPath, cause.code ?? cause.message, { cause }));
@@ -69,7 +69,7 @@ export async function ask<T>(socketPath: string, path: string, method: "GET" | "
  * @throws AgentAwayError, also when the agent ends; AgentAnswerError
  */
 export async function followLines(socketPath: string, path: string, show: (line: string) => boolean): Promise<void> {
-  const { request } = await import("node:http");
+  const { request } = await import("../cluster/node-http.ts");
   const { createInterface } = await import("node:readline");
   const res = await new Promise<IncomingMessage>((resolve, reject) => {
     const req = request({ socketPath, path, agent: false }, resolve);

@@ -1,6 +1,6 @@
 /** Whether kube-proxy runs on this node, or has left its rules: looked for now and then, since nothing tells of it. */
 
-import { get } from "node:http";
+import { get } from "../../cluster/node-http.ts";
 import { type Run, runProgram } from "./leftovers.ts";
 
 /** What there is of kube-proxy. */

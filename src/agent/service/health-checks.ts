@@ -3,7 +3,8 @@
  * with their number in the body and as a weight. One HTTP server for each port, on all addresses of the node.
  */
 
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
+import { createServer } from "../../cluster/node-http.ts";
 import type { LocalHealth } from "../../service/health.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "../reconcile/failures.ts";

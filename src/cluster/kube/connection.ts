@@ -4,9 +4,10 @@
  */
 
 import { readFile } from "node:fs/promises";
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
+import type { Agent, IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import { isIP } from "node:net";
+import { Agent as HttpAgent, request as httpRequest } from "../node-http.ts";
 import { ClusterError } from "../source.ts";
 import type { ConnectionConfig, Secret } from "./credentials.ts";
 import { createRateLimit, type RateLimit } from "./rate-limit.ts";
@@ -49,7 +50,7 @@ export interface ConnectionOptions {
 }
 
 interface Loaded {
-  readonly agent: HttpAgent;
+  readonly agent: Agent;
   readonly authorization: string | undefined;
   readonly fingerprint: string;
   readonly atMs: number;
