@@ -18,6 +18,10 @@ const LABELS = { ...SELECTOR, "app.kubernetes.io/version": VERSION };
 /** Port of `/healthz` and `/readyz` on the node's loopback; asked by the kubelet. */
 const HEALTH_PORT = 9879;
 
+/** How an agent is started, and with what in its environment: see decisions 62, 63 and 86 on its heap. */
+export const AGENT_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=30"] as const;
+export const AGENT_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" } as const;
+
 /** An object as YAML has it. */
 export type Tree = string | number | boolean | ValuePlace | readonly Tree[] | { readonly [key: string]: Tree };
 
@@ -145,18 +149,12 @@ function daemonSet(): Tree {
             {
               name: "agent",
               ...image,
-              command: [
-                `${HOME}/bin/node`,
-                "--max-semi-space-size=4",
-                "--heap-growing-percent=30",
-                `${HOME}/src/cli/main.ts`,
-              ],
+              command: [`${HOME}/bin/node`, ...AGENT_FLAGS, `${HOME}/src/cli/main.js`],
               args: ["agent", "--node", "$(NODE_NAME)", "--health-listen", `127.0.0.1:${HEALTH_PORT}`],
               env: [
                 { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
                 { name: "TWILL_API_SERVER", value: value("apiServer") },
-                { name: "NODE_COMPILE_CACHE", value: "/run/twill/compile-cache" },
-                { name: "MALLOC_ARENA_MAX", value: "1" },
+                ...Object.entries(AGENT_ENVIRONMENT).map(([name, value]) => ({ name, value })),
               ],
               securityContext: { privileged: true },
               resources: value("resources"),

@@ -4,13 +4,13 @@
  */
 
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
 import { spawnIn } from "../../src/lab/box.ts";
 import { addNetwork } from "../../src/lab/kubelet/cni.ts";
 import { pluginRunner } from "../../src/lab/kubelet/sandbox.ts";
 import { writeIn } from "../../test/fixture/files.ts";
 import { waitFor } from "../../test/fixture/sandbox.ts";
 import { openNodes, type TwillNode } from "../../test/fixture/twill-nodes.ts";
+import { installedTwill } from "../installed.ts";
 import { goFirst } from "../priority.ts";
 import { rssMb } from "../process.ts";
 import { quantile, type RowSpec, type Sample, TWILL } from "../stats.ts";
@@ -21,8 +21,6 @@ import type { RawObject } from "./policies.ts";
 
 const PORT = 8001;
 const KUBECONFIG = "/etc/twill/kubeconfig";
-/** As an installed one is started: V8 is told how to keep its heap. */
-const PROGRAM = fileURLToPath(new URL("../../bin/twill", import.meta.url));
 
 /** What changes: policies, pods, namespaces. */
 const GROUPS = ["policy", "pod", "namespace"] as const;
@@ -66,7 +64,7 @@ export class AppliedBench {
   ): Promise<AppliedBench> {
     const [node] = await openNodes(stack, {
       count: 1,
-      program: [PROGRAM],
+      program: installedTwill(stack),
       config: {
         cluster: "kube",
         kubeconfig: KUBECONFIG,
@@ -94,8 +92,6 @@ export class AppliedBench {
     stack.defer(() => node.stopAgent());
     goFirst(await waitFor("the agent's process", () => node.agentPid()));
     await node.whenReady();
-    // An agent that was started cold is another process by now, with threads of its own.
-    goFirst(node.agentPid());
     const startMs = performance.now() - start;
     log(`The agent knew ${size.pods} pods and ${size.policies} policies ${startMs.toFixed(0)} ms after its start`);
     await attachAll(node, makeCluster(size).objects);

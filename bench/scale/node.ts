@@ -7,6 +7,7 @@ import { addNetwork } from "../../src/lab/kubelet/cni.ts";
 import { pluginRunner } from "../../src/lab/kubelet/sandbox.ts";
 import { waitFor } from "../../test/fixture/sandbox.ts";
 import { openNodes, type TwillNode } from "../../test/fixture/twill-nodes.ts";
+import { installedTwill } from "../installed.ts";
 import { goFirst } from "../priority.ts";
 import type { ChangeOrder, ChangeResult } from "./changes.ts";
 import { LOCAL_NODE, placeOf, type ScaleSize } from "./cluster.ts";
@@ -16,11 +17,8 @@ const API_PORT = 6443;
 const METRICS_PORT = 9878;
 const METRICS = `http://127.0.0.1:${METRICS_PORT}/metrics`;
 const KUBECONFIG = "/run/kubeconfig";
-/** As the manifest has it: with a node's boot it is empty. */
-const COMPILE_CACHE = "/run/twill/compile-cache";
 /** Of the fixture's first node. */
 const NODE_ADDRESSES = ["192.168.78.1", "fd00:78::1"];
-const PROGRAM = fileURLToPath(new URL("../../bin/twill", import.meta.url));
 /** Of the API: objects as JavaScript keeps them are some times their JSON. */
 const API_FLAGS = ["--max-old-space-size=12000"];
 
@@ -41,7 +39,7 @@ export class ScaleNode {
   static async open(stack: AsyncDisposableStack, size: ScaleSize, log: (line: string) => void): Promise<ScaleNode> {
     const [node] = await openNodes(stack, {
       count: 1,
-      program: [PROGRAM],
+      program: installedTwill(stack),
       config: {
         cluster: "kube",
         kubeconfig: KUBECONFIG,
@@ -59,7 +57,7 @@ export class ScaleNode {
   /** @returns milliseconds until a runtime would find the network ready, and until the kernel does what all policies say */
   async start(): Promise<{ readonly readyMs: number; readonly knownMs: number }> {
     const start = performance.now();
-    this.#node.startAgent({ NODE_COMPILE_CACHE: COMPILE_CACHE, ...profileEnvironment() }, LOCAL_NODE);
+    this.#node.startAgent(profileEnvironment(), LOCAL_NODE);
     goFirst(await waitFor("the agent's process", () => this.#node.agentPid()));
     const after = (what: Promise<unknown>) => what.then(() => performance.now() - start);
     const [readyMs, knownMs] = await Promise.all([after(this.#node.whenReady()), after(this.#whenKnown())]);

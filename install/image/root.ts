@@ -24,6 +24,7 @@ import {
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { BUILD_ID_FILE, IMAGE_HOME } from "../../src/agent/host-copy.ts";
 import { repoFiles, repoRoot } from "../../tools/repo-files.ts";
+import { buildPrograms } from "./programs.ts";
 
 /** Where Twill is in the image and, once installed, on a node. */
 export const HOME = IMAGE_HOME;
@@ -31,10 +32,8 @@ export const HOME = IMAGE_HOME;
 const LIBRARIES = `${HOME}/lib`;
 const NODE = `${HOME}/bin/node`;
 
-/** What of the checkout goes into the image: code that runs, compiled programs, licences. */
+/** What of the checkout goes into the image as it is: what says where Twill is, compiled programs, licences. */
 function isShipped(file: string): boolean {
-  if (/\.test\.ts$|\/testing(\/|\.ts$)/.test(file)) return false;
-  if (file.startsWith("src/")) return !file.startsWith("src/lab/") && !file.startsWith("src/cluster/embedded/");
   return (
     file === "bpf/gen/twill.o" || file === "bpf/gen/hollow.o" || file === "package.json" || file.startsWith("LICENSE")
   );
@@ -46,18 +45,8 @@ function librariesOf(file: string): readonly string[] {
   return lines.flatMap((line) => /(?:=> |^\s*)(\/\S+)/.exec(line)?.[1] ?? []);
 }
 
-/** Names of the packages that run, with what they need in turn, from the lock file. */
-function runtimePackages(root: string): readonly string[] {
-  const lock = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    readonly packages: Readonly<Record<string, { readonly dev?: boolean; readonly optional?: boolean }>>;
-  };
-  return Object.entries(lock.packages)
-    .filter(([path, p]) => path !== "" && p.dev !== true && p.optional !== true)
-    .map(([path]) => path);
-}
-
 /** `twill` on PATH: a program for `kubectl exec`, where there is no shell. */
-const COMMAND = `#!${NODE}\nawait import("${HOME}/src/cli/main.ts");\n`;
+const COMMAND = `#!${NODE}\nawait import("${HOME}/src/cli/main.js");\n`;
 
 /** Names the content of a folder: paths, and what is in the files. */
 function contentId(directory: string): string {
@@ -85,6 +74,17 @@ function forgetTimes(path: string): void {
 }
 
 /**
+ * Twill without Node, as images have it: what its programs are made of, and what they load.
+ * @param root of the checkout, with `npm ci` and the native build done
+ * @param home a folder; what is there already stays
+ */
+export function makeHome(root: string, home: string): void {
+  for (const file of repoFiles().filter(isShipped)) cpSync(join(root, file), join(home, file));
+  for (const file of ["twill.node", "twill-cni"]) cpSync(join(root, "build", file), join(home, "build", file));
+  buildPrograms(root, home);
+}
+
+/**
  * Makes the file system.
  * @param root of the checkout, with `npm ci` and the native build done
  * @param target an empty folder
@@ -94,10 +94,8 @@ function makeImageRoot(root: string, target: string): void {
   const home = join(target, HOME);
   chmodSync(target, 0o755);
   const inHome = (path: string) => join(home, path);
-  for (const dir of ["bin", "lib", "build", "node_modules"]) mkdirSync(inHome(dir), { recursive: true });
-  for (const file of repoFiles().filter(isShipped)) cpSync(join(root, file), inHome(file));
-  for (const file of ["twill.node", "twill-cni"]) cpSync(join(root, "build", file), inHome(`build/${file}`));
-  for (const path of runtimePackages(root)) cpSync(join(root, path), inHome(path), { recursive: true });
+  for (const dir of ["bin", "lib"]) mkdirSync(inHome(dir), { recursive: true });
+  makeHome(root, home);
 
   const node = join(root, `node_modules/node-linux-${process.arch}/bin/node`);
   cpSync(node, inHome("bin/node"));

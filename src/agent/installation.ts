@@ -2,8 +2,8 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Issue } from "../base/issue.ts";
+import { homeFile } from "../kernel/linux/home.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { CONFLIST_FILE, type Installed, type InstallOptions, installCni } from "./cni/install.ts";
 import type { AgentConfig } from "./config/config.ts";
@@ -28,7 +28,7 @@ export interface InstallationParts {
 
 /** The built exec shim. */
 function shimFile(): string {
-  return process.env["TWILL_SHIM"] ?? fileURLToPath(new URL("../../build/twill-cni", import.meta.url));
+  return process.env["TWILL_SHIM"] ?? homeFile("build/twill-cni");
 }
 
 /** One for the life of an agent. */

@@ -279,7 +279,8 @@ export function metricFamilies(sources: MetricSources): readonly Family[] {
 export async function renderMetrics(
   sources: MetricSources,
 ): Promise<{ readonly text: string; readonly contentType: string }> {
-  const { Counter, Gauge, Registry } = await import("prom-client");
+  // Of a package in CommonJS only this is there in a checkout and in an image alike.
+  const { Counter, Gauge, Registry } = (await import("prom-client")).default;
   const registry: Registry = new Registry();
   for (const { name, help, isCounter, labels, samples } of metricFamilies(sources)) {
     const options = { name, help, labelNames: [...labels], registers: [registry] };

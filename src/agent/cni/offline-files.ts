@@ -2,7 +2,7 @@
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { homeProgram } from "../../kernel/linux/home.ts";
 import { formatOfflineSettings, type OfflineSettings, parseOfflineSettings } from "./offline-settings.ts";
 import { writeWhole } from "./whole-file.ts";
 
@@ -28,7 +28,7 @@ export function readOpenClasses(runDirectory: string): OfflineSettings["openClas
 
 /** Command line of the offline program as this process would start it. */
 export function offlineArgv(runDirectory: string): readonly string[] {
-  const entry = fileURLToPath(import.meta.resolve("./offline-main.ts"));
+  const entry = homeProgram("agent/cni/offline-main");
   // What the agent has compiled is half of what the offline program needs.
   const cache = process.env["NODE_COMPILE_CACHE"] ?? join(runDirectory, CACHE_DIRECTORY);
   const settings = join(runDirectory, OFFLINE_SETTINGS_FILE);

@@ -1,7 +1,6 @@
 /** `twill install`: prepares a node for an agent in a container; the container's install step runs it. */
 
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { DEFAULT_PATHS } from "../../agent/config/default-paths.ts";
 import { type Io, printJson } from "../io.ts";
@@ -12,15 +11,11 @@ interface InstallOptions {
   readonly json?: boolean;
 }
 
-/** Where this Twill is. */
-function ownHome(): string {
-  return fileURLToPath(new URL("../../..", import.meta.url)).replace(/\/$/, "");
-}
-
 async function install(io: Io, { host, json }: InstallOptions): Promise<void> {
   const { copyHome } = await import("../../agent/host-copy.ts");
   const { mountBpffs } = await import("../../kernel/linux/bpffs.ts");
-  const copy = copyHome(ownHome(), host);
+  const { HOME } = await import("../../kernel/linux/home.ts");
+  const copy = copyHome(HOME, host);
   mountBpffs(join(host, DEFAULT_PATHS.bpffs));
   if (json) return printJson(io, copy);
   io.out(`${copy.isNew ? "Copied Twill to" : "Twill is already at"} ${copy.directory}\n`);

@@ -8,7 +8,7 @@
 
 import { createRequire } from "node:module";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { homeFile } from "./home.ts";
 
 /** A network namespace: a path, or an open descriptor of one. */
 export type NetnsRef = string | number;
@@ -250,7 +250,7 @@ let loaded: Addon | undefined;
  */
 export function loadAddon(): Addon {
   if (loaded !== undefined) return loaded;
-  const path = process.env["TWILL_ADDON"] ?? fileURLToPath(new URL("../../../build/twill.node", import.meta.url));
+  const path = process.env["TWILL_ADDON"] ?? homeFile("build/twill.node");
   try {
     loaded = createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
