@@ -24,8 +24,46 @@ export interface Addr {
 /** Third word of `::ffff:a.b.c.d`. */
 const MAPPED_WORD = 0xffff;
 
-/** Four small integers and a text: with an array of bytes of its own an address is four times as large, and an agent keeps 60,000. */
-class WordAddr implements Addr {
+/** Sixteen bytes of an address's words: made when somebody asks, since an agent keeps 60,000 addresses. */
+function bytesOf(a: Pick<Addr, "word">): Uint8Array {
+  const bytes = new Uint8Array(16);
+  for (const at of WORDS) {
+    const word = a.word(at);
+    bytes[4 * at] = word >>> 24;
+    bytes[4 * at + 1] = word >>> 16;
+    bytes[4 * at + 2] = word >>> 8;
+    bytes[4 * at + 3] = word;
+  }
+  return bytes;
+}
+
+/** One small integer and a text. */
+class Addr4 implements Addr {
+  readonly text: string;
+  readonly #word: number;
+
+  /** @param bytes 16 */
+  constructor(bytes: Uint8Array) {
+    this.#word = wordOf(bytes, 12);
+    this.text = format4(bytes);
+    Object.freeze(this);
+  }
+
+  get family(): Family {
+    return 4;
+  }
+
+  get bytes(): Uint8Array {
+    return bytesOf(this);
+  }
+
+  word(at: 0 | 1 | 2 | 3): number {
+    return at === 3 ? this.#word : at === 2 ? MAPPED_WORD : 0;
+  }
+}
+
+/** Four small integers and a text. */
+class Addr6 implements Addr {
   readonly text: string;
   readonly #w0: number;
   readonly #w1: number;
@@ -38,29 +76,26 @@ class WordAddr implements Addr {
     this.#w1 = wordOf(bytes, 4);
     this.#w2 = wordOf(bytes, 8);
     this.#w3 = wordOf(bytes, 12);
-    this.text = this.family === 4 ? format4(bytes) : format6(bytes);
+    this.text = format6(bytes);
     Object.freeze(this);
   }
 
   get family(): Family {
-    return this.#w0 === 0 && this.#w1 === 0 && this.#w2 === MAPPED_WORD ? 4 : 6;
+    return 6;
   }
 
   get bytes(): Uint8Array {
-    const bytes = new Uint8Array(16);
-    for (const at of WORDS) {
-      const word = this.word(at);
-      bytes[4 * at] = word >>> 24;
-      bytes[4 * at + 1] = word >>> 16;
-      bytes[4 * at + 2] = word >>> 8;
-      bytes[4 * at + 3] = word;
-    }
-    return bytes;
+    return bytesOf(this);
   }
 
   word(at: 0 | 1 | 2 | 3): number {
     return at === 0 ? this.#w0 : at === 1 ? this.#w1 : at === 2 ? this.#w2 : this.#w3;
   }
+}
+
+/** Whether sixteen bytes are an IPv4 address. */
+function isMapped(bytes: Uint8Array): boolean {
+  return wordOf(bytes, 0) === 0 && wordOf(bytes, 4) === 0 && wordOf(bytes, 8) === MAPPED_WORD;
 }
 
 const WORDS = [0, 1, 2, 3] as const;
@@ -90,7 +125,7 @@ export function addrFromBytes(input: Uint8Array): Addr {
   } else {
     throw new RangeError(`Cannot make an address from ${input.length} bytes: 4 or 16 are wanted`);
   }
-  return new WordAddr(bytes);
+  return isMapped(bytes) ? new Addr4(bytes) : new Addr6(bytes);
 }
 
 function format4(b: Uint8Array): string {
