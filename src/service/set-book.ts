@@ -1,7 +1,8 @@
 /** The sets of backends that flows choose from: numbers, members and slots, and what has changed since the last time. */
 
 import { exact } from "../base/exact.ts";
-import { type BackendBook, type HeldBackend, named } from "./backend-book.ts";
+import { type BackendBook, named } from "./backend-book.ts";
+import { type BackendKey, backendNumber } from "./backend-columns.ts";
 import { maglevTable } from "./maglev.ts";
 import { Numbers } from "./numbers.ts";
 import type { ServiceWrites, SlotKey, SlotRow } from "./rows.ts";
@@ -19,7 +20,7 @@ type Slots = ArrayLike<number> & Iterable<number>;
 export interface SetState {
   readonly number: number;
   /** Each once; the same list as what its port holds where all are in it. */
-  readonly members: readonly HeldBackend[];
+  readonly members: readonly BackendKey[];
   /** What besides the members makes the slots. */
   readonly shape: string;
   /** Members by index, where they are not simply one behind the other. */
@@ -31,7 +32,7 @@ interface WantedSet {
   readonly port: PortPlan;
   readonly kind: SetKind;
   /** What the port holds: these and others. */
-  readonly held: readonly HeldBackend[];
+  readonly held: readonly BackendKey[];
   /** What it was before; undefined: it is new. */
   readonly before: SetState | undefined;
   /** Its number in the kernel, where an earlier agent left it. */
@@ -53,16 +54,16 @@ export function slotCount(p: PortPlan, kind: SetKind): number {
 
 /** The first of the lists that has the same members in the same order, else the last. */
 export function sharedList(
-  ...lists: [...(readonly HeldBackend[] | undefined)[], readonly HeldBackend[]]
-): readonly HeldBackend[] {
-  const now = lists.at(-1) as readonly HeldBackend[];
+  ...lists: [...(readonly BackendKey[] | undefined)[], readonly BackendKey[]]
+): readonly BackendKey[] {
+  const now = lists.at(-1) as readonly BackendKey[];
   return lists.find((l) => l?.length === now.length && now.every((b, i) => l[i] === b)) ?? now;
 }
 
 function slotsOf(set: SetState | undefined): Slots {
   if (set === undefined) return NO_SLOTS;
   const { members, table } = set;
-  return table === undefined ? members.map((b) => b.number) : table.map((i) => members[i]?.number ?? 0);
+  return table === undefined ? members.map(backendNumber) : table.map((i) => backendNumber(members[i] ?? 0));
 }
 
 /** See the file's comment. */
@@ -135,7 +136,8 @@ export class SetBook {
   slot(set: number, index: number): number | undefined {
     const state = this.#sets.get(set);
     const at = state?.table === undefined ? index : state.table[index];
-    return at === undefined ? undefined : state?.members[at]?.number;
+    const member = at === undefined ? undefined : state?.members[at];
+    return member === undefined ? undefined : backendNumber(member);
   }
 
   numbers(): Iterable<number> {

@@ -6,7 +6,8 @@
 import { exact } from "../base/exact.ts";
 import { ServiceFlag } from "../net/gen/bpf-maps.ts";
 import type { Prefix } from "../net/prefix.ts";
-import { BackendBook, type HeldBackend, named } from "./backend-book.ts";
+import { BackendBook, named } from "./backend-book.ts";
+import { type BackendKey, backendKey, backendNumber } from "./backend-columns.ts";
 import { type Claim, ClaimBook } from "./claim-book.ts";
 import { type Frontend, frontendName } from "./frontends.ts";
 import { Numbers } from "./numbers.ts";
@@ -37,12 +38,12 @@ interface PortState {
   readonly number: number;
   readonly sets: Readonly<Partial<Record<SetKind, SetState>>>;
   /** Those that serve, in a set or not. */
-  readonly held: readonly HeldBackend[];
+  readonly held: readonly BackendKey[];
   readonly claims: readonly Claim[];
   readonly sources: readonly Prefix[];
 }
 
-const NO_BACKENDS: readonly HeldBackend[] = [];
+const NO_BACKENDS: readonly BackendKey[] = [];
 function kindsOf(p: PortPlan): SetKind[] {
   const used = new Set<Answers>(p.frontends.flatMap((f) => [f.inside, f.outside]));
   return SET_KINDS.filter((k) => used.has(k));
@@ -121,13 +122,13 @@ export class ServiceTables {
 
   /** Whether a backend still serves what a flow asked for, even if it is about to end. */
   isServing(service: number, backend: number): boolean {
-    return this.#byNumber.get(service)?.held.some((b) => b.number === backend) ?? false;
+    return this.#byNumber.get(service)?.held.includes(backendKey(backend)) ?? false;
   }
 
   /** Whether a backend gets new flows of a service. */
   isMember(service: number, backend: number): boolean {
     const sets = Object.values(this.#byNumber.get(service)?.sets ?? {});
-    return sets.some((s) => s.members.some((b) => b.number === backend));
+    return sets.some((s) => s.members.includes(backendKey(backend)));
   }
 
   /** `namespace/name:port/protocol/family` of a number. */
@@ -142,7 +143,7 @@ export class ServiceTables {
 
   /** Number of a backend by its name; 0: it has none. */
   backendNumber(name: string): number {
-    return this.#backends.find(name)?.number ?? 0;
+    return backendNumber(this.#backends.find(name) ?? 0);
   }
 
   /** Whose a frontend is that a port claims in vain; undefined: it is its own. */
@@ -168,8 +169,8 @@ export class ServiceTables {
     return this.#backends.row(number);
   }
 
-  backendRows(): Generator<BackendRow> {
-    return this.#backends.rows();
+  backendNumbers(): Generator<number> {
+    return this.#backends.numbers();
   }
 
   *sourceRows(): Generator<SourceRow> {
@@ -197,8 +198,7 @@ export class ServiceTables {
       sources += p.sources.length;
       for (const kind of kindsOf(p)) {
         slots += slotCount(p, kind);
-        for (const name of named(p.choice[kind]).keys())
-          if ((this.#backends.find(name)?.sets ?? 0) === 0) fresh.add(name);
+        for (const name of named(p.choice[kind]).keys()) if (!this.#isInSet(name)) fresh.add(name);
       }
     }
     const { limits } = this;
@@ -208,6 +208,11 @@ export class ServiceTables {
       sources <= limits.sources &&
       now.backends + fresh.size <= limits.backends
     );
+  }
+
+  #isInSet(name: string): boolean {
+    const backend = this.#backends.find(name);
+    return backend !== undefined && this.#backends.isInSet(backend);
   }
 
   #take(p: PortPlan, before: PortState | undefined): PortState {
@@ -265,7 +270,7 @@ export class ServiceTables {
     return undefined;
   }
 
-  #hold(p: PortPlan, before: readonly HeldBackend[] | undefined): readonly HeldBackend[] {
+  #hold(p: PortPlan, before: readonly BackendKey[] | undefined): readonly BackendKey[] {
     const serving = named(p.backends.filter(({ state }) => state.isReady || state.isServing));
     const had = new Set(before);
     const held = Array.from(serving, ([name, b]) => {
@@ -275,7 +280,7 @@ export class ServiceTables {
     return sharedList(before, exact(held));
   }
 
-  #release(backend: HeldBackend): void {
+  #release(backend: BackendKey): void {
     this.#backends.drop(backend);
     this.#hasGone = true;
   }

@@ -135,7 +135,10 @@ export class ModelMaps {
     for (const key of new Set([...slots.keys(), ...this.slots.keys()]))
       if (slots.get(key) !== this.slots.get(key)) found.push(`slot ${key}`);
     const backends = new Map(
-      [...tables.backendRows()].map((b) => [b.number, `${b.addr.text} ${b.port} ${b.protocol}`]),
+      [...tables.backendNumbers()].map((number) => {
+        const b = tables.backendRow(number);
+        return [number, `${b?.addr.text} ${b?.port} ${b?.protocol}`];
+      }),
     );
     for (const n of new Set([...backends.keys(), ...this.backends.keys()]))
       if (backends.get(n) !== this.backends.get(n)) found.push(`backend ${n}`);

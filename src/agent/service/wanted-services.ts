@@ -38,7 +38,7 @@ function wantedBackends(tables: ServiceTables): WantedMap {
       return row === undefined ? undefined : backendMapRow(row);
     },
     *keys() {
-      for (const { number } of tables.backendRows()) yield backendMapKey(number);
+      for (const number of tables.backendNumbers()) yield backendMapKey(number);
     },
   };
 }
