@@ -81,7 +81,7 @@ function endpointOf(pod: Pod, i: number): Endpoint {
     hostPorts: [],
     podNamespace: pod.namespace,
     podName: pod.name,
-    podUid: pod.uid,
+    podUid: undefined,
     state: "ready",
     createdAtMs: 0,
   };

@@ -1,8 +1,8 @@
 /** The backends of all services, each once, with its number, and whether a set leads to it. */
 
+import { hash32 } from "../base/hash.ts";
 import { BackendColumns, type BackendKey, backendKey, backendNumber } from "./backend-columns.ts";
 import { type Backend, backendName } from "./endpoints.ts";
-import { hash32 } from "./hash.ts";
 import type { BackendRow } from "./rows.ts";
 
 const NONE: ReadonlyMap<string, number> = new Map();

@@ -4,7 +4,7 @@
  * computes alike from the same names.
  */
 
-import { hash32 } from "./hash.ts";
+import { hash32 } from "../base/hash.ts";
 
 const OFFSET_SEED = 0x6f666673;
 const SKIP_SEED = 0x736b6970;

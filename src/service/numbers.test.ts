@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { hash32 } from "./hash.ts";
+import { hash32 } from "../base/hash.ts";
 import { Numbers } from "./numbers.ts";
 
 test("a name has the same number everywhere and always, and none is 0", () => {

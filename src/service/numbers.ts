@@ -4,7 +4,7 @@
  * finds them in the kernel, see `preferred`).
  */
 
-import { hash32 } from "./hash.ts";
+import { hash32 } from "../base/hash.ts";
 
 /** See the file's comment. */
 export class Numbers {

@@ -6,11 +6,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { parse } from "yaml";
+import { hash32 } from "../../src/base/hash.ts";
 import { enterCommand, runIn } from "../../src/lab/box.ts";
 import { decodeReply, encodeRequest } from "../../src/lab/probe/protocol.ts";
 import { failureCode, type ProbeSocket, SOCKET } from "../../src/lab/probe/socket.ts";
 import { addr } from "../../src/net/addr.ts";
-import { hash32 } from "../../src/service/hash.ts";
 import { definitionsOf, OWN_GROUP } from "../../tools/crds.ts";
 import { Datagrams } from "../fixture/datagrams.ts";
 import { fromNetns, Pacer } from "../fixture/pacer.ts";

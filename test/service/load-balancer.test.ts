@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { parse } from "yaml";
+import { hash32 } from "../../src/base/hash.ts";
 import { runIn } from "../../src/lab/box.ts";
 import { addr } from "../../src/net/addr.ts";
-import { hash32 } from "../../src/service/hash.ts";
 import { definitionsOf, OWN_GROUP } from "../../tools/crds.ts";
 import { type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
 import { eventually } from "../fixture/service-stage.ts";

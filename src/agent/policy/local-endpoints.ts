@@ -2,7 +2,7 @@
 
 import type { Endpoint } from "../../model/endpoint.ts";
 import type { Namespace } from "../../model/namespace.ts";
-import { type Pod, podKey } from "../../model/pod.ts";
+import { type Pod, podKey, uidHash } from "../../model/pod.ts";
 import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
 import type { Said } from "../../policy/fact-table.ts";
 import { factsAt, type LabelViews, namespaceLabels, podTraits } from "../../policy/facts.ts";
@@ -34,7 +34,7 @@ const NAMELESS: Facts = {
 export function podOf(e: Pick<Endpoint, "podNamespace" | "podName" | "podUid">, tables: PodTables): Pod | undefined {
   if (e.podNamespace === undefined || e.podName === undefined) return undefined;
   const pod = tables.pods.get(podKey(e.podNamespace, e.podName));
-  const isOther = e.podUid !== undefined && pod !== undefined && pod.uid !== "" && pod.uid !== e.podUid;
+  const isOther = e.podUid !== undefined && pod !== undefined && pod.uid !== 0 && pod.uid !== uidHash(e.podUid);
   return isOther ? undefined : pod;
 }
 

@@ -24,7 +24,7 @@ function pod(key: string, ips: readonly string[], of: Readonly<Record<string, st
   return {
     namespace: ns,
     name,
-    uid: key,
+    uid: 0,
     nodeName: "n1",
     podIps: ips.map(addr),
     isHostNetwork: false,

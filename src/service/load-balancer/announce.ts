@@ -4,11 +4,11 @@
  * moves its own addresses only.
  */
 
+import { hash32 } from "../../base/hash.ts";
 import type { EndpointSlice } from "../../model/endpoint-slice.ts";
 import type { Node } from "../../model/node.ts";
 import type { Service } from "../../model/service.ts";
 import type { Addr } from "../../net/addr.ts";
-import { hash32 } from "../hash.ts";
 import { isServed } from "./wish.ts";
 
 /** An address with the nodes that may announce it, the first of them does. */
