@@ -18,9 +18,13 @@ const LABELS = { ...SELECTOR, "app.kubernetes.io/version": VERSION };
 /** Port of `/healthz` and `/readyz` on the node's loopback; asked by the kubelet. */
 const HEALTH_PORT = 9879;
 
-/** How an agent is started, and with what in its environment: see decisions 62, 63 and 86 on its heap. */
+/** How an agent is started, and with what in its environment: see decisions 62, 63, 86 and 97 on its heap. `bin/twill` has the same. */
 export const AGENT_FLAGS = ["--max-semi-space-size=4", "--heap-growing-percent=30"] as const;
-export const AGENT_ENVIRONMENT = { MALLOC_ARENA_MAX: "1" } as const;
+export const AGENT_ENVIRONMENT = {
+  MALLOC_ARENA_MAX: "1",
+  MALLOC_MMAP_THRESHOLD_: "65536",
+  MALLOC_TRIM_THRESHOLD_: "1048576",
+} as const;
 
 /** An object as YAML has it. */
 export type Tree = string | number | boolean | ValuePlace | readonly Tree[] | { readonly [key: string]: Tree };
