@@ -13,6 +13,9 @@ export const runMark = "TWILL_TEST_RUN";
 /** Kinds of things, each a set of names. */
 export type Photograph = ReadonlyMap<string, ReadonlySet<string>>;
 
+/** What a room has of its own, and what it shares with others whose tests run at the same time. */
+export type Scope = "room" | "machine";
+
 function entries(dir: string): Dirent[] {
   try {
     return readdirSync(dir, { withFileTypes: true });
@@ -68,20 +71,34 @@ function mounts(): { point: string; type: string }[] {
 const ourMounts = /twill|\/run\/netns\/|containerd|\/containers\/|\/run\/cni/;
 const ourCgroups = /twill|k8s\.io|kubepods|libpod|cri-containerd/;
 
-/** Takes the photograph. Processes are not in it: {@link survivors} finds those by their mark. */
-export function photograph(): Photograph {
+/** Network links of this process's network namespace, which `/sys` need not show. */
+function links(): string[] {
+  return text("/proc/self/net/dev")
+    .split("\n")
+    .flatMap((l) => /^ *([^ ]+):/.exec(l)?.[1] ?? []);
+}
+
+/**
+ * Takes the photograph. Processes are not in it: {@link survivors} finds those by their mark.
+ * @param scope of a room only what is its own; of the machine everything
+ */
+export function photograph(scope: Scope = "machine"): Photograph {
   const mounted = mounts();
   const bpf = mounted.filter((m) => m.type === "bpf").map((m) => m.point);
   const kinds: [string, string[]][] = [
     ["named network namespace", entries("/run/netns").map((e) => e.name)],
-    ["network link of the root namespace", entries("/sys/class/net").map((e) => e.name)],
+    ["network link", links()],
     ["mount", mounted.filter((m) => m.type === "nsfs" || ourMounts.test(m.point)).map((m) => m.point)],
     ["mounted bpf file system", bpf],
     ["bpf pin", bpf.flatMap((dir) => below(dir, 4, () => true))],
-    ["control group", below("/sys/fs/cgroup", 6, (p) => ourCgroups.test(p) && entries(p).length > 0)],
-    ["file", ["/run", "/etc", "/etc/cni/net.d", "/opt/cni/bin", "/var/lib"].flatMap((dir) => named(dir, 4))],
+    ["file", named("/run", 4)],
     ["temporary file", named(tmpdir(), 0)],
   ];
+  if (scope === "machine")
+    kinds.push(
+      ["control group", below("/sys/fs/cgroup", 6, (p) => ourCgroups.test(p) && entries(p).length > 0)],
+      ["shared file", ["/etc", "/etc/cni/net.d", "/opt/cni/bin", "/var/lib"].flatMap((dir) => named(dir, 4))],
+    );
   return new Map(kinds.map(([kind, names]) => [kind, new Set(names)]));
 }
 

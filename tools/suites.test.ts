@@ -23,7 +23,8 @@ describe("suitesOf()", () => {
 
   it("takes a file's suite from its place", () => {
     assert.deepEqual(suites[0]?.files, ["src/net/addr.test.ts", "src/kernel/fake/fake.test.ts", "test/layers.test.ts"]);
-    assert.deepEqual(suites[1], { name: "kernel", isPrivileged: true, files: ["src/kernel/linux/addon.test.ts"] });
+    const files = ["src/kernel/linux/addon.test.ts"];
+    assert.deepEqual(suites[1], { name: "kernel", isPrivileged: true, isAlone: false, isOnline: false, files });
   });
 });
 

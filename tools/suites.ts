@@ -1,13 +1,17 @@
 /**
  * Which test file runs in which suite. A file's place says it: beside the code it is a unit test, below `test/NAME/` it
- * belongs to the suite of that name, and a folder listed here runs alone and with privileges.
+ * belongs to the suite of that name, and a folder listed here runs with privileges.
  */
 
 /** A set of test files that run under the same conditions. */
 export interface Suite {
   readonly name: string;
-  /** Privileged suites make namespaces and load eBPF: as root, one file after the other. */
+  /** Privileged suites make namespaces and load eBPF: as root, each file in a room of its own. */
   readonly isPrivileged: boolean;
+  /** One file after the other: they count what is lost in a moment, or measure. */
+  readonly isAlone: boolean;
+  /** Whether files see the machine's network: they fetch packages. */
+  readonly isOnline: boolean;
   readonly files: readonly string[];
 }
 
@@ -31,6 +35,9 @@ const order: readonly string[] = [
   "bench",
 ];
 
+const alone: ReadonlySet<string> = new Set(["cluster", "chaos", "bench"]);
+const online: ReadonlySet<string> = new Set(["cluster"]);
+
 function suiteOf(file: string): { name: string; isPrivileged: boolean } {
   const folder = privilegedFolders.find(([path]) => file.startsWith(path));
   if (folder !== undefined) return { name: folder[1], isPrivileged: true };
@@ -46,10 +53,11 @@ function rank(suite: Suite): number {
 
 /** Sorts test files into suites; a file that is no test is left out. Paths are relative to the root. */
 export function suitesOf(files: readonly string[]): Suite[] {
-  const found = new Map<string, { name: string; isPrivileged: boolean; files: string[] }>();
+  const found = new Map<string, Suite & { files: string[] }>();
   for (const file of files.filter((f) => f.endsWith(".test.ts"))) {
     const { name, isPrivileged } = suiteOf(file);
-    const suite = found.get(name) ?? { name, isPrivileged, files: [] };
+    const isAlone = alone.has(name);
+    const suite = found.get(name) ?? { name, isPrivileged, isAlone, isOnline: online.has(name), files: [] };
     suite.files.push(file);
     found.set(name, suite);
   }

@@ -5,13 +5,18 @@
  *   npm run ok                    the checks and the unit tests: no root, no kernel
  */
 
+import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
 import { type Check, checks, runCheck } from "./checks.ts";
 import { newThings, photograph, runMark, survivors } from "./leaks.ts";
 import { repoFiles } from "./repo-files.ts";
-import { runSuite } from "./run-suite.ts";
+import { runInRooms } from "./rooms.ts";
+import { runFiles } from "./run-files.ts";
 import { type Suite, selectSuites, suitesOf } from "./suites.ts";
 import { addTallies, formatTally, noTests, type Tally } from "./tally.ts";
+
+/** Longest time for one file, on a machine that is busy with something else. */
+const limitMs = { unit: 8 * 60_000, privileged: 15 * 60_000 } as const;
 
 /** How long processes that were told to end may take before they count as left behind. */
 const graceMs = 10_000;
@@ -57,7 +62,11 @@ async function gateCheck(report: Report, check: Check): Promise<void> {
 
 async function gateSuite(report: Report, suite: Suite): Promise<void> {
   await timed(report, suite.name, async () => {
-    const result = await runSuite(suite, print);
+    const { files, isPrivileged, isAlone, isOnline } = suite;
+    const concurrency = isAlone ? 1 : availableParallelism();
+    const result = isPrivileged
+      ? await runInRooms(files, print, { limitMs: limitMs.privileged, concurrency, isOnline })
+      : await runFiles(files, print, { limitMs: limitMs.unit, concurrency });
     report.failures.push(...result.failures);
     report.skips.push(...result.skips);
     return result.tally;

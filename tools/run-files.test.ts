@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { after, describe, it } from "node:test";
 import { repoRoot } from "./repo-files.ts";
-import { type SuiteResult, tallyOf } from "./run-suite.ts";
+import { type FilesResult, tallyOf } from "./run-files.ts";
 import { addTallies, formatTally, noTests } from "./tally.ts";
 
 const counts = { tests: 0, passed: 0, cancelled: 0, skipped: 0, todo: 0, suites: 0, topLevel: 0 };
@@ -82,17 +82,17 @@ const nasty: readonly (readonly [string, string, { passed: number; failed: numbe
   ],
 ];
 
-describe("runSuite()", () => {
+describe("runFiles()", () => {
   const folder = mkdtempSync(join(tmpdir(), "twill-suite-"));
   after(() => rmSync(folder, { recursive: true }));
   // node:test does not run inside node:test: a process of its own, and one that does not know it is in a test.
   const program = join(folder, "program.ts");
   writeFileSync(
     program,
-    `import { runSuite } from ${JSON.stringify(join(repoRoot, "tools/run-suite.ts"))};
+    `import { runFiles } from ${JSON.stringify(join(repoRoot, "tools/run-files.ts"))};
     const lines: string[] = [];
-    const suite = { name: "x", isPrivileged: true, files: [process.argv[2] ?? ""] };
-    const result = await runSuite(suite, (l) => lines.push(l), Number(process.argv[3]));
+    const options = { limitMs: Number(process.argv[3]), concurrency: 1 };
+    const result = await runFiles([process.argv[2] ?? ""], (l) => lines.push(l), options);
     console.log(JSON.stringify({ result, lines: lines.join("\\n") }));`,
   );
   const env = { ...process.env };
@@ -107,7 +107,7 @@ describe("runSuite()", () => {
         [program, relative(repoRoot, file), name === "never-ends" ? "8000" : "120000"],
         { env, encoding: "utf8" },
       );
-      const { result, lines } = JSON.parse(out) as { result: SuiteResult; lines: string };
+      const { result, lines } = JSON.parse(out) as { result: FilesResult; lines: string };
       assert.deepEqual(result.tally, tally);
       assert.match(lines, said);
       // A hook that fails is named beside the tests that it took along.

@@ -1,19 +1,14 @@
-/** Runs one suite of test files by node:test, one process for each file, and says what happened in few lines. */
+/** Runs test files by node:test, one process for each, and says what happened in few lines. */
 
-import { availableParallelism } from "node:os";
 import { join, relative } from "node:path";
 import { type EventData, run } from "node:test";
 import { inspect } from "node:util";
 import { repoRoot } from "./repo-files.ts";
-import type { Suite } from "./suites.ts";
 import { formatTally, noTests, type Tally } from "./tally.ts";
 import { watchTestFiles } from "./watchdog.ts";
 
-/** Longest time for one file, on a machine that is busy with something else; one that hangs is ended and has failed. */
-const fileTimeoutMs = { unit: 8 * 60_000, privileged: 15 * 60_000 } as const;
-
-/** What one suite came to. */
-export interface SuiteResult {
+/** What test files came to. */
+export interface FilesResult {
   readonly tally: Tally;
   /** `file: test: reason` for each skipped test. */
   readonly skips: readonly string[];
@@ -116,22 +111,27 @@ class Listener {
     this.#print(`  ${own.failed > 0 ? "✖" : "✔"} ${file} ${formatTally(own).padEnd(34)} ${seconds} s`);
   }
 
-  result(): SuiteResult {
+  result(): FilesResult {
     const { passed, failed, skipped } = this.#tally;
     const tally = { passed: passed - this.#empty, failed: failed + this.#empty, skipped };
     return { tally, skips: this.skips, failures: this.failures };
   }
 }
 
-/**
- * Runs the files of a suite and prints one line for each, failures in full.
- * @param limitMs for each file
- */
-export async function runSuite(
-  suite: Suite,
+/** How files are run. */
+export interface RunOptions {
+  /** For each file; one that hangs is ended and has failed. */
+  readonly limitMs: number;
+  /** So many files at a time. */
+  readonly concurrency: number;
+}
+
+/** Runs files, whose paths are relative to the root, and prints one line for each, failures in full. */
+export async function runFiles(
+  files: readonly string[],
   print: (line: string) => void,
-  limitMs: number = suite.isPrivileged ? fileTimeoutMs.privileged : fileTimeoutMs.unit,
-): Promise<SuiteResult> {
+  { limitMs, concurrency }: RunOptions,
+): Promise<FilesResult> {
   const listener = new Listener(print);
   using _watch = watchTestFiles(limitMs, (file) => {
     print(
@@ -139,8 +139,8 @@ export async function runSuite(
     );
   });
   const events = run({
-    files: suite.files.map((f) => join(repoRoot, f)),
-    concurrency: suite.isPrivileged ? 1 : availableParallelism(),
+    files: files.map((f) => join(repoRoot, f)),
+    concurrency,
     timeout: limitMs,
     cwd: repoRoot,
   });
