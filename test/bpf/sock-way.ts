@@ -1,5 +1,6 @@
 /** What tests of the socket hook share: how sockets ask, and who heard of it. */
 
+import { readFileSync, readlinkSync } from "node:fs";
 import type { Protocol, SockBench } from "./sock-bench.ts";
 
 /** How a socket asks for IPv4 or IPv6: its own family, and what stands before the address. */
@@ -9,7 +10,22 @@ export const WAYS = [
   { name: "IPv4 by a socket of IPv6", family: 4, socket: 6, prefix: "::ffff:" },
 ] as const;
 /** The first network namespace of a machine: PROC_NET_INIT_INO (linux/proc_ns.h), and what it came to be before that was fixed. */
-export const FIRST_NETWORKS = ["net:[4026531833]", "net:[4026531840]"];
+const FIRST_NETWORKS = ["net:[4026531833]", "net:[4026531840]"];
+
+/** A path of that namespace, by the nearest ancestor in it: tests have one of their own. undefined: this is a container. */
+export function firstNetwork(): string | undefined {
+  let pid = process.pid;
+  while (pid > 0) {
+    const path = `/proc/${pid}/ns/net`;
+    try {
+      if (FIRST_NETWORKS.includes(readlinkSync(path))) return path;
+      pid = Number(/^PPid:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+    } catch {
+      return undefined;
+    }
+  }
+  return undefined;
+}
 export const PROTOCOLS = ["TCP", "UDP"] as const;
 export const TEXT = Buffer.from("hello");
 
