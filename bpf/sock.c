@@ -11,12 +11,13 @@
 	SEC("cgroup/" #hook)                                            \
 	int name(struct bpf_sock_addr *ctx)                             \
 	{                                                               \
-		struct service_key key = {};                            \
 		const struct backend *to;                               \
+		struct pick pick;                                       \
 		int verdict;                                            \
                                                                         \
-		read_key##family(ctx, &key);                            \
-		verdict = give_backend(ctx, &key, asking, &to);            \
+		__builtin_memset(&pick.key, 0, sizeof(pick.key));       \
+		read_key##family(ctx, &pick.key);                       \
+		verdict = give_backend(ctx, &pick, asking, &to);        \
 		if (to)                                                 \
 			write##family(ctx, &to->addr, to->port);        \
 		return verdict;                                         \

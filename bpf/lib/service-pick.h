@@ -1,57 +1,61 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
- * From what is asked for to who answers: the service of an address and port, and one of its backends. Needs no packet.
+ * From a service to who answers: the one look-up that packets and sockets have in common.
+ *
+ *   services[key] ─▶ set ─▶ affinity, or a number ─▶ service_slots[set, index] ─▶ backends[number]
+ *       ▲                                                      │ not there
+ *       └──────────────────── once more ───────────────────────┘
+ *
+ * Writers keep an order in which every look finds something (service-types.h), but between two looks all of it may have
+ * been replaced: what is not there is asked for once more, under the key that has found the service.
  */
 #ifndef TWILL_SERVICE_PICK_H
 #define TWILL_SERVICE_PICK_H
 
-#include "addr.h"
-#include "policy.h"
-#include "service-maps.h"
+#include "conntrack.h"
+#include "service-find.h"
 
 /* Sets up to this size are searched for a backend; whoever is in a larger one is known by being a backend at all. */
 #define MAX_SEARCH 64
 
-/* Seconds of so many ticks. */
-#define TICKS_TO_SECONDS(ticks) (((__u64)(ticks) << TICK_SHIFT) / 1000000000ULL)
+/* A set with its size, read in one piece: the pair may be replaced at any time. */
+struct set {
+	__u32 number;
+	__u32 count;
+};
 
-/* A node port is the same at every node: nobody needs to go to another one for it. */
-INLINE bool is_node(const struct addr *a)
+/* Who asks for what, and what has been found. */
+struct pick {
+	struct service_key key;
+	struct service_affinity_key client; /* its service is the one that was found; the address is filled with SERVICE_AFFINITY */
+	struct set set;
+	__u32 flags; /* enum service_flag */
+	__u32 affinity_seconds;
+	__u32 backend; /* its number */
+	__u32 index;   /* where in the set it is */
+	bool is_node_port; /* the service is that of the port, at whatever address */
+	bool is_outside;   /* who asks comes from the wire */
+	bool is_affine;    /* with SERVICE_AFFINITY: the backend has answered the client before, and is noted */
+	__u8 pad;
+};
+
+_Static_assert(__builtin_offsetof(struct service, inside_set) % 8 == 0, "read in one piece");
+_Static_assert(__builtin_offsetof(struct service, inside_count) == __builtin_offsetof(struct service, inside_set) + 4,
+	       "read in one piece");
+_Static_assert(__builtin_offsetof(struct service, outside_set) % 8 == 0, "read in one piece");
+_Static_assert(__builtin_offsetof(struct service, outside_count) == __builtin_offsetof(struct service, outside_set) + 4,
+	       "read in one piece");
+
+/* Notes what a service says for who asks. */
+INLINE void take_service(struct pick *k, const struct service *s)
 {
-	const struct ipcache_entry *known = ipcache_find(a);
+	__u64 pair = *(const volatile __u64 *)(k->is_outside ? &s->outside_set : &s->inside_set);
 
-	return known && known->flags & (IPCACHE_LOCAL_NODE | IPCACHE_REMOTE_NODE);
-}
-
-/* The entry of a node port, whatever address it is asked for at; `key` stays the caller's. */
-INLINE const struct service *node_port_at(const struct service_key *key)
-{
-	struct service_key any = { .port = key->port, .protocol = key->protocol };
-
-	if (is_mapped(&key->addr))
-		addr_set4(&any.addr, 0);
-	return bpf_map_lookup_elem(&services, &any);
-}
-
-/* Whether ports of this node lead to pods of it at all. */
-static __noinline bool has_host_ports(void)
-{
-	__u32 index = GENERATION_HOST_PORTS;
-	const struct generation *g = bpf_map_lookup_elem(&generation, &index);
-
-	return g && g->value;
-}
-
-/* The pod that a port leads to, if the address is one of the node's, which the caller has to see to. */
-INLINE const struct backend *host_port_at(const struct service_key *key)
-{
-	struct service_key any = { .port = key->port, .protocol = key->protocol };
-	const struct backend *pod;
-
-	if (is_mapped(&key->addr))
-		addr_set4(&any.addr, 0);
-	pod = bpf_map_lookup_elem(&host_ports, &any);
-	return pod ? pod : bpf_map_lookup_elem(&host_ports, key);
+	k->set.number = (__u32)pair;
+	k->set.count = pair >> 32;
+	k->client.service = s->number;
+	k->flags = s->flags;
+	k->affinity_seconds = s->affinity_seconds;
 }
 
 /* Who is at an index of a set; 0: nobody. */
@@ -63,40 +67,95 @@ INLINE __u32 slot_at(__u32 set, __u32 index)
 	return likely(slot) ? slot->backend : 0;
 }
 
-INLINE const struct backend *backend_of(__u32 number)
+/* A backend that answers for addresses of the family that is asked for, or NULL; 0 is nobody's number. */
+INLINE const struct backend *backend_of(const struct pick *k, __u32 number)
 {
 	struct backend_key key = { .number = number };
+	const struct backend *b = bpf_map_lookup_elem(&backends, &key);
 
-	return bpf_map_lookup_elem(&backends, &key);
+	return likely(b) && likely(is_mapped(&b->addr) == is_mapped(&k->key.addr)) ? b : NULL;
 }
 
-/* A set with its size, read in one piece: the pair may be replaced at any time. */
-struct set {
-	__u32 number;
-	__u32 count;
-};
-
-INLINE struct set inside_of(const struct service *s)
+INLINE const struct backend *backend_at(struct pick *k, __u32 index)
 {
-	__u64 pair = *(const volatile __u64 *)&s->inside_set;
-	struct set set = { .number = (__u32)pair, .count = pair >> 32 };
+	k->index = index;
+	k->backend = slot_at(k->set.number, index);
+	return backend_of(k, k->backend);
+}
 
-	return set;
+/*
+ * Nobody was there: the tables, as they are by now. A set that shrinks under this look, too, has its first place for the longest.
+ * The set is empty where there is no service any more.
+ */
+static __noinline const struct backend *pick_again(struct pick *k, __u32 number)
+{
+	const struct service *s = k->is_node_port ? node_port_at(&k->key) : bpf_map_lookup_elem(&services, &k->key);
+	const struct backend *b;
+
+	k->set.count = 0;
+	if (s)
+		take_service(k, s);
+	if (!k->set.count)
+		return NULL;
+	b = backend_at(k, number % k->set.count);
+	return b ? b : backend_at(k, 0);
+}
+
+/* The backend that a number leads to, or NULL: nobody is there. */
+INLINE const struct backend *pick_backend(struct pick *k, __u32 number)
+{
+	const struct backend *b;
+
+	if (unlikely(!k->set.count))
+		return NULL;
+	b = backend_at(k, number % k->set.count);
+	return likely(b) ? b : pick_again(k, number);
 }
 
 /* Whether a backend still answers for a set. */
 VERIFIED_ONCE int set_has(__u32 set, __u32 count, __u32 backend)
 {
 	if (count > MAX_SEARCH)
-		return !!backend_of(backend);
+		return 1;
 	for (__u32 i = 0; i < MAX_SEARCH && i < count; i++)
 		if (slot_at(set, i) == backend)
 			return 1;
 	return 0;
 }
 
-_Static_assert(__builtin_offsetof(struct service, inside_set) % 8 == 0, "read in one piece");
-_Static_assert(__builtin_offsetof(struct service, inside_count) == __builtin_offsetof(struct service, inside_set) + 4,
-	       "read in one piece");
+/* Whether what was seen last at a tick is further back than so many seconds. */
+INLINE bool is_over(__u32 now, __u32 last_seen, __u32 seconds)
+{
+	return ((__u64)(now - last_seen) << TICK_SHIFT) >= (__u64)seconds * 1000000000;
+}
+
+/* With SERVICE_AFFINITY: the backend that has answered the client before, which is noted, or NULL if that is over. */
+INLINE const struct backend *pick_affine(struct pick *k, __u32 now)
+{
+	struct service_affinity *last = bpf_map_lookup_elem(&service_affinity, &k->client);
+	const struct backend *b;
+
+	k->is_affine = false;
+	if (!last || is_over(now, last->last_seen, k->affinity_seconds))
+		return NULL;
+	k->backend = last->backend;
+	if (!set_has(k->set.number, k->set.count, k->backend))
+		return NULL;
+	b = backend_of(k, k->backend);
+	if (likely(b)) {
+		last->last_seen = now;
+		k->is_affine = true;
+	}
+	return b;
+}
+
+/* With SERVICE_AFFINITY: notes who answers the client from now on. */
+INLINE void keep_affinity(const struct pick *k, __u32 now)
+{
+	struct service_affinity fresh = { .backend = k->backend, .last_seen = now };
+
+	if (!k->is_affine)
+		bpf_map_update_elem(&service_affinity, &k->client, &fresh, BPF_ANY);
+}
 
 #endif

@@ -177,8 +177,8 @@ enum sock_metric {
 	SOCK_METRIC_RECEIVED = 2,   /* datagram of a backend that was given the service's name */
 	SOCK_METRIC_NAMED = 3,      /* getpeername that was told the service */
 	SOCK_METRIC_NO_SERVICE = 4, /* asked for an address that is no service's: left as it is */
-	SOCK_METRIC_REFUSED = 5,    /* nobody is behind the service: told at once */
-	SOCK_METRIC_LOCAL = 6,      /* nobody of this node is, under policy Local: left to the packets, which are dropped */
+	SOCK_METRIC_REFUSED = 5,    /* nobody is behind the service, or nobody that a process of the node may ask: told at once */
+	SOCK_METRIC_LOCAL = 6,      /* nobody of this node is, under policy Local: left to the pod's packets, which are dropped */
 	SOCK_METRIC_HOLE = 7,       /* a slot or backend that the tables name was not there (also counted as REFUSED) */
 	SOCK_METRIC_RENAMED = 8,    /* datagram to a backend that the socket has asked by another service: answers have the later name */
 

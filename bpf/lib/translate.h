@@ -9,7 +9,7 @@
 
 #include "nat.h"
 #include "reject.h"
-#include "service-maps.h"
+#include "service-pick.h"
 
 enum served {
 	SERVED_NOT = 0,
@@ -21,15 +21,10 @@ struct translation {
 	struct service_flow_key key; /* the packet as it comes; of an ICMP error: one that would travel with it */
 	struct service_flow to;
 	struct service_flow_key reply_key;
-	struct service_flow reply;
 	struct ct_key flow; /* of the translated packet */
-	struct service_affinity_key client;
 	struct backend host_port; /* with SERVICE_HOST_PORT */
-	__u32 set;
-	__u32 slots;
-	__u32 flags; /* enum service_flag */
-	__u32 affinity_ticks;
-	__u32 hash;
+	struct pick pick;
+	__u32 hash; /* with SERVICE_MAGLEV */
 	__u32 asked; /* 0, SERVICE_FLOW_OUTSIDE or SERVICE_FLOW_TUNNEL */
 	__u32 is_again; /* the entry of `key` is one of a flow that has ended */
 	__u32 wanted;   /* the backend that another node has chosen; 0: none has */

@@ -142,6 +142,21 @@ const ends: Case[] = bothFamilies.flatMap((f): Case[] => {
   };
   const gone = { verdict: "drop", metrics: ["drop_not_of_node"] } as const;
   return [
+    end(f, "with session affinity the client asks the same backend here, too, whatever a pod has asked before", {
+      before: (plane) => {
+        const inside = [{ addr: podB[f] }];
+        const targets = [{ addr: podA[f] }, { addr: podB[f] }];
+        const flags = DSR | ServiceFlag.affinity;
+        putService(plane, { addr: BALANCER[f], flags, affinitySeconds: 100, inside, outside: targets });
+        for (const port of [1, 2]) plane.run("from_pod", frame(podA[f], BALANCER[f], udp(port, FRONT)));
+      },
+      check: (_, __, plane) => {
+        for (let port = 5000; port < 5020; port++) {
+          const asked = frame(outside[f], BALANCER[f], tcp(port, FRONT, { flags: syn }), FROM_WIRE);
+          assert.equal(dissect(plane.runQuick("from_wire", asked).frame).dst, podA[f]);
+        }
+      },
+    }),
     end(f, "what another node has chosen a pod here for reaches it", {
       to: podA.ifindex,
       check: (d, _, plane) => {

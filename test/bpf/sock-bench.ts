@@ -107,6 +107,23 @@ export class SockBench implements Disposable {
     return map;
   }
 
+  put(map: string, key: Uint8Array, value: Uint8Array): void {
+    this.addon.mapPut(this.map(map), key, value);
+  }
+
+  remove(map: string, key: Uint8Array): void {
+    this.addon.mapDelete(this.map(map), key);
+  }
+
+  /** Empties maps. */
+  forget(...maps: readonly string[]): void {
+    for (const name of maps) {
+      const map = this.map(name);
+      for (let key = this.addon.mapNextKey(map); key !== undefined; key = this.addon.mapNextKey(map))
+        this.addon.mapDelete(map, key);
+    }
+  }
+
   /** What the programs counted until now. */
   counted(metric: SockMetric): number {
     const value = this.addon.mapGet(this.map("sock_metrics"), new Uint8Array(Uint32Array.of(metric).buffer));
@@ -156,15 +173,16 @@ export class SockBench implements Disposable {
   hostPort(at: string, port: number, protocol: Protocol, pod: string, podPort: number): void {
     const value = encodeBackend({ addr: addr(pod).bytes, port: podPort, protocol: PROTOCOL[protocol] });
     this.addon.mapPut(this.map("host_ports"), this.#key(at, port, protocol), value);
-    this.#lookForHostPorts(true);
+    this.lookForHostPorts(true);
   }
 
   removeHostPort(at: string, port: number, protocol: Protocol): void {
     this.addon.mapDelete(this.map("host_ports"), this.#key(at, port, protocol));
-    this.#lookForHostPorts(false);
+    this.lookForHostPorts(false);
   }
 
-  #lookForHostPorts(doLook: boolean): void {
+  /** Whether programs look for host ports: what every writer of them says after it. */
+  lookForHostPorts(doLook: boolean): void {
     const key = new Uint8Array(new Uint32Array([GenerationOf.hostPorts]).buffer);
     this.addon.mapPut(this.map("generation"), key, encodeGeneration({ value: Number(doLook) }));
   }
@@ -192,6 +210,11 @@ export class SockBench implements Disposable {
     const fd = isMember ? this.#asMember(make) : make();
     this.#fds.push(fd);
     return fd;
+  }
+
+  /** Sockets that a member of the group has made: to become one takes the kernel milliseconds. */
+  sockets(count: number, protocol: Protocol, family: 4 | 6): number[] {
+    return this.#asMember(() => Array.from({ length: count }, () => this.socket(protocol, family, false)));
   }
 
   /** A socket that listens or receives, made by somebody else. */

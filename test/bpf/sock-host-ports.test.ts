@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, describe, it } from "node:test";
 import { IpcacheFlag } from "../../src/net/gen/bpf-maps.ts";
 import { HERE, SockBench, whyNoSockets } from "./sock-bench.ts";
-import { firstNetwork, heard, outcome, PROTOCOLS, TEXT, WAYS } from "./sock-way.ts";
+import { heard, outcome, PROTOCOLS, TEXT, WAYS } from "./sock-way.ts";
 
 let b: SockBench;
 
@@ -52,25 +52,4 @@ describe("host ports at the socket hook", { skip: whyNoSockets() }, () => {
       b.removeHostPort(any, PORT, "TCP");
     });
   }
-
-  it("are found at the loopback by processes of the machine's first network only", (t) => {
-    const first = firstNetwork();
-    if (first === undefined) return t.skip("this is a container with a network of its own");
-    for (const [family, loopback] of [
-      [4, "127.0.0.1"],
-      [6, "::1"],
-    ] as const)
-      for (const at of [family === 4 ? "0.0.0.0" : "::", loopback]) {
-        const server = b.socket("TCP", family, false, first);
-        b.addon.bind(server, loopback, 0);
-        b.addon.listen(server, 8);
-        b.hostPort(at, PORT, "TCP", loopback, b.addon.socketName(server).port);
-        const ask = (netns: string) => {
-          outcome(() => b.addon.connect(b.socket("TCP", family, true, netns), loopback, PORT));
-          return heard(b, "TCP", [server]).length;
-        };
-        assert.deepEqual([ask(first), ask(b.netns)], [1, 0], `${at} at ${loopback}`);
-        b.removeHostPort(at, PORT, "TCP");
-      }
-  });
 });

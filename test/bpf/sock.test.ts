@@ -6,7 +6,7 @@ import { endSockets } from "../../src/kernel/linux/socket-end.ts";
 import { makeNetns, removeNetns } from "../../src/kernel/linux/test-bench.ts";
 import { decodeSockReverseKey, IpcacheFlag, ServiceFlag, SockMetric } from "../../src/net/gen/bpf-maps.ts";
 import { HERE, type Protocol, SockBench, whyNoSockets } from "./sock-bench.ts";
-import { firstNetwork, heard, outcome, PROTOCOLS, TEXT, WAYS } from "./sock-way.ts";
+import { heard, outcome, PROTOCOLS, TEXT, WAYS } from "./sock-way.ts";
 
 const CLUSTER_IP = { 4: "10.96.0.10", 6: "fd00:96::10" } as const;
 const OTHER_IP = "10.96.0.11";
@@ -355,25 +355,6 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         b.removeService(any, NODE_PORT, "TCP");
       });
     }
-  });
-
-  it("are found at 127.0.0.1 by processes of the machine's first network, and at no other loopback", (t) => {
-    const first = firstNetwork();
-    if (first === undefined) return t.skip("this is a container with a network of its own");
-    const server = b.socket("TCP", 4, false, first);
-    b.addon.bind(server, "127.0.0.1", 0);
-    b.addon.listen(server, 8);
-    const backend = b.backend("127.0.0.1", b.addon.socketName(server).port);
-    for (const any of ["0.0.0.0", "::"]) b.service(any, 30081, "TCP", { backends: [backend] });
-    const ask = (family: 4 | 6, address: string, netns: string) => {
-      outcome(() => b.addon.connect(b.socket("TCP", family, true, netns), address, 30081));
-      return heard(b, "TCP", [server]).length;
-    };
-    assert.equal(ask(4, "127.0.0.1", first), 1);
-    assert.equal(ask(6, "::ffff:127.0.0.1", first), 1);
-    assert.equal(ask(6, "::1", first), 0);
-    assert.equal(ask(4, "127.0.0.1", b.netns), 0);
-    for (const any of ["0.0.0.0", "::"]) b.removeService(any, 30081, "TCP");
   });
 
   it("is refused when the set is gone from under the service, or the backend from under the set", () => {

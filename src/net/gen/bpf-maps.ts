@@ -7,7 +7,6 @@ export const BPF_MAPS = {
   nat: { keyBytes: 40, valueBytes: 24 },
   service_flows: { keyBytes: 40, valueBytes: 56 },
   endpoints: { keyBytes: 16, valueBytes: 32 },
-  service_affinity: { keyBytes: 24, valueBytes: 8 },
   shapers: { keyBytes: 8, valueBytes: 8 },
   config: { keyBytes: 4, valueBytes: 112 },
   hosts: { keyBytes: 8, valueBytes: 8 },
@@ -30,6 +29,7 @@ export const BPF_MAPS = {
   backends: { keyBytes: 8, valueBytes: 24 },
   host_ports: { keyBytes: 24, valueBytes: 24 },
   service_sources: { keyBytes: 24, valueBytes: 8 },
+  service_affinity: { keyBytes: 24, valueBytes: 8 },
   sock_reverse: { keyBytes: 32, valueBytes: 32 },
   sock_choices: { keyBytes: 32, valueBytes: 16 },
   sock_metrics: { keyBytes: 4, valueBytes: 8 },
@@ -676,67 +676,6 @@ export function decodeEndpointAt(view: DataView, offset: number): Endpoint {
 /** @throws RangeError for any other length */
 export function decodeEndpoint(b: Uint8Array): Endpoint {
   return decodeEndpointAt(viewOf(b, ENDPOINT_BYTES, "endpoint"), 0);
-}
-
-/** `struct service_affinity_key`. */
-export interface ServiceAffinityKey {
-  /** 16 bytes, network order. */
-  readonly client: Uint8Array;
-  readonly service: number;
-}
-
-/** Size of `struct service_affinity_key`. */
-export const SERVICE_AFFINITY_KEY_BYTES = 24;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeServiceAffinityKey(v: ServiceAffinityKey): Uint8Array {
-  const out = new Uint8Array(SERVICE_AFFINITY_KEY_BYTES);
-  out.set(exactly(v.client, 16, "service_affinity_key.client"), 0);
-  putLittle(out, 16, 4, uint(v.service, 4, "service_affinity_key.service"));
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeServiceAffinityKeyAt(view: DataView, offset: number): ServiceAffinityKey {
-  return {
-    client: bytesAt(view, offset, 16),
-    service: view.getUint32(offset + 16, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeServiceAffinityKey(b: Uint8Array): ServiceAffinityKey {
-  return decodeServiceAffinityKeyAt(viewOf(b, SERVICE_AFFINITY_KEY_BYTES, "service_affinity_key"), 0);
-}
-
-/** `struct service_affinity`. */
-export interface ServiceAffinity {
-  readonly backend: number;
-  readonly lastSeen: number;
-}
-
-/** Size of `struct service_affinity`. */
-export const SERVICE_AFFINITY_BYTES = 8;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeServiceAffinity(v: ServiceAffinity): Uint8Array {
-  const out = new Uint8Array(SERVICE_AFFINITY_BYTES);
-  putLittle(out, 0, 4, uint(v.backend, 4, "service_affinity.backend"));
-  putLittle(out, 4, 4, uint(v.lastSeen, 4, "service_affinity.last_seen"));
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeServiceAffinityAt(view: DataView, offset: number): ServiceAffinity {
-  return {
-    backend: view.getUint32(offset, true),
-    lastSeen: view.getUint32(offset + 4, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeServiceAffinity(b: Uint8Array): ServiceAffinity {
-  return decodeServiceAffinityAt(viewOf(b, SERVICE_AFFINITY_BYTES, "service_affinity"), 0);
 }
 
 /** `struct shaper_key`. */
@@ -1851,6 +1790,67 @@ export function decodeServiceSourceAt(view: DataView, offset: number): ServiceSo
 /** @throws RangeError for any other length */
 export function decodeServiceSource(b: Uint8Array): ServiceSource {
   return decodeServiceSourceAt(viewOf(b, SERVICE_SOURCE_BYTES, "service_source"), 0);
+}
+
+/** `struct service_affinity_key`. */
+export interface ServiceAffinityKey {
+  /** 16 bytes, network order. */
+  readonly client: Uint8Array;
+  readonly service: number;
+}
+
+/** Size of `struct service_affinity_key`. */
+export const SERVICE_AFFINITY_KEY_BYTES = 24;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceAffinityKey(v: ServiceAffinityKey): Uint8Array {
+  const out = new Uint8Array(SERVICE_AFFINITY_KEY_BYTES);
+  out.set(exactly(v.client, 16, "service_affinity_key.client"), 0);
+  putLittle(out, 16, 4, uint(v.service, 4, "service_affinity_key.service"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAffinityKeyAt(view: DataView, offset: number): ServiceAffinityKey {
+  return {
+    client: bytesAt(view, offset, 16),
+    service: view.getUint32(offset + 16, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceAffinityKey(b: Uint8Array): ServiceAffinityKey {
+  return decodeServiceAffinityKeyAt(viewOf(b, SERVICE_AFFINITY_KEY_BYTES, "service_affinity_key"), 0);
+}
+
+/** `struct service_affinity`. */
+export interface ServiceAffinity {
+  readonly backend: number;
+  readonly lastSeen: number;
+}
+
+/** Size of `struct service_affinity`. */
+export const SERVICE_AFFINITY_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeServiceAffinity(v: ServiceAffinity): Uint8Array {
+  const out = new Uint8Array(SERVICE_AFFINITY_BYTES);
+  putLittle(out, 0, 4, uint(v.backend, 4, "service_affinity.backend"));
+  putLittle(out, 4, 4, uint(v.lastSeen, 4, "service_affinity.last_seen"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeServiceAffinityAt(view: DataView, offset: number): ServiceAffinity {
+  return {
+    backend: view.getUint32(offset, true),
+    lastSeen: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeServiceAffinity(b: Uint8Array): ServiceAffinity {
+  return decodeServiceAffinityAt(viewOf(b, SERVICE_AFFINITY_BYTES, "service_affinity"), 0);
 }
 
 /** `struct sock_reverse_key`. */
