@@ -126,6 +126,10 @@ int from_tunnel(struct __sk_buff *skb)
 		verdict = serve_from_tunnel(skb, &p, &flow, &way, &outer, backend);
 		if (verdict != VERDICT_NEXT)
 			return verdict;
+		/* Looked up once more: the stack has no room to keep it meanwhile. */
+		c = get_config();
+		if (!c)
+			return drop(skb, &p, METRIC_DROP_NOT_CONFIGURED, HOOK_FROM_TUNNEL);
 	}
 	if (likely(!failed) && flow.entry && !flow.is_related) {
 		/* One less of this flow is under way in the device's queue: see lib/shortcut.h. */

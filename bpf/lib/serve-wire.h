@@ -17,7 +17,7 @@ struct dsr_mac {
 #define IP_DF 0x40 /* in the upper byte of the fragment offset */
 
 /* Where the backend is: 0 or the reason to drop. */
-INLINE int find_backend_way(const struct packet *p, struct way *way, bool *is_for_node)
+static __noinline int find_backend_way(const struct packet *p, struct way *way, bool *is_for_node)
 {
 	const struct ipcache_entry *known = ipcache_find(&p->dst);
 
@@ -88,10 +88,10 @@ static __noinline int admit_served(struct __sk_buff *skb, struct packet *p, stru
 {
 	const struct config *c = get_config();
 	struct ct_entry *e = flow->entry;
-	const struct endpoint *pod = bpf_map_lookup_elem(&endpoints, &p->dst);
 	const struct translation *t = get_translation();
+	const struct endpoint *pod;
 	bool is_for_node = false;
-	int failed = 0;
+	int failed;
 
 	if (!c || !t)
 		return METRIC_DROP_NOT_CONFIGURED;
@@ -99,6 +99,7 @@ static __noinline int admit_served(struct __sk_buff *skb, struct packet *p, stru
 	ct_touch(skb, p, c, flow, flow->is_own_source ? CT_SERVICE | CT_OWN_SOURCE : CT_SERVICE);
 	if (e && t->to.flags & SERVICE_FLOW_DSR && e->reply_seen != SEEN_ELSEWHERE)
 		e->reply_seen = SEEN_ELSEWHERE;
+	pod = bpf_map_lookup_elem(&endpoints, &p->dst);
 	if (pod) {
 		side_of(&way->pod, pod, 0);
 		/* The node itself is asked by `guard`, in the name of the device. */
@@ -240,11 +241,14 @@ static __noinline int serve_from_wire(struct __sk_buff *skb, struct packet *p)
 }
 
 /* Whether that node may send from that address: 0 or the reason to drop. */
-INLINE int check_origin(const struct packet *p, const struct addr *outer)
+VERIFIED_ONCE int check_origin(const struct packet *p, const struct addr *outer)
 {
-	const struct node *node = bpf_map_lookup_elem(&nodes, outer);
 	const struct ipcache_entry *known;
+	const struct node *node;
 
+	if (!p || !outer)
+		return METRIC_DROP_NOT_OF_NODE;
+	node = bpf_map_lookup_elem(&nodes, outer);
 	if (!node)
 		return METRIC_DROP_NODE_UNKNOWN;
 	known = ipcache_find(&p->src);

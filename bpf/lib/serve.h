@@ -89,7 +89,7 @@ static __noinline int deliver(struct __sk_buff *skb, const struct packet *p, __u
 }
 
 /* Translates an answer back: 0, or the reason to drop. */
-static __noinline int unserve(struct __sk_buff *skb, struct packet *p)
+INLINE int unserve(struct __sk_buff *skb, struct packet *p)
 {
 	const struct translation *t = get_translation();
 	int failed;

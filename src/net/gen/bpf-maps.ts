@@ -7,6 +7,7 @@ export const BPF_MAPS = {
   nat: { keyBytes: 40, valueBytes: 24 },
   service_flows: { keyBytes: 40, valueBytes: 56 },
   endpoints: { keyBytes: 16, valueBytes: 32 },
+  nodes: { keyBytes: 16, valueBytes: 8 },
   shapers: { keyBytes: 8, valueBytes: 8 },
   config: { keyBytes: 4, valueBytes: 112 },
   hosts: { keyBytes: 8, valueBytes: 8 },
@@ -17,7 +18,6 @@ export const BPF_MAPS = {
   policy_peers: { keyBytes: 8, valueBytes: 8 },
   policy_sets: { keyBytes: 12, valueBytes: 16 },
   policy_hits: { keyBytes: 8, valueBytes: 16 },
-  nodes: { keyBytes: 16, valueBytes: 8 },
   ct_tcp: { keyBytes: 40, valueBytes: 96 },
   ct_other: { keyBytes: 40, valueBytes: 96 },
   frags: { keyBytes: 40, valueBytes: 8 },
@@ -678,6 +678,64 @@ export function decodeEndpoint(b: Uint8Array): Endpoint {
   return decodeEndpointAt(viewOf(b, ENDPOINT_BYTES, "endpoint"), 0);
 }
 
+/** `struct node_key`. */
+export interface NodeKey {
+  /** 16 bytes, network order. */
+  readonly tunnel: Uint8Array;
+}
+
+/** Size of `struct node_key`. */
+export const NODE_KEY_BYTES = 16;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeNodeKey(v: NodeKey): Uint8Array {
+  const out = new Uint8Array(NODE_KEY_BYTES);
+  out.set(exactly(v.tunnel, 16, "node_key.tunnel"), 0);
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeNodeKeyAt(view: DataView, offset: number): NodeKey {
+  return {
+    tunnel: bytesAt(view, offset, 16),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeNodeKey(b: Uint8Array): NodeKey {
+  return decodeNodeKeyAt(viewOf(b, NODE_KEY_BYTES, "node_key"), 0);
+}
+
+/** `struct node`. */
+export interface Node {
+  readonly nodeId: number;
+  readonly flags: number;
+}
+
+/** Size of `struct node`. */
+export const NODE_BYTES = 8;
+
+/** @throws RangeError when a value does not fit its field */
+export function encodeNode(v: Node): Uint8Array {
+  const out = new Uint8Array(NODE_BYTES);
+  putLittle(out, 0, 4, uint(v.nodeId, 4, "node.node_id"));
+  putLittle(out, 4, 4, uint(v.flags, 4, "node.flags"));
+  return out;
+}
+
+/** Decodes at an offset of a larger buffer, as of a drained ring. */
+export function decodeNodeAt(view: DataView, offset: number): Node {
+  return {
+    nodeId: view.getUint32(offset, true),
+    flags: view.getUint32(offset + 4, true),
+  };
+}
+
+/** @throws RangeError for any other length */
+export function decodeNode(b: Uint8Array): Node {
+  return decodeNodeAt(viewOf(b, NODE_BYTES, "node"), 0);
+}
+
 /** `struct shaper_key`. */
 export interface ShaperKey {
   readonly ifindex: number;
@@ -1260,64 +1318,6 @@ export function decodeMetricValueAt(view: DataView, offset: number): MetricValue
 /** @throws RangeError for any other length */
 export function decodeMetricValue(b: Uint8Array): MetricValue {
   return decodeMetricValueAt(viewOf(b, METRIC_VALUE_BYTES, "metric_value"), 0);
-}
-
-/** `struct node_key`. */
-export interface NodeKey {
-  /** 16 bytes, network order. */
-  readonly tunnel: Uint8Array;
-}
-
-/** Size of `struct node_key`. */
-export const NODE_KEY_BYTES = 16;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeNodeKey(v: NodeKey): Uint8Array {
-  const out = new Uint8Array(NODE_KEY_BYTES);
-  out.set(exactly(v.tunnel, 16, "node_key.tunnel"), 0);
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeNodeKeyAt(view: DataView, offset: number): NodeKey {
-  return {
-    tunnel: bytesAt(view, offset, 16),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeNodeKey(b: Uint8Array): NodeKey {
-  return decodeNodeKeyAt(viewOf(b, NODE_KEY_BYTES, "node_key"), 0);
-}
-
-/** `struct node`. */
-export interface Node {
-  readonly nodeId: number;
-  readonly flags: number;
-}
-
-/** Size of `struct node`. */
-export const NODE_BYTES = 8;
-
-/** @throws RangeError when a value does not fit its field */
-export function encodeNode(v: Node): Uint8Array {
-  const out = new Uint8Array(NODE_BYTES);
-  putLittle(out, 0, 4, uint(v.nodeId, 4, "node.node_id"));
-  putLittle(out, 4, 4, uint(v.flags, 4, "node.flags"));
-  return out;
-}
-
-/** Decodes at an offset of a larger buffer, as of a drained ring. */
-export function decodeNodeAt(view: DataView, offset: number): Node {
-  return {
-    nodeId: view.getUint32(offset, true),
-    flags: view.getUint32(offset + 4, true),
-  };
-}
-
-/** @throws RangeError for any other length */
-export function decodeNode(b: Uint8Array): Node {
-  return decodeNodeAt(viewOf(b, NODE_BYTES, "node"), 0);
 }
 
 /** `struct ct_key`. */
