@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -21,6 +21,14 @@ test("an image's folder has no sources and no packages, but their licences", () 
     [],
   );
   for (const name of ["commander", "pino", "zod"]) assert.ok(files.includes(`licenses/${name}/LICENSE`), name);
+});
+
+test("what is kept of them takes one byte a letter", () => {
+  const scripts = readdirSync(join(home, "src"), { recursive: true, encoding: "utf8" }).filter((f) =>
+    f.endsWith(".js"),
+  );
+  assert.ok(scripts.length > 2);
+  for (const file of scripts) assert.doesNotMatch(readFileSync(join(home, "src", file), "utf8"), /\P{ASCII}/u, file);
 });
 
 test("its programs run, and say what those of the checkout say", () => {

@@ -6,8 +6,8 @@
  * `src/kernel/linux/home.ts`.
  */
 
-import { cpSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type BuildOptions, buildSync } from "esbuild";
 
 /** What is started. What it loads when it needs it is found from there. */
@@ -31,7 +31,13 @@ const HOW: BuildOptions = {
   external: LEFT_OUT,
   banner: { js: REQUIRE },
   logLevel: "warning",
+  write: false,
 };
+
+/** In strings esbuild has escaped it, in comments not: a file with one letter beyond Latin-1 V8 keeps in two bytes for each letter. */
+function withAsciiComments(text: string): string {
+  return text.replace(/^\s*(?:\/\*|\*|\/\/).*$/gm, (line) => line.replace(/\P{ASCII}/gu, "?"));
+}
 
 /** Names of the packages that run, with what they need in turn, from the lock file. */
 function runtimePackages(root: string): readonly string[] {
@@ -50,7 +56,11 @@ function runtimePackages(root: string): readonly string[] {
  * @throws Error when something that is imported is missing
  */
 export function buildPrograms(root: string, home: string): void {
-  buildSync({ ...HOW, absWorkingDir: root, entryPoints: ENTRIES, outdir: join(home, "src") });
+  const built = buildSync({ ...HOW, absWorkingDir: root, entryPoints: ENTRIES, outdir: join(home, "src") });
+  for (const { path, text } of built.outputFiles ?? []) {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, withAsciiComments(text));
+  }
   for (const path of runtimePackages(root))
     for (const name of readdirSync(join(root, path)).filter((n) => /^licen[cs]e/i.test(n)))
       cpSync(join(root, path, name), join(home, "licenses", path.replace(/^node_modules\//, ""), name));
