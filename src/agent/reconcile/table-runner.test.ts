@@ -162,6 +162,13 @@ test("what somebody else changed is put back and called drift; a changed wish is
   f.run();
   assert.deepEqual(f.log, ["put thing a=1 (drift)"]);
   assert.equal(f.runner.drifted, 1);
+  f.want({ a: 2 });
+  f.run();
+  assert.deepEqual(f.log, ["put thing a=2"]);
+  assert.equal(f.runner.drifted, 0);
+  f.state.set("a", 1);
+  f.run();
+  assert.deepEqual(f.log, ["put thing a=2 (drift)"]);
 });
 
 test("a table that cannot be looked at says so, and is looked at again", () => {

@@ -31,7 +31,11 @@ export class TableRunner<D, O> {
   readonly #events: RunnerEvents;
   readonly #failures = new Failures();
   readonly #removeFailures = new Failures();
+  /** Keys of the rows that were right after the last run, which wanted {@link #before}. */
   #done = new Set<string>();
+  #before: readonly D[] = [];
+  /** What {@link #before} looked like, once somebody has asked. */
+  #shown: ReadonlyMap<string, string> | undefined;
   #surplus: readonly O[] = [];
   #wanted = 0;
   /** The wanted rows that were all there at the end of the last run, or their fingerprint. */
@@ -83,6 +87,8 @@ export class TableRunner<D, O> {
       nowMs,
     );
     this.#done = keys;
+    this.#before = desired;
+    this.#shown = undefined;
     for (const key of keys) if (this.#failures.has(key)) this.#done.delete(key);
     if (this.#failures.size === 0 && this.#surplus.length === 0) this.#settled = mark;
     return written;
@@ -159,10 +165,17 @@ export class TableRunner<D, O> {
 
   #noteWritten(row: D): void {
     const key = this.#table.kind.desiredKey(row);
-    const isDrift = this.#done.has(key);
+    const text = this.#table.print(row);
+    const isDrift = this.#done.has(key) && this.#shownBefore().get(key) === text;
     if (isDrift) this.#drifted++;
     this.#failures.clear(key);
-    this.#events.wrote(this.#table.name, "put", this.#table.print(row), isDrift);
+    this.#events.wrote(this.#table.name, "put", text, isDrift);
+  }
+
+  #shownBefore(): ReadonlyMap<string, string> {
+    const { kind, print } = this.#table;
+    this.#shown ??= new Map(this.#before.map((row) => [kind.desiredKey(row), print(row)]));
+    return this.#shown;
   }
 
   #removeOne(row: O, nowMs: number): boolean {
