@@ -57,6 +57,12 @@ export function rssMb(pid: number | undefined): number {
   return megabytes(readFileSync(`/proc/${pid}/status`, "utf8"), "VmRSS");
 }
 
+/** The number of a process in the innermost namespace that it is in (proc(5), `NSpid`), which is how its neighbours know it. */
+export function pidInBox(pid: number | undefined): number {
+  const numbers = /^NSpid:\s+(.*)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+  return Number(numbers?.split(/\s+/).at(-1));
+}
+
 function megabytes(text: string, name: string): number {
   const kibibytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
   if (kibibytes === undefined) throw new Error(`Cannot read ${name} of the agent`);

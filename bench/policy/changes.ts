@@ -3,7 +3,7 @@
 import type { ClusterTable } from "../../src/cluster/source.ts";
 import { createRandom } from "../../src/policy/testing/random.ts";
 import { LOCAL_NODE, namespaceObject, podObject, type SyntheticCluster } from "./cluster.ts";
-import { makePolicy, type RawObject } from "./policies.ts";
+import { type Dialect, dialectOf, makePolicy, type RawObject } from "./policies.ts";
 
 /** Kinds of changes that are timed. */
 export const CHANGES = [
@@ -22,6 +22,8 @@ export interface ClusterEvent {
   readonly name: ChangeName;
   readonly put: RawObject | undefined;
   readonly gone: { readonly table: ClusterTable; readonly key: string } | undefined;
+  /** Of the policy that it is about. */
+  readonly dialect: Dialect | undefined;
 }
 
 /** Key of an object in its table. */
@@ -65,11 +67,17 @@ export function* makeChanges(cluster: SyntheticCluster, rounds: number, seed = 2
       if (place !== undefined && place.node !== 0) return { i, place };
     }
   };
-  const put = (name: ChangeName, object: RawObject): ClusterEvent => ({ name, put: object, gone: undefined });
-  const gone = (name: ChangeName, object: RawObject): ClusterEvent => ({
+  const put = (name: ChangeName, object: RawObject, dialect?: Dialect): ClusterEvent => ({
+    name,
+    put: object,
+    gone: undefined,
+    dialect,
+  });
+  const gone = (name: ChangeName, object: RawObject, dialect?: Dialect): ClusterEvent => ({
     name,
     put: undefined,
     gone: { table: object.table, key: keyOf(object) },
+    dialect,
   });
   const local = cluster.objects.flatMap(({ table, object }) => (table === "pods" && isLocal(object) ? [object] : []));
   for (let round = 0; round < rounds; round++) {
@@ -79,9 +87,10 @@ export function* makeChanges(cluster: SyntheticCluster, rounds: number, seed = 2
       RawObject,
       RawObject,
     ];
-    yield put("policy-add", added);
-    yield put("policy-change", again);
-    yield gone("policy-delete", again);
+    const dialect = dialectOf(number);
+    yield put("policy-add", added, dialect);
+    yield put("policy-change", again, dialect);
+    yield gone("policy-delete", again, dialect);
     const { i, place } = remote();
     yield gone("pod-delete", { table: "pods", object: podObject(i, size, place) });
     yield put("pod-add", { table: "pods", object: podObject(i, size, place) });

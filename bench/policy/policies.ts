@@ -151,19 +151,38 @@ function admin(r: Random): object {
   };
 }
 
-/** One policy, its dialect by its number: of a hundred 60 are Kubernetes', 24 and 2 Calico's, 12 and 1 Cilium's, 1 of the cluster's. */
+/** Whose policies there are: those of a namespace, and those for everyone. */
+export const DIALECTS = ["kubernetes", "calico", "cilium", "calico-global", "cilium-global", "cluster"] as const;
+export type Dialect = (typeof DIALECTS)[number];
+
+/** The dialect of a policy, by its number: of a hundred 60 are Kubernetes', 24 and 2 Calico's, 12 and 1 Cilium's, 1 of the cluster's. */
+export function dialectOf(i: number): Dialect {
+  const k = i % 100;
+  if (k < 60) return "kubernetes";
+  if (k < 84) return "calico";
+  if (k < 96) return "cilium";
+  if (k < 98) return "calico-global";
+  return k < 99 ? "cilium-global" : "cluster";
+}
+
+/** One policy of the dialect of its number. */
 export function makePolicy(i: number, r: Random, namespaces: number): RawObject {
   const name = `policy-${i}`;
   const metadata = { name, namespace: `ns-${r.below(namespaces)}` };
-  const k = i % 100;
-  if (k < 60) {
-    const make = KUBERNETES[k % KUBERNETES.length] as (typeof KUBERNETES)[number];
-    return { table: "networkPolicies", object: { metadata, spec: make(r, `ns-${r.below(namespaces)}`) } };
+  switch (dialectOf(i)) {
+    case "kubernetes": {
+      const make = KUBERNETES[(i % 100) % KUBERNETES.length] as (typeof KUBERNETES)[number];
+      return { table: "networkPolicies", object: { metadata, spec: make(r, `ns-${r.below(namespaces)}`) } };
+    }
+    case "calico":
+      return { table: "calicoNetworkPolicies", object: { metadata, spec: calico(r) } };
+    case "cilium":
+      return { table: "ciliumNetworkPolicies", object: { metadata, spec: cilium(r) } };
+    case "calico-global":
+      return { table: "globalNetworkPolicies", object: { metadata: { name }, spec: globalCalico(r) } };
+    case "cilium-global":
+      return { table: "ciliumClusterwideNetworkPolicies", object: { metadata: { name }, spec: clusterwideCilium(r) } };
+    case "cluster":
+      return { table: "clusterNetworkPolicies", object: { metadata: { name }, spec: admin(r) } };
   }
-  if (k < 84) return { table: "calicoNetworkPolicies", object: { metadata, spec: calico(r) } };
-  if (k < 96) return { table: "ciliumNetworkPolicies", object: { metadata, spec: cilium(r) } };
-  if (k < 98) return { table: "globalNetworkPolicies", object: { metadata: { name }, spec: globalCalico(r) } };
-  if (k < 99)
-    return { table: "ciliumClusterwideNetworkPolicies", object: { metadata: { name }, spec: clusterwideCilium(r) } };
-  return { table: "clusterNetworkPolicies", object: { metadata: { name }, spec: admin(r) } };
 }
