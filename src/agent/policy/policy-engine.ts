@@ -7,6 +7,7 @@ import type { Kernel } from "../../kernel/kernel.ts";
 import type { Endpoint } from "../../model/endpoint.ts";
 import { type Addr, addr } from "../../net/addr.ts";
 import { CLOSED_CLASSES, endpointMapRows } from "../../plan/endpoint.ts";
+import type { MapRow } from "../../plan/rows.ts";
 import { EMPTY_TABLES } from "../../policy/change.ts";
 import type { Endpoint as PolicyEndpoint } from "../../policy/classes.ts";
 import { type Compiler, createCompiler } from "../../policy/compile.ts";
@@ -38,7 +39,7 @@ import { HostEndpoints } from "./host-endpoints.ts";
 import { type LocalEndpoint, LocalEndpoints, type PodTables } from "./local-endpoints.ts";
 import { PolicyHits } from "./policy-hits.ts";
 import { limitsOf } from "./policy-limits.ts";
-import { freeNumbers, PolicyMaps } from "./policy-maps.ts";
+import { type EndpointWrite, freeNumbers, PolicyMaps } from "./policy-maps.ts";
 
 /** The tables of the cluster that policy follows from. */
 export type PolicyTablesOfCluster = PolicyObjects & FactObjects & PodTables;
@@ -245,10 +246,14 @@ export class PolicyEngine implements NameSource {
   }
 
   state(): PolicyState {
+    const partition = this.#partition;
     return {
       tables: this.#tables,
       limits: this.#limits,
-      identityRows: this.#partition.rowCount(),
+      // Counted when somebody asks: the state is looked at with every change.
+      get identityRows() {
+        return partition.rowCount();
+      },
       bank: this.#maps.bank,
       policies: this.#lastRules?.policies ?? [],
       unknown: this.#unknown,
@@ -296,9 +301,9 @@ export class PolicyEngine implements NameSource {
         this.#tables = tables;
         this.#book.take(tables.rules, goneRules);
         writes += before.length + put.length + removed.length + after.length;
-        this.#maps.write(before, (w) => this.#putClasses(w.key, w.classes));
+        this.#maps.write(before, (of) => this.#putClasses(of));
         this.#maps.writeIdentities(put, removed);
-        this.#maps.write(after, (w) => this.#putClasses(w.key, w.classes));
+        this.#maps.write(after, (of) => this.#putClasses(of));
       }
       if (wasDoubtful) finish(this.mending());
       this.#isDoubtful = false;
@@ -308,11 +313,21 @@ export class PolicyEngine implements NameSource {
     return writes;
   }
 
-  /** An attachment that is being made writes its entries itself; one that is gone has none. */
-  #putClasses(key: string, classes: EndpointClasses | undefined): void {
-    if (isHostKey(key)) this.#hosts.put(key, classes);
-    const e = this.#endpoints.get(key);
-    if (e?.state !== "ready" || e.entryIfindex === undefined || classes === undefined) return;
-    putEndpointRows(this.#kernel, endpointMapRows(e, e.entryIfindex, classes));
+  /** Attachments that are being made write their entries themselves; those that are gone have none. All take effect at once. */
+  #putClasses(writes: readonly EndpointWrite[]): void {
+    const rows: MapRow[] = [];
+    let hasHosts = false;
+    for (const { key, classes } of writes) {
+      if (isHostKey(key)) {
+        this.#hosts.put(key, classes);
+        hasHosts = true;
+      }
+      const e = this.#endpoints.get(key);
+      if (e?.state !== "ready" || e.entryIfindex === undefined || classes === undefined) continue;
+      rows.push(...endpointMapRows(e, e.entryIfindex, classes));
+    }
+    // Flows are judged by it from now on, whatever is left to be cleaned up.
+    if (rows.length > 0) putEndpointRows(this.#kernel, rows);
+    else if (hasHosts) this.#maps.announce();
   }
 }

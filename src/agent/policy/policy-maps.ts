@@ -76,6 +76,9 @@ function highestRule(value: Uint8Array): number {
   return Math.max(v.rule, v.logRule, v.stagedRule);
 }
 
+/** Who has which classes from now on. */
+export type EndpointWrite = Extract<TableWrite, { readonly table: "endpoints" }>;
+
 /** Rows of one kind that follow each other are one call: their order among themselves does not matter. */
 interface Run {
   readonly map: string;
@@ -99,11 +102,12 @@ export class PolicyMaps {
 
   /**
    * Does the writes in their order.
-   * @param putEndpoint for what a class is given to
+   * @param putEndpoints for those to which classes are given, all that follow each other at once
    * @throws KernelError of the first that fails; those after it are not done
    */
-  write(writes: readonly TableWrite[], putEndpoint: (write: TableWrite & { table: "endpoints" }) => void): void {
+  write(writes: readonly TableWrite[], putEndpoints: (writes: readonly EndpointWrite[]) => void): void {
     let run: Run | undefined;
+    let endpoints: EndpointWrite[] = [];
     const next = (map: string, isPut: boolean): Run => {
       const fits = run?.map === map && (isPut ? run.deletes.length === 0 : run.puts.length === 0);
       if (run !== undefined && !fits) this.#flush(run);
@@ -111,6 +115,10 @@ export class PolicyMaps {
       return run;
     };
     for (const w of writes) {
+      if (w.table !== "endpoints" && endpoints.length > 0) {
+        putEndpoints(endpoints);
+        endpoints = [];
+      }
       switch (w.table) {
         case "sets":
           if (w.rows === undefined) {
@@ -133,11 +141,12 @@ export class PolicyMaps {
         case "endpoints":
           if (run !== undefined) this.#flush(run);
           run = undefined;
-          putEndpoint(w);
+          endpoints.push(w);
           break;
       }
     }
     if (run !== undefined) this.#flush(run);
+    if (endpoints.length > 0) putEndpoints(endpoints);
   }
 
   writeIdentities(put: readonly IdentityRow[], removed: readonly Prefix[]): void {
