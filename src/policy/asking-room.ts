@@ -3,6 +3,7 @@
  * addresses, each of which is a row of the other.
  */
 
+import { remembered } from "../base/remembered.ts";
 import { atomsOfClass, namesOfClass, type PolicyClass } from "./classes.ts";
 import type { CompileLimits } from "./room.ts";
 
@@ -10,18 +11,12 @@ import type { CompileLimits } from "./room.ts";
 export const CLOSED_CLASSES = 4;
 
 const NONE: ReadonlyMap<string, string> = new Map();
-const prefixesOfClasses = new WeakMap<PolicyClass, ReadonlySet<string>>();
-
 /** Prefixes that the class's rules name: each is a row, whoever has addresses there. */
-function prefixesOf(of: PolicyClass): ReadonlySet<string> {
-  let prefixes = prefixesOfClasses.get(of);
-  if (prefixes === undefined) {
-    const atoms = atomsOfClass(of).values();
-    prefixes = new Set(atoms.flatMap((atom) => (atom.kind === "cidr" ? [atom.prefix.text] : [])));
-    prefixesOfClasses.set(of, prefixes);
-  }
+const prefixesOf = remembered((of: PolicyClass): ReadonlySet<string> => {
+  const prefixes = new Set<string>();
+  for (const atom of atomsOfClass(of).values()) if (atom.kind === "cidr") prefixes.add(atom.prefix.text);
   return prefixes;
-}
+});
 
 function asksOf(of: PolicyClass): boolean {
   return atomsOfClass(of).size > 0 || (of.direction === "egress" && namesOfClass(of).size > 0);

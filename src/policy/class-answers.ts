@@ -3,13 +3,15 @@
  * follows from the rest; only the others are looked at, and an identity that comes or goes changes only its own.
  */
 
+import { remembered } from "../base/remembered.ts";
 import type { Family } from "../net/addr.ts";
-import { infoKey, namesOfClass, type PolicyClass, policyTag, stepInfo } from "./classes.ts";
+import { namesOfClass, type PolicyClass, policyTag, stepInfo } from "./classes.ts";
 import type { Identity } from "./identity.ts";
 import type { Step } from "./order.ts";
+import { NO_WALK, PlaceWalks } from "./place-walks.ts";
 import type { NamedPort, Rule } from "./rule.ts";
 import { buildSet } from "./set.ts";
-import type { SharedRules } from "./shared-rules.ts";
+import type { NumberedRule, SharedRules } from "./shared-rules.ts";
 import type { BuiltSet, SharedSets } from "./shared-sets.ts";
 import { CLOSED, type ClassRow, defaultSet, type RuleInfo } from "./table.ts";
 
@@ -94,6 +96,8 @@ export class ClassAnswers {
   readonly #idle = new Set<number>();
   /** Rules that its answers name, or have named: a rule keeps its number, and its counters, while nobody is met by it. */
   readonly #rules = new Set<number>();
+  /** Of its steps, as far as they were asked for. */
+  readonly #numbers = new Map<Step, NumberedRule>();
   /** Sets of the identities that have not the answer of the rest. */
   readonly #own = new Map<Identity, number>();
   /** How many of them have which set. */
@@ -101,6 +105,9 @@ export class ClassAnswers {
   readonly #total: Record<Family, number> = { 4: 0, 6: 0 };
   readonly #lastDefault: Record<Family, number | undefined> = { 4: undefined, 6: undefined };
   readonly #rest: Record<Family, number | undefined> = { 4: undefined, 6: undefined };
+  /** Whether what was found last has the rest's answers as defaults, and how many identities have the commonest of the others. */
+  #isRest = false;
+  readonly #most: Record<Family, number> = { 4: 0, 6: 0 };
   #found: FoundAnswers | undefined;
   /** Whom it was found for, by their revision. */
   #foundAt: number | undefined;
@@ -141,6 +148,46 @@ export class ClassAnswers {
     if (this.#rows > this.#parts.maxRows) this.#giveUp();
   }
 
+  /**
+   * The same for all that there are, of a class that has no answers yet.
+   * @param meant whom each rule's peer means, rules by their places in ascending order
+   */
+  answerAll(
+    meant: Iterable<readonly [place: number, identities: Iterable<Identity>]>,
+    everybody: Iterable<Identity>,
+  ): void {
+    const walks = new PlaceWalks();
+    const walkOf = new Map<Identity, number>();
+    for (const [place, identities] of meant)
+      for (const identity of identities) walkOf.set(identity, walks.with(walkOf.get(identity) ?? NO_WALK, place));
+    if (this.asksForNames) {
+      for (const identity of everybody) this.answer(identity, walks.placesOf(walkOf.get(identity) ?? NO_WALK));
+      return;
+    }
+    // There are tens of identities for each answer, and more.
+    const alike: Record<Family, Identity[][]> = { 4: [], 6: [] };
+    walkOf.forEach((walk, identity) => {
+      const of = alike[identity.family];
+      const some = of[walk];
+      if (some === undefined) of[walk] = [identity];
+      else some.push(identity);
+    });
+    for (const family of FAMILIES)
+      alike[family].forEach((identities, walk) => {
+        if (!this.#isOver) this.#answerAlike(identities, this.#setFor(walks.placesOf(walk), family, NO_NAMES), family);
+      });
+  }
+
+  #answerAlike(identities: readonly Identity[], set: number, family: Family): void {
+    if (set === this.#restOf(family)) return;
+    for (const identity of identities) this.#own.set(identity, set);
+    this.#total[family] += identities.length;
+    this.#counts[family].set(set, (this.#counts[family].get(set) ?? 0) + identities.length);
+    this.#use(set, identities.length);
+    this.#found = undefined;
+    if (this.#rows > this.#parts.maxRows) this.#giveUp();
+  }
+
   /** The identity is gone. */
   forget(identity: Identity): void {
     const set = this.#own.get(identity);
@@ -162,6 +209,7 @@ export class ClassAnswers {
     this.#found = undefined;
     this.#rows = 0;
     this.#isOver = false;
+    this.#isRest = false;
     for (const family of FAMILIES) {
       this.#rest[family] = undefined;
       this.#lastDefault[family] = undefined;
@@ -174,14 +222,16 @@ export class ClassAnswers {
     this.clear();
     for (const rule of this.#rules) this.#parts.rules.release(rule);
     this.#rules.clear();
+    this.#numbers.clear();
   }
 
   /** The answers to all identities. */
   found(everybody: Everybody): FoundAnswers {
     const { totals, revision } = everybody;
-    // Nothing of its own has changed, and no identity has come or gone.
-    if (this.#found !== undefined && revision === this.#foundAt) return this.#found;
+    // Nothing of its own has changed, and no identity has come or gone, or none that makes a difference.
+    const isSame = this.#found !== undefined && (revision === this.#foundAt || this.#isRestStill(totals));
     this.#foundAt = revision;
+    if (this.#found !== undefined && isSame) return this.#found;
     if (!this.#isOver) for (const family of FAMILIES) this.#restOf(family);
     if (this.#rows > this.#parts.maxRows) this.#giveUp();
     if (this.#isOver) {
@@ -193,10 +243,19 @@ export class ClassAnswers {
     const old = this.#found;
     const isSameRow = old?.row.set4 === row.set4 && old.row.set6 === row.set6;
     // Where the default is another than the rest's answer, all of the rest have rows of their own.
+    this.#isRest = isRest;
     if (old !== undefined && isSameRow && isRest) return old;
     this.#drop();
     this.#found = { isOver: false, row, peers: this.#peers(row, isRest, everybody), sets: this.#usedSets(totals) };
     return this.#found;
+  }
+
+  /** Whether the rest's answers, which were the defaults, are the commonest of each family again. */
+  #isRestStill(totals: Readonly<Record<Family, number>>): boolean {
+    if (!this.#isRest) return false;
+    for (const family of FAMILIES)
+      if (totals[family] - this.#total[family] < Math.max(1, this.#most[family])) return false;
+    return true;
   }
 
   /** The identities that have not the default. */
@@ -232,9 +291,11 @@ export class ClassAnswers {
     return rest;
   }
 
-  #use(set: number): void {
+  #use(set: number, users = 1): void {
     const own = this.#sets.get(set);
-    if (own === undefined || own.users++ > 0) return;
+    if (own === undefined) return;
+    own.users += users;
+    if (own.users > users) return;
     this.#idle.delete(set);
     this.#rows += own.built.rows.length;
   }
@@ -271,11 +332,14 @@ export class ClassAnswers {
       most = ofBefore;
     }
     // Asked of every class whenever an identity comes or goes: nothing is made for it.
+    let mostOwn = 0;
     counts.forEach((count, set) => {
+      if (count > mostOwn) mostOwn = count;
       if (count <= most) return;
       best = set;
       most = count;
     });
+    this.#most[family] = mostOwn;
     this.#lastDefault[family] = best;
     return best;
   }
@@ -327,8 +391,7 @@ export class ClassAnswers {
     return this.#parts.sets.find(`${direction} ${family} ${stepTexts.join(",")} ${namesText}`, () => {
       const rules = new Map<number, RuleInfo>();
       const numberOf = (step: Step) => {
-        const info = stepInfo(step, direction);
-        const number = this.#parts.rules.numberOf(info);
+        const [number, info] = this.#numberOf(step);
         rules.set(number, info);
         return number;
       };
@@ -337,16 +400,26 @@ export class ClassAnswers {
     });
   }
 
+  /** What has been asked for once is held. */
+  #numberOf(step: Step): NumberedRule {
+    let known = this.#numbers.get(step);
+    if (known === undefined) {
+      const info = stepInfo(step, this.of.direction);
+      known = [this.#parts.rules.numberOf(info), info];
+      this.#numbers.set(step, known);
+    }
+    return known;
+  }
+
   /** Equal texts, equal steps, in whatever class. */
   #stepText(place: number): string {
     let text = this.#texts[place];
     if (text === undefined) {
       const step = this.of.steps[place] as Step;
-      const { direction } = this.of;
       const what =
         step.kind === "rule"
           ? `${policyTag(step.policy)}.${ruleTag(step.rule)}`
-          : JSON.stringify([step.of.end, step.isStaged, infoKey(stepInfo(step, direction))]);
+          : `end ${step.of.end} ${step.isStaged} ${step.by.map(policyTag).join(" ")} ${step.of.name}`;
       text = `${step.tier}:${what}`;
       this.#texts[place] = text;
     }
@@ -354,12 +427,7 @@ export class ClassAnswers {
   }
 }
 
-const ruleTags = new WeakMap<Rule, number>();
 let nextTag = 0;
 
 /** The same object has the same; a rule that changed is another object. Several policies may have the same. */
-function ruleTag(rule: Rule): number {
-  const tag = ruleTags.get(rule) ?? nextTag++;
-  ruleTags.set(rule, tag);
-  return tag;
-}
+const ruleTag = remembered((_: Rule) => nextTag++);

@@ -1,6 +1,6 @@
 /** Classes: endpoints that the same rules apply to, in the same order, with the same named ports. */
 
-import { rememberedText } from "../base/remembered-text.ts";
+import { remembered } from "../base/remembered.ts";
 import { type OrderedTier, refKey, refText, type Step, walkOf } from "./order.ts";
 import { addAtoms } from "./peer.ts";
 import type { AddressFacts, Atom, Direction, NamedPort, Policy, Subject } from "./rule.ts";
@@ -31,7 +31,7 @@ export interface PolicyClass {
 let nextTag = 0;
 
 /** The same object has the same text; a policy that changed is another object. */
-export const policyTag: (policy: Policy) => string = rememberedText(() => String(nextTag++));
+export const policyTag: (policy: Policy) => string = remembered(() => String(nextTag++));
 
 /** Names of ports that the steps ask for. */
 export function namesIn(steps: readonly Step[]): Set<string> {
@@ -57,31 +57,17 @@ export function closedClass(direction: Direction, why: string): PolicyClass {
   return { key: `${direction} closed: ${why}`, direction, steps: [], names: [], closed: why };
 }
 
-const namesOfClasses = new WeakMap<PolicyClass, ReadonlySet<string>>();
-
 /** Names of ports that the class's rules ask for. */
-export function namesOfClass(of: PolicyClass): ReadonlySet<string> {
-  let names = namesOfClasses.get(of);
-  if (names === undefined) {
-    names = namesIn(of.steps);
-    namesOfClasses.set(of, names);
-  }
-  return names;
-}
-
-const atomsOfClasses = new WeakMap<PolicyClass, ReadonlyMap<string, Atom>>();
+export const namesOfClass: (of: PolicyClass) => ReadonlySet<string> = remembered(({ steps }: PolicyClass) =>
+  namesIn(steps),
+);
 
 /** The atoms that the class's rules ask about their peers, by their keys. */
-export function atomsOfClass(of: PolicyClass): ReadonlyMap<string, Atom> {
-  let atoms = atomsOfClasses.get(of);
-  if (atoms === undefined) {
-    const found = new Map<string, Atom>();
-    for (const step of of.steps) if (step.kind === "rule") addAtoms(found, step.rule.peer);
-    atoms = found;
-    atomsOfClasses.set(of, atoms);
-  }
-  return atoms;
-}
+export const atomsOfClass: (of: PolicyClass) => ReadonlyMap<string, Atom> = remembered(({ steps }: PolicyClass) => {
+  const found = new Map<string, Atom>();
+  for (const step of steps) if (step.kind === "rule") addAtoms(found, step.rule.peer);
+  return found;
+});
 
 /** Ends are asked about again and again, and may name many policies. */
 const endInfos = new WeakMap<Step, RuleInfo>();

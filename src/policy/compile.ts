@@ -163,7 +163,7 @@ class TableCompiler implements Compiler {
           forPeers(followed.answers.of, (peer) => this.#index.remove(peer, followed.answers));
         }
     }
-    this.#takeNews(this.#newsOf(partition), isNew);
+    this.#takeNews(this.#newsOf(partition), isNew, partition);
     for (const answers of isNew) this.#answerAll(answers);
     return gone;
   }
@@ -193,8 +193,8 @@ class TableCompiler implements Compiler {
   }
 
   /** What identities that came or went change in the answers of classes that were there. Those that did not fit and may do so now are as if they were new. */
-  #takeNews(news: IdentityNews, isNew: Set<ClassAnswers>): void {
-    const losses = this.#index.update(news);
+  #takeNews(news: IdentityNews, isNew: Set<ClassAnswers>, partition: Partition): void {
+    const losses = this.#index.update(news, (atom) => partition.satisfying(atom));
     const { added, removed } = news;
     if (added.size === 0 && removed.size === 0) return;
     const asking: ClassAnswers[] = [];
@@ -216,17 +216,9 @@ class TableCompiler implements Compiler {
   }
 
   #answerAll(answers: ClassAnswers): void {
-    const places = new Map<Identity, number[]>();
-    forPeers(answers.of, (peer, place) => {
-      for (const identity of this.#index.identitiesOf(peer)) {
-        const own = places.get(identity);
-        if (own === undefined) places.set(identity, [place]);
-        else own.push(place);
-      }
-    });
-    if (answers.asksForNames)
-      for (const identity of this.#identities) if (!places.has(identity)) places.set(identity, []);
-    for (const [identity, own] of places) answers.answer(identity, own);
+    const meant: (readonly [number, Iterable<Identity>])[] = [];
+    forPeers(answers.of, (peer, place) => meant.push([place, this.#index.identitiesOf(peer)]));
+    answers.answerAll(meant, this.#identities);
   }
 
   /** Puts into the tables what is found, and ends what is gone. */

@@ -23,6 +23,7 @@ import {
   type Holder,
   type IdentityNews,
   IdentityTable,
+  keyOfTraits,
   type Move,
   type Profile,
   SharedIdentity,
@@ -40,6 +41,7 @@ import {
   portKey,
   serviceKey,
 } from "./rule.ts";
+import { type AtomChange, TraitChanges } from "./trait-changes.ts";
 
 /** What is known of every address in a prefix, beside its own facts: network sets, API servers, external backends. */
 export interface Overlay {
@@ -87,6 +89,8 @@ export interface Partition {
   set(facts: AddressFacts): void;
   delete(addr: Addr): void;
   identities(): Iterable<Identity>;
+  /** Those for which the answer to an atom in use is yes, each at least once. */
+  satisfying(atom: Atom): Iterable<Identity>;
   /** Another number whenever identities have come or gone. */
   revision(): number;
   /** What came and went since that revision; undefined: that is too long ago to be known. */
@@ -113,12 +117,6 @@ export const FIRST_IDENTITY = 256;
 const WORLD: ReadonlySet<Entity> = new Set<Entity>(["world"]);
 /** What is known of what is not known. */
 const UNKNOWN: Facts = { entities: WORLD, labels: new Map(), services: new Set(), namedPorts: [] };
-
-/** An atom that comes into use, or goes out of it. */
-interface AtomChange {
-  readonly atom: Atom;
-  readonly by: 1 | -1;
-}
 
 /** A change of more atoms than this concerns all profiles. */
 const MANY_ATOMS = 200;
@@ -201,7 +199,7 @@ class AddressPartition implements Partition {
       if (wanted.has(key)) return;
       this.#atoms.delete(key);
       this.#atomNumbers.forget(key);
-      changed.push({ atom, by: -1 });
+      changed.push({ atom, number, by: -1 });
       if (atom.kind === "labels") this.#answers.remove(number, atom.domain);
     });
     this.#addAtoms(wanted, changed);
@@ -220,7 +218,7 @@ class AddressPartition implements Partition {
       if (this.#atoms.has(key)) return;
       const number = this.#atomNumbers.numberOf(key);
       this.#atoms.set(key, { number, atom });
-      changed.push({ atom, by: 1 });
+      changed.push({ atom, number, by: 1 });
       if (atom.kind === "labels") this.#answers.add(number, atom);
     });
   }
@@ -233,9 +231,10 @@ class AddressPartition implements Partition {
       if (atom.kind === "cidr") this.#replace(this.#places.count(atom.prefix, by));
       if (!isAll) this.#doubt(this.#bearersOf(atom));
     }
-    for (const name of this.#names.symmetricDifference(portNames)) this.#doubt(this.#bearers.ofPortName(name));
+    const names = this.#names.symmetricDifference(portNames);
+    for (const name of names) this.#doubt(this.#bearers.ofPortName(name));
     this.#names = portNames;
-    this.#settle(true);
+    this.#settle(true, isAll || names.size > 0 ? undefined : new TraitChanges(changed, this.#answers));
   }
 
   numberOf(atom: Atom): number | undefined {
@@ -289,6 +288,13 @@ class AddressPartition implements Partition {
   identities(): Iterable<Identity> {
     this.#settle(false);
     return this.#identities.values();
+  }
+
+  *satisfying(atom: Atom): Generator<Identity> {
+    this.#settle(false);
+    const number = this.numberOf(atom);
+    if (number === undefined) return;
+    for (const { identity } of this.#bearersOf(atom)) if (identity?.satisfied.has(number) === true) yield identity;
   }
 
   revision(): number {
@@ -431,13 +437,18 @@ class AddressPartition implements Partition {
     return profile;
   }
 
-  /** Gives the profiles in doubt their identities. */
-  #settle(isRenaming: boolean): void {
+  /**
+   * Gives the profiles in doubt their identities.
+   * @param changes all that is different for profiles that have one; undefined: anything may be
+   */
+  #settle(isRenaming: boolean, changes?: TraitChanges): void {
     if (this.#doubted.size === 0 && !this.#identities.hasLeavers) return;
     const moves: Move[] = [];
     for (const profile of this.#doubted) {
-      const traits = this.#traitsOf(profile);
-      if (traits.key !== profile.identity?.key) moves.push({ profile, traits });
+      const { identity } = profile;
+      const isKnown = changes !== undefined && identity !== undefined;
+      const traits = isKnown ? changes.traitsOf(profile, identity) : this.#traitsOf(profile);
+      if (traits.key !== identity?.key) moves.push({ profile, traits });
     }
     this.#doubted.clear();
     this.#identities.move(moves, isRenaming);
@@ -449,8 +460,8 @@ class AddressPartition implements Partition {
     const namedPorts = profile.facts.namedPorts
       .filter((p) => this.#names.has(p.name))
       .sort((a, b) => (portText(a) < portText(b) ? -1 : 1));
-    const key = `${family} ${namedPorts.map(portText).join(" ")} ${textOfNumbers(yes)}`;
-    return { family, yes, namedPorts, key };
+    const portsText = namedPorts.map(portText).join(" ");
+    return { family, yes, namedPorts, portsText, key: keyOfTraits(family, portsText, textOfNumbers(yes)) };
   }
 
   /** Numbers of the atoms whose answer is yes. Numbers begin at 1. */

@@ -31,7 +31,7 @@ export interface LabelAnswers {
   add(number: number, atom: LabelAtom): void;
   remove(number: number, domain: LabelDomain): void;
   /** Numbers of the atoms of that domain that the labels satisfy. */
-  satisfied(domain: LabelDomain, labels: LabelMap): Iterable<number>;
+  satisfied(domain: LabelDomain, labels: LabelMap): ReadonlySet<number>;
 }
 
 /** Answers for no atoms. Maps are held weakly. */

@@ -1,6 +1,6 @@
 /**
- * Which peers mean which identities, kept from one change to the next. A peer that is new is asked of each identity; an
- * identity that is new is asked about the peers that it can be meant by: those that name an atom which it satisfies.
+ * Which peers mean which identities, kept from one change to the next. A peer that is new is asked of the identities that satisfy an
+ * atom which it rests on; an identity that is new is asked about the peers that it can be meant by: those that name an atom which it satisfies.
  */
 
 import { assertNever } from "../base/assert-never.ts";
@@ -11,6 +11,9 @@ import type { Atom, PeerExpr } from "./rule.ts";
 
 /** The number of an atom in use, as `Identity.satisfied` has it. */
 export type AtomNumbers = (atom: Atom) => number | undefined;
+
+/** Identities that satisfy an atom in use, each at least once. */
+export type IdentitiesOf = (atom: Atom) => Iterable<Identity>;
 
 /** Whether a peer means an identity that satisfies those atoms. */
 type Test = (satisfied: ReadonlySet<number>) => boolean;
@@ -25,8 +28,10 @@ interface Peer<User> {
   readonly users: Map<User, number[]>;
 }
 
-/** As many new peers are asked of each identity; with more, identities are asked about them. */
+/** As many new peers are asked of identities; with more, identities are asked about them. */
 const FEW = 16;
+/** Looking for who satisfies atoms is worth it for one in so many identities: of more, all are asked. */
+const SHARE = 4;
 
 function testOf(expr: PeerExpr, numbers: AtomNumbers): Test {
   switch (expr.kind) {
@@ -66,8 +71,8 @@ export class PeerIndex<User> {
   readonly #peers = new Map<string, Peer<User>>();
   readonly #byAtom = new Map<number, Set<Peer<User>>>();
   readonly #unanchored = new Set<Peer<User>>();
-  /** Those that no identity has been asked about. */
-  readonly #fresh = new Set<Peer<User>>();
+  /** Those that no identity has been asked about, with the atoms of which one holds for whoever they mean. */
+  readonly #fresh = new Map<Peer<User>, readonly Atom[] | undefined>();
   readonly #known = new Map<Identity, Set<Peer<User>>>();
 
   /** Somebody asks at a place for a peer. Its atoms are in use. */
@@ -75,10 +80,11 @@ export class PeerIndex<User> {
     const text = peerText(expr);
     let peer = this.#peers.get(text);
     if (peer === undefined) {
-      const anchors = anchorsOf(expr)?.flatMap((a) => numbers(a) ?? []);
+      const atoms = anchorsOf(expr);
+      const anchors = atoms?.flatMap((a) => numbers(a) ?? []);
       peer = { text, test: testOf(expr, numbers), anchors, identities: new Set(), users: new Map() };
       this.#peers.set(text, peer);
-      this.#fresh.add(peer);
+      this.#fresh.set(peer, atoms);
       this.#anchor(peer);
     }
     const places = peer.users.get(user) ?? [];
@@ -104,16 +110,17 @@ export class PeerIndex<User> {
 
   /**
    * Follows identities, and asks peers that are new.
+   * @param identitiesOf as they are now, those that have come included
    * @returns users with those of their peers' identities that are gone
    */
-  update({ added, removed }: IdentityNews): Map<User, Set<Identity>> {
+  update({ added, removed }: IdentityNews, identitiesOf: IdentitiesOf): Map<User, Set<Identity>> {
     const losses = new Map<User, Set<Identity>>();
     for (const identity of removed) {
       for (const { users } of this.#known.get(identity) ?? [])
         for (const user of users.keys()) losses.set(user, (losses.get(user) ?? new Set()).add(identity));
       this.#forget(identity);
     }
-    this.#askFresh();
+    this.#askFresh(identitiesOf);
     for (const identity of added) {
       this.#known.set(identity, new Set());
       for (const peer of this.#candidates(identity)) this.#ask(peer, identity);
@@ -154,17 +161,29 @@ export class PeerIndex<User> {
     this.#known.get(identity)?.add(peer);
   }
 
-  #askFresh(): void {
-    const isFew = this.#fresh.size <= FEW;
-    if (isFew)
-      for (const peer of this.#fresh)
-        this.#known.forEach((_, identity) => {
-          this.#ask(peer, identity);
-        });
+  #askFresh(identitiesOf: IdentitiesOf): void {
+    if (this.#fresh.size <= FEW)
+      for (const [peer, atoms] of this.#fresh)
+        for (const identity of this.#satisfying(atoms, identitiesOf) ?? this.#known.keys()) this.#ask(peer, identity);
     else
       for (const identity of this.#known.keys())
         for (const peer of this.#candidates(identity)) if (this.#fresh.has(peer)) this.#ask(peer, identity);
     this.#fresh.clear();
+  }
+
+  /** Those that are known and satisfy one of the atoms; undefined: these would be too many to be looked for. */
+  #satisfying(atoms: readonly Atom[] | undefined, identitiesOf: IdentitiesOf): Set<Identity> | undefined {
+    if (atoms === undefined) return undefined;
+    const most = this.#known.size / SHARE;
+    const found = new Set<Identity>();
+    let looked = 0;
+    for (const atom of atoms)
+      for (const identity of identitiesOf(atom)) {
+        if (++looked > most) return undefined;
+        // One that has just come is asked about all peers.
+        if (this.#known.has(identity)) found.add(identity);
+      }
+    return found;
   }
 
   *#candidates(identity: Identity): Generator<Peer<User>> {

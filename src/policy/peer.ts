@@ -1,7 +1,7 @@
 /** Peer expressions: building them, asking them about an address, finding the atoms in them. */
 
 import { assertNever } from "../base/assert-never.ts";
-import { rememberedText } from "../base/remembered-text.ts";
+import { remembered } from "../base/remembered.ts";
 import { prefixHas } from "../net/prefix.ts";
 import { labelExprText, matchesLabels } from "./label-expr.ts";
 import { type AddressFacts, type Atom, atomKey, type PeerExpr } from "./rule.ts";
@@ -67,10 +67,10 @@ export function addAtoms(atoms: Map<string, Atom>, expr: PeerExpr): void {
 }
 
 /** The same text for the same question. */
-export const keyOfAtom: (atom: Atom) => string = rememberedText((atom) => atomKey(atom, labelExprText));
+export const keyOfAtom: (atom: Atom) => string = remembered((atom: Atom) => atomKey(atom, labelExprText));
 
 /** One line; equal expressions have equal text. */
-export const peerText: (expr: PeerExpr) => string = rememberedText(textOf);
+export const peerText: (expr: PeerExpr) => string = remembered(textOf);
 
 function textOf(expr: PeerExpr): string {
   switch (expr.kind) {

@@ -10,7 +10,10 @@ test("prefixes that hold another are found, the longest first", () => {
   const addrs = [
     "0.0.0.0",
     "10.0.0.1",
+    "10.0.0.64",
     "10.0.0.129",
+    "10.0.0.130",
+    "10.0.0.200",
     "10.1.2.3",
     "255.255.255.255",
     "::",

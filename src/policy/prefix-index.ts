@@ -32,6 +32,9 @@ export function leadingBits(addr: Addr, length: number): number | string {
 const liesIn = (bits: number, length: number, outer: number, outerLength: number) =>
   outerLength === 0 || bits >>> (length - outerLength) === outer;
 
+/** Whether there are fewer prefixes of so many bits more in one than entries to be asked. */
+const isFewer = (bits: number, entries: number) => bits < 31 && 2 ** bits < entries;
+
 type Entries<V> = Map<number | string, readonly [Prefix, V]>;
 
 /** An index without prefixes. */
@@ -82,6 +85,12 @@ export function createPrefixIndex<V>(): PrefixIndex<V> {
         if (length === prefix.length) {
           const own = entries.get(outer);
           if (own !== undefined) yield own;
+        } else if (typeof outer === "number" && isFewer(length - prefix.length, entries.size)) {
+          const first = prefix.length === 0 ? 0 : outer * 2 ** (length - prefix.length);
+          for (let i = 0; i < 2 ** (length - prefix.length); i++) {
+            const hit = entries.get(first + i);
+            if (hit !== undefined) yield hit;
+          }
         } else if (typeof outer === "number") {
           for (const [bits, entry] of entries) if (liesIn(bits as number, length, outer, prefix.length)) yield entry;
         } else for (const entry of entries.values()) if (prefixCovers(prefix, entry[0])) yield entry;

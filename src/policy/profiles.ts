@@ -29,8 +29,15 @@ export interface Traits {
   /** Numbers of the atoms whose answer is yes. */
   readonly yes: ReadonlySet<number>;
   readonly namedPorts: readonly NamedPort[];
+  /** Of the named ports. */
+  readonly portsText: string;
   /** Equal texts, equal identities. */
   readonly key: string;
+}
+
+/** The key of traits. @param yesText of their numbers */
+export function keyOfTraits(family: Family, portsText: string, yesText: string): string {
+  return `${family} ${portsText} ${yesText}`;
 }
 
 /** An identity and the profiles that have it. */
@@ -44,6 +51,10 @@ export class SharedIdentity implements Identity {
     this.number = number;
     this.#traits = traits;
     this.#numberOf = numberOf;
+  }
+
+  get traits(): Traits {
+    return this.#traits;
   }
 
   get family(): Family {

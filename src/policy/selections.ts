@@ -68,6 +68,18 @@ export function createSelections(): Selections {
   let selected = new Map<string, Selected>();
   let last: readonly Endpoint[] = [];
   const subjects = new SubjectIndex();
+  /** Whom a policy selects. */
+  const selectedBy = new Map<Policy, Set<Selected>>();
+
+  function note(policy: Policy, of: Selected): void {
+    const all = selectedBy.get(policy) ?? new Set();
+    selectedBy.set(policy, all.add(of));
+  }
+
+  /** The endpoint is another, or gone. */
+  function forget(of: Selected): void {
+    for (const policies of of.policies.values()) for (const policy of policies) selectedBy.get(policy)?.delete(of);
+  }
 
   function fresh(endpoint: Endpoint): Selected {
     const policies = new Map<string, Pieces<Policy>>();
@@ -76,21 +88,26 @@ export function createSelections(): Selections {
     const tiers = new Set(Array.from(found, (policy) => policy.tier));
     for (const { tier, policies: all } of ordered)
       if (tiers.has(tier.name)) policies.set(tier.name, Pieces.of(intersection(all, found)));
-    return { endpoint, policies, selection: undefined };
+    const of: Selected = { endpoint, policies, selection: undefined };
+    for (const policy of found) note(policy, of);
+    return of;
   }
 
-  function refresh(of: Selected, added: readonly Policy[], removed: readonly Policy[]): void {
-    for (const policy of removed) {
-      const own = of.policies.get(policy.tier);
-      const rest = own?.remove(policy, comparePolicies);
-      if (rest === undefined || rest === own) continue;
-      of.policies.set(policy.tier, rest);
+  function drop(policy: Policy): void {
+    for (const of of selectedBy.get(policy) ?? []) {
+      const rest = of.policies.get(policy.tier)?.remove(policy, comparePolicies);
+      if (rest !== undefined) of.policies.set(policy.tier, rest);
       of.selection = undefined;
     }
+    selectedBy.delete(policy);
+  }
+
+  function refresh(of: Selected, added: readonly Policy[]): void {
     for (const policy of added.filter(selectorOf(of.endpoint))) {
       const own = of.policies.get(policy.tier) ?? Pieces.of([]);
       of.policies.set(policy.tier, own.insert(policy, comparePolicies));
       of.selection = undefined;
+      note(policy, of);
     }
   }
 
@@ -108,18 +125,23 @@ export function createSelections(): Selections {
       const isSame = hasSameTiers(ordered, next);
       ordered = next;
       last = endpoints;
-      for (const policy of removed) subjects.remove(policy);
+      for (const policy of removed) {
+        subjects.remove(policy);
+        drop(policy);
+      }
       for (const policy of added) subjects.add(policy);
       const before = selected;
       selected = new Map();
       for (const endpoint of endpoints) {
         const old = before.get(endpoint.key);
         const isKnown = old !== undefined && old.endpoint.facts === endpoint.facts && old.endpoint.of === endpoint.of;
+        if (old !== undefined && !isKnown) forget(old);
         const of = isKnown ? old : fresh(endpoint);
-        if (isKnown && added.length + removed.length > 0) refresh(of, added, removed);
+        if (isKnown && added.length > 0) refresh(of, added);
         if (!isSame) of.selection = undefined;
         selected.set(endpoint.key, of);
       }
+      for (const [key, of] of before) if (!selected.has(key)) forget(of);
     },
     of(key) {
       const of = selected.get(key);
