@@ -1,5 +1,6 @@
 /** Keys and comparison of the tables of a node: which rows speak of the same thing, and when it needs no write. */
 
+import { remembered } from "../base/remembered.ts";
 import type { Addr } from "../net/addr.ts";
 import { bytesEqual, bytesKey } from "../net/bytes-key.ts";
 import type { Mac } from "../net/mac.ts";
@@ -127,15 +128,7 @@ export const SOCKET_HOOK_ROWS: RowKind<SocketHookRow, ObservedSocketHook> = {
 };
 
 /** Keys of wanted rows, which stay the same objects from run to run. */
-const KEYS = new WeakMap<MapRow, string>();
-
-function mapKey(row: MapRow): string {
-  const known = KEYS.get(row);
-  if (known !== undefined) return known;
-  const key = bytesKey(row.key);
-  KEYS.set(row, key);
-  return key;
-}
+const mapKey = remembered((row: MapRow) => bytesKey(row.key));
 
 /** Entries of a BPF map, by key. */
 export const MAP_ROWS: RowKind<MapRow, MapRow> = {

@@ -1,5 +1,6 @@
 /** Which profiles an atom can mean: by the labels, entities, services and ports that they bear. */
 
+import type { LabelMap } from "./label-expr.ts";
 import { LabelIndex } from "./label-index.ts";
 import type { AddressFacts, Atom, LabelDomain, NamedPort } from "./rule.ts";
 
@@ -46,8 +47,8 @@ class Index<K, P> {
   }
 }
 
-/** Nobody bears anything. */
-export function createBearers<P>(): Bearers<P> {
+/** Nobody bears anything. @param onUnborne told of labels that nobody bears any more */
+export function createBearers<P>(onUnborne: (domain: LabelDomain, labels: LabelMap) => void = () => {}): Bearers<P> {
   const byLabels = new Map<LabelDomain, LabelIndex<P>>();
   const byWord = new Index<string, P>();
 
@@ -56,7 +57,7 @@ export function createBearers<P>(): Bearers<P> {
       for (const [domain, maps] of of.labels) {
         const index = byLabels.get(domain) ?? new LabelIndex<P>();
         byLabels.set(domain, index);
-        for (const map of maps) index.change(map, profile, isBearer);
+        for (const map of maps) if (index.change(map, profile, isBearer)) onUnborne(domain, map);
       }
       for (const word of words(of)) byWord.change(word, profile, isBearer);
     }

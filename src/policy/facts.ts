@@ -1,5 +1,6 @@
 /** From the cluster's objects to what predicates can ask about addresses. */
 
+import { objectNumber } from "../base/object-number.ts";
 import type { Namespace } from "../model/namespace.ts";
 import type { Node } from "../model/node.ts";
 import { hasOwnAddresses, type Pod, type PortProtocol } from "../model/pod.ts";
@@ -45,39 +46,28 @@ export function namedPortsOf(pod: Pod): NamedPort[] {
 }
 
 /** Kept for each way to look at pods. With more the sharing begins anew, which costs memory and changes nothing. */
-const MAX_SHARED = 16_384;
+export const MAX_SHARED = 16_384;
 
 /** Facts by the numbers of what they are made from: thirty thousand pods have a few thousand different ones. */
-interface SharedPodFacts {
-  readonly numbers: WeakMap<object, number>;
-  readonly known: Map<string, Facts>;
-  next: number;
-}
-
-const sharedByViews = new WeakMap<LabelViews, SharedPodFacts>();
+const sharedByViews = new WeakMap<LabelViews, Map<string, Facts>>();
 
 /** What is known of a pod, whatever its addresses are. Labels and ports of pods are shared themselves: see `src/model/intern.ts`. */
 export function podTraits(pod: Pod, namespace: LabelMap, views: LabelViews): Facts {
-  const shared = sharedByViews.get(views) ?? { numbers: new WeakMap(), known: new Map(), next: 0 };
+  const shared = sharedByViews.get(views) ?? new Map<string, Facts>();
   sharedByViews.set(views, shared);
-  const numberOf = (part: object): number => {
-    const number = shared.numbers.get(part) ?? shared.next++;
-    shared.numbers.set(part, number);
-    return number;
-  };
   const view = views.pod?.(pod, namespace);
   const parts = [pod.labels, namespace, pod.ports, ...(view === undefined ? [] : [view])];
-  const key = parts.map(numberOf).join(" ");
-  const known = shared.known.get(key);
+  const key = parts.map(objectNumber).join(" ");
+  const known = shared.get(key);
   if (known !== undefined) return known;
-  if (shared.known.size >= MAX_SHARED) shared.known.clear();
+  if (shared.size >= MAX_SHARED) shared.clear();
   const labels = new Map<LabelDomain, readonly LabelMap[]>([
     ["pod", [pod.labels]],
     ["namespace", [namespace]],
     ...(view ?? []),
   ]);
   const facts = { entities: POD, labels, namedPorts: namedPortsOf(pod), services: NO_SERVICES };
-  shared.known.set(key, facts);
+  shared.set(key, facts);
   return facts;
 }
 

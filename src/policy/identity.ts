@@ -8,6 +8,8 @@
  */
 
 import { CompactSet } from "../base/compact-set.ts";
+import { objectNumber } from "../base/object-number.ts";
+import { remembered } from "../base/remembered.ts";
 import { type Addr, familyBits } from "../net/addr.ts";
 import type { Prefix } from "../net/prefix.ts";
 import { createAddressBlocks } from "./address-blocks.ts";
@@ -143,16 +145,16 @@ function rowOf(p: Prefix): string {
   return p.length === familyBits(p.family) ? p.addr.text : p.text;
 }
 
-/** Texts for label maps: the same object has the same. */
-function createTags(): (value: LabelMap) => string {
-  const tags = new WeakMap<LabelMap, string>();
-  let next = 0;
-  return (value) => {
-    const tag = tags.get(value) ?? String(next++);
-    tags.set(value, tag);
-    return tag;
-  };
+/** Equal for equal facts. */
+function factsText(facts: Facts): string {
+  let labels = "";
+  for (const [domain, maps] of facts.labels) labels += ` ${domain} ${maps.map(objectNumber).join("+")}`;
+  const services = facts.services.size === 0 ? "" : [...facts.services].sort().join(" ");
+  return `${[...facts.entities].join("+")}|${labels}|${services}|${facts.namedPorts.map(portText).join(" ")}`;
 }
+
+/** The same, kept for facts that several addresses share. */
+const sharedText: (facts: Facts) => string = remembered(factsText);
 
 /** All that is borne by addresses with the profile. */
 function borneBy(profile: Profile): Borne[] {
@@ -163,16 +165,13 @@ class AddressPartition implements Partition {
   readonly #atoms = new Map<string, { readonly number: number; readonly atom: Atom }>();
   readonly #atomNumbers = createNumbers(1);
   readonly #answers = createLabelAnswers();
-  readonly #tag = createTags();
   readonly #known = new Map<string, Known>();
   readonly #blocks = createAddressBlocks<Known>();
   readonly #places = new Places();
   readonly #placeHolders = new Map<string, PlaceHolder>();
   /** By the keys of their facts. */
   readonly #profilesAt = new Map<Place, Map<string, Profile>>();
-  /** Keys of facts that several addresses share. */
-  readonly #factsKeys = new WeakMap<Facts, string>();
-  readonly #bearers = createBearers<Profile>();
+  readonly #bearers = createBearers<Profile>((domain, labels) => this.#answers.forget(domain, labels));
   readonly #identities: IdentityTable;
   /** Profiles whose identity may be another, or that have none yet. */
   readonly #doubted = new Set<Profile>();
@@ -273,7 +272,8 @@ class AddressPartition implements Partition {
       this.#blocks.add(known);
     }
     const { shared } = facts;
-    this.#hold(known, this.#profileOf(this.#keyOfFacts(facts), shared ?? facts, this.#places.at(addr)));
+    const key = shared === undefined ? factsText(facts) : sharedText(shared);
+    this.#hold(known, this.#profileOf(key, shared ?? facts, this.#places.at(addr)));
   }
 
   delete(addr: Addr): void {
@@ -382,7 +382,7 @@ class AddressPartition implements Partition {
     const row = rowOf(place.prefix);
     const holder: PlaceHolder = { row, prefix: place.prefix, profile: undefined };
     this.#placeHolders.set(row, holder);
-    this.#hold(holder, this.#profileOf(this.#factsKey(UNKNOWN), UNKNOWN, place));
+    this.#hold(holder, this.#profileOf(sharedText(UNKNOWN), UNKNOWN, place));
   }
 
   #hold(holder: Holder, profile: Profile): void {
@@ -405,21 +405,6 @@ class AddressPartition implements Partition {
     here?.delete(profile.factsKey);
     if (here?.size === 0) this.#profilesAt.delete(profile.place);
     this.#identities.leave(profile);
-  }
-
-  #keyOfFacts(facts: AddressFacts): string {
-    const { shared } = facts;
-    if (shared === undefined) return this.#factsKey(facts);
-    const key = this.#factsKeys.get(shared) ?? this.#factsKey(shared);
-    this.#factsKeys.set(shared, key);
-    return key;
-  }
-
-  #factsKey(facts: Facts): string {
-    let labels = "";
-    for (const [domain, maps] of facts.labels) labels += ` ${domain} ${maps.map(this.#tag).join("+")}`;
-    const services = facts.services.size === 0 ? "" : [...facts.services].sort().join(" ");
-    return `${[...facts.entities].join("+")}|${labels}|${services}|${facts.namedPorts.map(portText).join(" ")}`;
   }
 
   #profileOf(factsKey: string, facts: Facts, place: Place): Profile {

@@ -15,7 +15,7 @@ interface Domain {
   readonly live: Set<number>;
   /** How many were removed so far. */
   removed: number;
-  known: WeakMap<LabelMap, Answer>;
+  known: Map<LabelMap, Answer>;
 }
 
 interface Answer {
@@ -32,15 +32,17 @@ export interface LabelAnswers {
   remove(number: number, domain: LabelDomain): void;
   /** Numbers of the atoms of that domain that the labels satisfy. */
   satisfied(domain: LabelDomain, labels: LabelMap): ReadonlySet<number>;
+  /** Nobody bears the labels any more. */
+  forget(domain: LabelDomain, labels: LabelMap): void;
 }
 
-/** Answers for no atoms. Maps are held weakly. */
+/** Answers for no atoms. Maps are held until they are forgotten. */
 export function createLabelAnswers(): LabelAnswers {
   const domains = new Map<LabelDomain, Domain>();
   function of(name: LabelDomain): Domain {
     let domain = domains.get(name);
     if (domain !== undefined) return domain;
-    domain = { log: [], live: new Set(), removed: 0, known: new WeakMap() };
+    domain = { log: [], live: new Set(), removed: 0, known: new Map() };
     domains.set(name, domain);
     return domain;
   }
@@ -57,7 +59,7 @@ export function createLabelAnswers(): LabelAnswers {
       if (domain.log.length < 64 || domain.live.size * 2 > domain.log.length) return;
       // Mostly gaps: begin anew, which costs one asking of everything.
       domain.log = domain.log.filter((e) => domain.live.has(e.number));
-      domain.known = new WeakMap();
+      domain.known = new Map();
     },
     satisfied(name, labels) {
       const domain = of(name);
@@ -76,5 +78,6 @@ export function createLabelAnswers(): LabelAnswers {
       answer.removed = domain.removed;
       return answer.yes;
     },
+    forget: (name, labels) => void of(name).known.delete(labels),
   };
 }

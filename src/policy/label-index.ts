@@ -20,8 +20,8 @@ export class LabelIndex<P> {
   readonly #byMap = new Map<LabelMap, Bearers<P>>();
   readonly #byLabel = new Map<string, Map<string, Set<Bearers<P>>>>();
 
-  /** Somebody bears the labels, or does so no longer. */
-  change(labels: LabelMap, bearer: P, isBearer: boolean): void {
+  /** Somebody bears the labels, or does so no longer. @returns whether nobody does any more */
+  change(labels: LabelMap, bearer: P, isBearer: boolean): boolean {
     let bearers = this.#byMap.get(labels);
     if (isBearer) {
       if (bearers === undefined) {
@@ -30,11 +30,12 @@ export class LabelIndex<P> {
         for (const [key, value] of labels) this.#addLabel(key, value, bearers);
       }
       bearers.all.add(bearer);
-      return;
+      return false;
     }
-    if (bearers?.all.delete(bearer) !== true || bearers.all.size > 0) return;
+    if (bearers?.all.delete(bearer) !== true || bearers.all.size > 0) return false;
     this.#byMap.delete(labels);
     for (const [key, value] of labels) this.#removeLabel(key, value, bearers);
+    return true;
   }
 
   /** Those whose labels satisfy the expression; who bears several maps may be there several times. */
