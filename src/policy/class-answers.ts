@@ -400,10 +400,10 @@ export class ClassAnswers {
     });
   }
 
-  /** What has been asked for once is held. */
+  /** What no set of the class names is not held, and may have another number by now. */
   #numberOf(step: Step): NumberedRule {
     let known = this.#numbers.get(step);
-    if (known === undefined) {
+    if (known === undefined || !this.#rules.has(known[0])) {
       const info = stepInfo(step, this.of.direction);
       known = [this.#parts.rules.numberOf(info), info];
       this.#numbers.set(step, known);

@@ -1,5 +1,6 @@
 /** The answer of one class to one peer, over all protocols and ports, as rows of the table `sets`. */
 
+import { remembered } from "../base/remembered.ts";
 import type { Family } from "../net/addr.ts";
 import { candidatesFor, isAbout } from "./candidates.ts";
 import { type Fit, fitOf, type Piece } from "./fit.ts";
@@ -33,18 +34,10 @@ type Pool = Map<number | string, Verdict>;
 
 const FEW_STEPS = 12;
 
-const closed = new WeakMap<Rule, Rule>();
-
-/** The step with its rule as the tables can hold it. */
-function closedStep(step: Step): Step {
-  if (!needsClosing(step)) return step;
-  let rule = closed.get(step.rule);
-  if (rule === undefined) {
-    rule = { ...step.rule, ...closedRule(step.rule) };
-    closed.set(step.rule, rule);
-  }
-  return { ...step, rule };
-}
+/** The step with its rule as the tables can hold it: the same object for the same step. */
+const closedStep = remembered((step: Step): Step => {
+  return needsClosing(step) ? { ...step, rule: { ...step.rule, ...closedRule(step.rule) } } : step;
+});
 
 function needsClosing(step: Step): step is Step & { kind: "rule" } {
   return step.kind === "rule" && asksSourcePorts(step.rule);
