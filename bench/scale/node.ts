@@ -17,6 +17,8 @@ const API_PORT = 6443;
 const METRICS_PORT = 9878;
 const METRICS = `http://127.0.0.1:${METRICS_PORT}/metrics`;
 const KUBECONFIG = "/run/kubeconfig";
+/** Half a minute where nobody else computes, several where many do. */
+const KNOWN_DEADLINE_MS = 600_000;
 /** Of the fixture's first node. */
 const NODE_ADDRESSES = ["192.168.78.1", "fd00:78::1"];
 /** Of the API: objects as JavaScript keeps them are some times their JSON. */
@@ -70,7 +72,7 @@ export class ScaleNode {
       const ask = () => fetch("${METRICS}").then((r) => r.text(), () => "");
       while (!/^twill_policy_ready 1$/m.test(await ask())) await new Promise((resolve) => setTimeout(resolve, 50));
     `;
-    await this.#node.run([process.execPath, "--input-type=module", "-e", script]);
+    await this.#node.run([process.execPath, "--input-type=module", "-e", script], { timeoutMs: KNOWN_DEADLINE_MS });
   }
 
   stop(): Promise<void> {
