@@ -60,3 +60,11 @@ test("the plugin's program is beside it, and refuses where no agent has been", (
   assert.equal(status, 1);
   assert.equal(JSON.parse(stdout).code, 11);
 });
+
+test("it has no lab, and says so", () => {
+  const asked = spawnSync(process.execPath, [main, "lab", "up"], { encoding: "utf8" });
+  assert.notEqual(asked.status, 0);
+  assert.match(asked.stderr, /This installation has no lab: "npm run lab" in a checkout/);
+  const script = execFileSync(process.execPath, [main, "completion", "bash"], { encoding: "utf8" });
+  assert.match(script, /endpoint/);
+});

@@ -14,7 +14,7 @@ import { type BuildOptions, buildSync } from "esbuild";
 const ENTRIES = ["src/cli/main.ts", "src/agent/cni/offline-main.ts"];
 
 /** The lab is no part of an image. */
-const LEFT_OUT = ["../../lab/command.ts"];
+const LEFT_OUT = ["../lab/command.ts"];
 
 /** Packages of the older kind ask for Node's own by `require`. */
 const REQUIRE = 'const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);';

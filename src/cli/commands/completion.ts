@@ -3,6 +3,7 @@
 import { Argument, type Command } from "commander";
 import type { Shell } from "../completion.ts";
 import type { Io } from "../io.ts";
+import { findLab } from "../load-lab.ts";
 
 /** Adds the command; the last one, so that it knows all others. */
 export function addCompletion(program: Command, io: Io): void {
@@ -12,7 +13,7 @@ export function addCompletion(program: Command, io: Io): void {
     .addArgument(new Argument("<shell>").choices(["bash", "zsh", "fish"] satisfies Shell[]))
     .action(async (shell: Shell) => {
       const { completionScript } = await import("../completion.ts");
-      const { labCommand } = await import("../../lab/command.ts");
-      io.out(completionScript(shell, program, [labCommand(() => undefined)]));
+      const lab = await findLab();
+      io.out(completionScript(shell, program, lab === undefined ? [] : [lab.labCommand(() => undefined)]));
     });
 }

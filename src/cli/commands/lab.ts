@@ -2,6 +2,7 @@
 
 import type { Command } from "commander";
 import type { Io } from "../io.ts";
+import { loadLab } from "../load-lab.ts";
 
 /** Adds the command. The lab is large: loaded only when it is asked for. */
 export function addLab(program: Command, io: Io): void {
@@ -14,7 +15,7 @@ export function addLab(program: Command, io: Io): void {
     .action(async () => {
       // As given, since parsing takes `--` away, which `lab exec` needs.
       const words = io.words.slice(io.words.indexOf("lab") + 1);
-      const { labCommand } = await import("../../lab/command.ts");
+      const { labCommand } = await loadLab();
       const command = labCommand((code) => io.setExitCode(code), {
         out: (text) => io.out(text),
         err: (text) => io.err(text),
