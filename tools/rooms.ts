@@ -4,12 +4,13 @@
  */
 
 import { spawn } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { repoRoot } from "./repo-files.ts";
 import type { FilesResult, RunOptions } from "./run-files.ts";
+import { sweepTemporary } from "./sweep-temporary.ts";
 import { addTallies, noTests } from "./tally.ts";
 
 /** What a room says last, as JSON. */
@@ -40,15 +41,6 @@ shift 2
 exec "$@"`;
 
 const prefix = "twill-room-";
-
-/** Removes the folders of gates that were killed. */
-function sweepRooms(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = new RegExp(`^${prefix}([0-9]+)-`).exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`))
-      rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
-}
 
 function commandOf(file: string, folder: string, { limitMs, isOnline }: RoomOptions): string[] {
   const own = isOnline ? ["--mount"] : ["--mount", "--net"];
@@ -92,7 +84,7 @@ export async function runInRooms(
   print: (line: string) => void,
   options: RoomOptions,
 ): Promise<FilesResult> {
-  sweepRooms();
+  sweepTemporary(new RegExp(`^${prefix}([0-9]+)-`));
   const waiting = [...files];
   const skips: string[] = [];
   const failures: string[] = [];

@@ -1,5 +1,7 @@
 /** How much stack the functions of an eBPF object use, and the deepest chain of calls from each program. */
 
+import { stringAt } from "../../src/net/elf.ts";
+
 /** A function: its own bytes, and whom it calls. */
 export interface Frame {
   readonly bytes: number;
@@ -59,14 +61,11 @@ function readSymbols(v: DataView, sections: readonly Section[]): ElfSymbol[] {
   const table = sections.find((s) => s.type === SYMBOLS);
   const names = sections[table?.link ?? -1];
   if (table === undefined || names === undefined) throw new Error("The object has no symbols");
-  const text = (at: number) => {
-    const bytes = new Uint8Array(v.buffer, v.byteOffset + names.at + at, names.size - at);
-    return Buffer.from(bytes.subarray(0, bytes.indexOf(0))).toString("latin1");
-  };
+  const texts = new Uint8Array(v.buffer, v.byteOffset + names.at, names.size);
   return Array.from({ length: table.size / 24 }, (_, i) => {
     const s = table.at + i * 24;
     return {
-      name: text(v.getUint32(s, true)),
+      name: stringAt(texts, v.getUint32(s, true)),
       kind: v.getUint8(s + 4) & 15,
       section: v.getUint16(s + 6, true),
       value: Number(v.getBigUint64(s + 8, true)),

@@ -31,11 +31,8 @@ export class TableRunner<D, O> {
   readonly #events: RunnerEvents;
   readonly #failures = new Failures();
   readonly #removeFailures = new Failures();
-  /** Keys of the rows that were right after the last run, which wanted {@link #before}. */
-  #done = new Set<string>();
-  #before: readonly D[] = [];
-  /** What {@link #before} looked like, once somebody has asked. */
-  #shown: ReadonlyMap<string, string> | undefined;
+  /** The rows that were right after the last run, by their keys. */
+  #done = new Map<string, D>();
   #surplus: readonly O[] = [];
   #wanted = 0;
   /** The wanted rows that were all there at the end of the last run, or their fingerprint. */
@@ -76,20 +73,18 @@ export class TableRunner<D, O> {
       return 0;
     }
     const diff = diffRows(kind, desired, observed);
-    const keys = new Set(desired.map((row) => kind.desiredKey(row)));
+    const rows = new Map(desired.map((row) => [kind.desiredKey(row), row]));
     this.#surplus = diff.remove.filter((row) => this.#table.isKept?.(row) !== true);
     const surplusKeys = new Set(this.#surplus.map((row) => kind.observedKey(row)));
-    this.#failures.keepOnly((key) => keys.has(key));
+    this.#failures.keepOnly((key) => rows.has(key));
     this.#removeFailures.keepOnly((key) => surplusKeys.has(key));
     for (const row of diff.same) this.#failures.clear(kind.desiredKey(row));
     const written = this.#putRows(
       diff.put.filter((row) => this.#failures.isDue(kind.desiredKey(row), nowMs)),
       nowMs,
     );
-    this.#done = keys;
-    this.#before = desired;
-    this.#shown = undefined;
-    for (const key of keys) if (this.#failures.has(key)) this.#done.delete(key);
+    this.#done = rows;
+    for (const key of rows.keys()) if (this.#failures.has(key)) this.#done.delete(key);
     if (this.#failures.size === 0 && this.#surplus.length === 0) this.#settled = mark;
     return written;
   }
@@ -166,16 +161,11 @@ export class TableRunner<D, O> {
   #noteWritten(row: D): void {
     const key = this.#table.kind.desiredKey(row);
     const text = this.#table.print(row);
-    const isDrift = this.#done.has(key) && this.#shownBefore().get(key) === text;
+    const before = this.#done.get(key);
+    const isDrift = before !== undefined && this.#table.print(before) === text;
     if (isDrift) this.#drifted++;
     this.#failures.clear(key);
     this.#events.wrote(this.#table.name, "put", text, isDrift);
-  }
-
-  #shownBefore(): ReadonlyMap<string, string> {
-    const { kind, print } = this.#table;
-    this.#shown ??= new Map(this.#before.map((row) => [kind.desiredKey(row), print(row)]));
-    return this.#shown;
   }
 
   #removeOne(row: O, nowMs: number): boolean {

@@ -3,13 +3,14 @@
  * process, however that ends; files are below one folder, which the next run removes when its process is gone.
  */
 
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { runIn } from "../../../src/lab/box.ts";
 import { CommandError, type Output } from "../../../src/lab/run.ts";
 import { type Topology, topology } from "../../../src/lab/topology.ts";
 import { openUnderlay, plugNode, type Underlay } from "../../../src/lab/underlay.ts";
+import { sweepTemporary } from "../../../tools/sweep-temporary.ts";
 import { removeCgroups } from "../../fixture/cgroups.ts";
 import { waitFor } from "../../fixture/sandbox.ts";
 import { CGROUP_PREFIX } from "./cgroups.ts";
@@ -26,15 +27,6 @@ export interface ClusterOptions {
   /** Folder of Kubernetes' programs. */
   readonly programs: string;
   readonly hasKubeProxy: boolean;
-}
-
-/** Removes what runs left that were killed. */
-function sweepDirectories(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = new RegExp(`^${PREFIX}([0-9]+)$`).exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`))
-      rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
 }
 
 /** See the head of this file. */
@@ -55,7 +47,7 @@ export class KubeCluster implements AsyncDisposable {
 
   /** Starts the cluster and waits until its nodes have registered. They are not ready: they have no network. */
   static async start(options: ClusterOptions): Promise<KubeCluster> {
-    sweepDirectories();
+    sweepTemporary(new RegExp(`^${PREFIX}([0-9]+)$`));
     removeCgroups(CGROUP_PREFIX);
     const directory = join(tmpdir(), `${PREFIX}${process.pid}`);
     mkdirSync(directory, { mode: 0o711 });
