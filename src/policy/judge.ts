@@ -2,8 +2,8 @@
 
 import type { Addr } from "../net/addr.ts";
 import { isHostKey } from "./host-parts.ts";
-import type { Partition } from "./identity.ts";
 import { lookup } from "./lookup.ts";
+import type { Partition } from "./partition.ts";
 import { CLOSED, type PolicyTables, type Verdict } from "./table.ts";
 
 /** A flow's first packet, after any translation of its destination. */

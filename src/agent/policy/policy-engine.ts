@@ -22,8 +22,8 @@ import {
   type RuleReader,
 } from "../../policy/from-objects.ts";
 import { type HostDevice, isHostKey } from "../../policy/host-parts.ts";
-import { createPartition } from "../../policy/identity.ts";
 import type { FullTier } from "../../policy/order.ts";
+import { createPartition } from "../../policy/partition.ts";
 import type { List } from "../../policy/pieces.ts";
 import { createPolicyOrder } from "../../policy/policy-order.ts";
 import type { CompileLimits } from "../../policy/room.ts";

@@ -23,7 +23,8 @@ import {
 import type { MapRow } from "../../plan/rows.ts";
 import type { TableWrite } from "../../policy/change.ts";
 import type { FirstNumbers } from "../../policy/compile.ts";
-import type { IdentityRow, Partition } from "../../policy/identity.ts";
+import type { IdentityRow } from "../../policy/identity.ts";
+import type { Partition } from "../../policy/partition.ts";
 import type { PolicyTables, SetRow } from "../../policy/table.ts";
 import { Comparison } from "../compare/comparison.ts";
 import { noteChange } from "../generation.ts";

@@ -24,7 +24,7 @@ import {
   setMapKey,
   setMapRow,
 } from "../../plan/policy-rows.ts";
-import type { Partition } from "../../policy/identity.ts";
+import type { Partition } from "../../policy/partition.ts";
 import type { PolicyTables, SetRow } from "../../policy/table.ts";
 import type { WantedMap } from "../compare/comparison.ts";
 

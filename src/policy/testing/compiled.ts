@@ -10,10 +10,11 @@ import { translateClusterNetworkPolicy } from "../dialects/cluster-network-polic
 import { translateNetworkPolicy } from "../dialects/kubernetes.ts";
 import { clusterFacts, type LabelViews, nodeAddrs } from "../facts.ts";
 import { hostParts, judgedParts } from "../host-parts.ts";
-import { createPartition, type Overlay, type Partition } from "../identity.ts";
+import type { Overlay } from "../identity.ts";
 import { judgeFlow } from "../judge.ts";
 import type { Flow, LiteralCluster } from "../literal/flow.ts";
 import { type OrderedTier, orderPolicies } from "../order.ts";
+import { createPartition, type Partition } from "../partition.ts";
 import type { Policy, Tier } from "../rule.ts";
 import type { PolicyTables, Verdict } from "../table.ts";
 
