@@ -5,8 +5,6 @@
 
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
-import type { Issue } from "../base/issue.ts";
 import { VERSION } from "../base/version.ts";
 import { openClusterSource, type SourceChoice } from "../cluster/open-source.ts";
 import type { ClusterSource } from "../cluster/source.ts";
@@ -21,7 +19,7 @@ import { ClusterMemory } from "./cluster-memory.ts";
 import { CniDoor } from "./cni/door.ts";
 import { handleCall } from "./cni/handler.ts";
 import { readOpenClasses } from "./cni/offline-files.ts";
-import { Slices, sliceEnd } from "./compare/slices.ts";
+import { Slices } from "./compare/slices.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { RUN_FILES } from "./config/default-paths.ts";
 import { ConfigFollower } from "./config/follow.ts";
@@ -30,9 +28,7 @@ import type { LiveConfig } from "./config/live-config.ts";
 import { EventWatch } from "./events/event-watch.ts";
 import { startSweeping } from "./gc/sweep-timer.ts";
 import { Sweeper } from "./gc/sweeper.ts";
-import { type HttpServer, listenTcp, listenUnix } from "./http.ts";
 import { Installation } from "./installation.ts";
-import { KubeProxyWatch } from "./kube-proxy/watch.ts";
 import { createLoadBalancerObjects } from "./leader/load-balancer-objects.ts";
 import { type Log, openLog } from "./log.ts";
 import { Loop } from "./loop.ts";
@@ -46,16 +42,10 @@ import { PendingPods, podIsKnown } from "./policy/pod-is-known.ts";
 import { nodePools } from "./pool-cidrs.ts";
 import { objectFile } from "./program-object.ts";
 import { messageOf } from "./reconcile/failures.ts";
-import { controlRoutes, healthRoutes, metricsRoutes, type RouteSources } from "./routes.ts";
-import { serviceReports } from "./service/service-report.ts";
-import { collectPolicy, collectStatus, type ProcessFacts } from "./status/collect.ts";
-import { endpointStatus } from "./status/ledger-status.ts";
+import { openServers, type Served } from "./servers.ts";
 import { createWhenReady } from "./when-ready.ts";
 
 const USER_AGENT = `twill/${VERSION}`;
-
-/** A run whose last look at the kernel is older than so many resync periods is not well. */
-const STALE_RESYNCS = 4;
 
 /** After a change of devices: pods come with several, and an attachment has written its own rows already. */
 const DEVICE_CHANGE_MS = 800;
@@ -63,35 +53,8 @@ const DEVICE_CHANGE_MS = 800;
 /** Until a firewall that begins to follow connections is taken note of. */
 const NODE_LOOK_MS = 1_000;
 
-interface Started {
-  readonly live: LiveConfig;
-  readonly parts: AgentParts;
-  readonly agent: NodeAgent;
+interface Started extends Served {
   readonly loop: Loop;
-  readonly sweeper: Sweeper;
-  readonly calls: CallStats;
-  readonly installation: Installation;
-  readonly object: NodeObject;
-  readonly events: EventWatch;
-  readonly waiting: PendingPods;
-  /** What follows every run. */
-  readonly announce: AnnounceControl;
-  readonly afterRun: () => void;
-  readonly startedAtMs: number;
-  readonly learned: Learned | undefined;
-}
-
-/** What the cluster's own words about its network ask for and Twill does otherwise. */
-function differences(learned: Learned | undefined): Issue[] {
-  return (learned?.differences ?? []).map((message) => ({ path: learned?.from ?? "", message }));
-}
-
-/** What of the cluster's objects of configuration is not in effect. */
-function configIssues({ issues, waits }: LiveConfig): Issue[] {
-  return [
-    ...issues,
-    ...waits.map((path) => ({ path, message: "The cluster's configuration sets another value: restart this agent" })),
-  ];
 }
 
 function tellLearned(log: Log, { from, differences, failure }: Learned): void {
@@ -100,75 +63,6 @@ function tellLearned(log: Log, { from, differences, failure }: Learned): void {
   if (from !== undefined)
     log.info({ from }, "the network is as the cluster says, where the configuration says nothing");
   if (differences.length > 0) log.warn({ from, differences }, "not everything is done as the cluster says");
-}
-
-function routeSources(s: Started, cni: CniDoor, kubeProxy: KubeProxyWatch): RouteSources {
-  const { agent, parts, sweeper, startedAtMs } = s;
-  const facts = (): ProcessFacts => ({
-    version: VERSION,
-    startedAtMs,
-    pid: process.pid,
-    sweep: sweeper.counts(),
-    issues: [...differences(s.learned), ...configIssues(s.live), ...s.object.issues(), ...s.installation.issues()],
-    events: s.events.counts(),
-    waiting: s.waiting.names(),
-    kubeProxy: kubeProxy.found,
-    announce: s.announce.counts(),
-    announceProblem: s.announce.problem,
-  });
-  const status = () => collectStatus(agent, parts, facts());
-  return {
-    version: VERSION,
-    status,
-    policy: () => collectPolicy(agent, parts, facts()),
-    services: (only) => [
-      ...serviceReports(agent.services.engine, (a) => s.announce.stateOf(a), only),
-      ...agent.hostPorts.reports().filter((r) => only === undefined || only === `${r.namespace}/${r.name}`),
-    ],
-    endpoints: () => parts.ledger.endpoints().map(endpointStatus),
-    notReady: () => agent.notReady(),
-    unhealthy: () => {
-      const sinceMs = parts.nowMs() - (agent.counts.lastRunMs ?? startedAtMs);
-      const isStale = sinceMs > STALE_RESYNCS * parts.config.resyncMs;
-      return isStale ? [`The kernel was last looked at ${Math.round(sinceMs / 1000)} s ago`] : [];
-    },
-    resync: async () => {
-      agent.run(true);
-      await compareAll(agent);
-      s.afterRun();
-      return status();
-    },
-    events: s.events,
-    metrics: {
-      status,
-      writes: agent.counts.writes,
-      failures: agent.counts.failures,
-      repairs: agent.counts.repairs,
-      expired: () => new Map(sweeper.counts().map((c) => [c.map, c.expired])),
-      earlyReuses: () => parts.ledger.earlyReuses(),
-      calls: s.calls,
-      serviceLatency: agent.services.latency,
-      policyHits: () => agent.policy.hits?.totals() ?? [],
-      refusedCalls: () => {
-        const { refused, malformed, abandoned } = cni.counters();
-        return new Map(Object.entries({ refused, malformed, abandoned }));
-      },
-    },
-  };
-}
-
-async function openServers(stack: AsyncDisposableStack, s: Started, cni: CniDoor): Promise<void> {
-  const { parts } = s;
-  const { config } = parts;
-  const sources = routeSources(s, cni, stack.use(new KubeProxyWatch()));
-  const open = async (what: string, server: Promise<HttpServer>) => {
-    const http = stack.use(await server);
-    parts.log.info({ server: what, port: http.port }, "listening");
-  };
-  await open("control", listenUnix(join(config.paths.run, RUN_FILES.control), controlRoutes(sources)));
-  if (config.metricsListen !== undefined)
-    await open("metrics", listenTcp(config.metricsListen, metricsRoutes(sources)));
-  if (config.healthListen !== undefined) await open("health", listenTcp(config.healthListen, healthRoutes(sources)));
 }
 
 /** Serves the plugin. An attachment writes its own rows; the loop need not hurry after it. */
@@ -196,11 +90,6 @@ function makeCniDoor(
       else log.warn({ ...fields, code, failure: msg, details }, "refused the plugin");
     },
   });
-}
-
-/** What an operator waits for, beside everything else. */
-async function compareAll(agent: NodeAgent): Promise<void> {
-  while (!agent.compare(sliceEnd())) await setImmediate();
 }
 
 function makeLoop(stack: AsyncDisposableStack, agent: NodeAgent, parts: AgentParts, afterRun: () => void): Loop {
@@ -236,7 +125,6 @@ function makeParts(stack: AsyncDisposableStack, live: LiveConfig, log: Log, sour
 /** Between two looks at what has changed: a change that comes behind others waits so long, and many are followed as one. */
 const CHANGES_GAP_MS = 10;
 
-/** What a change of the cluster's objects calls for. @param setLevel of the log */
 /** Nothing tells that a firewall has begun to follow connections, or that pods came with host ports. */
 function watchNode(agent: NodeAgent, loop: Loop): Disposable {
   const look = () => (agent.hasNewFirewall() || agent.hostPorts.hasNews()) && loop.request();
@@ -262,6 +150,7 @@ function openAnnounce(
   return stack.use(announce);
 }
 
+/** What a change of the cluster's objects calls for. @param setLevel of the log */
 function takeChanges(
   { parts, live, agent, loop, object, announce }: Started,
   setLevel: (level: string) => void,

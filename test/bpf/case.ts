@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { type Event, METRIC_NAMES } from "../../src/net/gen/bpf-maps.ts";
 import { type Dissected, dissect } from "./dissect.ts";
-import { NODE, type Plane, type Program, type Ran, type RunOptions, tickNow, type Verdict } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
+import type { Program, Ran, RunOptions, Verdict } from "./test-run.ts";
+import { tickNow } from "./ticks.ts";
 
 export interface Case {
   readonly name: string;

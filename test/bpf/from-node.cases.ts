@@ -18,7 +18,8 @@ import {
   tcp,
   udp,
 } from "./frames.ts";
-import { NODE, text } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { text } from "./plane.ts";
 
 const { podA, podB, podC, remote, far, outside, node, router, remoteNode } = NODE;
 const bothFamilies = ["v4", "v6"] as const;

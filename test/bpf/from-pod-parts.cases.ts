@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import type { Case } from "./case.ts";
 import { echo, frame, icmp6, icmpError, ipPacket, PROTO, payload, raw, tcp, udp } from "./frames.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 
 const { podA, podB, remote } = NODE;
 const bothFamilies = ["v4", "v6"] as const;

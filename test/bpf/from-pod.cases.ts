@@ -5,7 +5,8 @@ import { addr } from "../../src/net/addr.ts";
 import { CtFlag } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { echo, frame, PROTO, payload, raw, sctp, TCP_FLAG, tcp, udp } from "./frames.ts";
-import { NODE, text } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { text } from "./plane.ts";
 
 const { podA, podB, podC, remote, far, outside, node, router, remoteNode } = NODE;
 const GATEWAY = "ee:ee:ee:ee:ee:ee";

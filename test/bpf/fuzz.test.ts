@@ -9,8 +9,10 @@ import fc from "fast-check";
 import { ConfigFlag, Metric, ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
 import { dissect } from "./dissect.ts";
 import { echo, frame, icmpError, ipPacket, payload, raw, sctp, type Transport, tcp, udp } from "./frames.ts";
-import { enterEmptyNetns, makeUnderlay, NODE, Plane, type Program, type Ran, whyNot } from "./plane.ts";
+import { enterEmptyNetns, makeUnderlay, NODE } from "./node.ts";
+import { Plane, whyNot } from "./plane.ts";
 import { BALANCER, putFrontend, SERVED, SERVICE } from "./service-way.ts";
+import type { Program, Ran } from "./test-run.ts";
 
 const PROGRAMS: readonly Program[] = ["from_pod", "from_host", "from_tunnel", "from_wire", "to_wire"];
 const { podA, podB, remote, remoteNode, outside, node, router } = NODE;

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { addr } from "../../src/net/addr.ts";
 import type { Case } from "./case.ts";
 import { frame, tcp, udp } from "./frames.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { TWILL1 } from "./policy-way.ts";
 
 const { podA, podB, remote, outside } = NODE;

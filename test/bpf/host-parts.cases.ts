@@ -19,7 +19,8 @@ import {
   udp,
 } from "./frames.ts";
 import { arrives, closeAll, hostRule, leaves, SYN, switchOn } from "./host-way.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { allowed, always, bothFamilies, denied, familyOf, onPort, type Word } from "./policy-way.ts";
 import { MACS } from "./wire-way.ts";
 

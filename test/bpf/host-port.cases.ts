@@ -7,7 +7,8 @@ import type { Case } from "./case.ts";
 import { withCrc } from "./crc32c.ts";
 import type { Dissected } from "./dissect.ts";
 import { frame, icmpError, ipPacket, PROTO, payload, raw, TCP_FLAG, type Transport, tcp, udp } from "./frames.ts";
-import { NODE, type Plane, type RunOptions } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { always, denied, onPort, rule } from "./policy-way.ts";
 import {
   BACK,
@@ -22,6 +23,7 @@ import {
   SERVED,
 } from "./service-way.ts";
 import { MARK_SERVED, OUTSIDE } from "./service-wire-way.ts";
+import type { RunOptions } from "./test-run.ts";
 import { bothFamilies, familyOf, type Word } from "./wire-way.ts";
 
 const { podA, podB, podC, remote, remoteNode, node, router, second, outside } = NODE;

@@ -2,7 +2,8 @@
 
 import { ConfigFlag } from "../../src/net/gen/bpf-maps.ts";
 import { frame, TCP_FLAG, type Transport, tcp } from "./frames.ts";
-import { NODE, OPEN_CLASS, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { OPEN_CLASS, type Plane } from "./plane.ts";
 import {
   always,
   denied,

@@ -5,7 +5,8 @@ import { CtFlag, Direction } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { frame, TCP_FLAG, tcp } from "./frames.ts";
 import { arrives, closeAll, DEVICE, type HostWay, hostRule, hostWays, leaves, SYN } from "./host-way.ts";
-import { NODE, type Plane, text } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { type Plane, text } from "./plane.ts";
 import {
   allowed,
   always,

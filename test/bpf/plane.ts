@@ -3,8 +3,7 @@
  * from the product's only in that it writes where a packet goes into its control block (bpf/lib/effects.h).
  */
 
-import { execFileSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { type Addon, loadAddon, type MapHandle, type RingHandle } from "../../src/kernel/linux/addon.ts";
 import { addr, addrFromBytes } from "../../src/net/addr.ts";
 import {
@@ -49,80 +48,16 @@ import { mac, macBytes } from "../../src/net/mac.ts";
 import { mappedLength, prefix } from "../../src/net/prefix.ts";
 import { classMapKey, classMapRow, identityMapRow, POLICY_MAPS, setMapRows } from "../../src/plan/policy-rows.ts";
 import type { MapRow } from "../../src/plan/rows.ts";
+import { NODE } from "./node.ts";
+import { decodeRun, encodeContext, type Program, type Ran, type RunOptions } from "./test-run.ts";
 
 const OBJECT = new URL("../../bpf/gen/twill-test.o", import.meta.url);
-const CLONE_NEWNET = 0x4000_0000;
-const CTX_BYTES = 192;
-/** Offsets in `struct __sk_buff` (linux/bpf.h). */
-const CTX = { mark: 8, ingressIfindex: 36, ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
-
 /** The class of every pod, until a test says otherwise. */
 export const OPEN_CLASS = 1;
 /** The bank of all identities. */
 export const BANK = 9;
 
 const MASQUERADE = ConfigFlag.masquerade4 | ConfigFlag.masquerade6;
-
-export type Program = "from_pod" | "from_host" | "from_tunnel" | "from_wire" | "to_wire" | "shape";
-
-/** The node of the tests. Pod A's link is the device that TEST_RUN says packets come from (lo, index 1). */
-export const NODE = {
-  podA: { v4: "10.244.1.10", v6: "fd00:10:244:1::10", mac: "0a:58:00:00:00:10", ifindex: 1, flags: 0 },
-  podB: { v4: "10.244.1.11", v6: "fd00:10:244:1::11", mac: "0a:58:00:00:00:11", ifindex: 101, flags: 0 },
-  /** Its link is the far end of the pair that limits it. */
-  podC: { v4: "10.244.1.12", v6: "fd00:10:244:1::12", mac: "0a:58:00:00:00:12", ifindex: 102, flags: 1 },
-  router: { v4: "10.244.1.1", v6: "fd00:10:244:1::1" },
-  node: { v4: "192.168.77.11", v6: "fd00:77::11" },
-  /** An address that only the node's own kernel knows of; there is one only after makeUnderlay. */
-  second: { v4: "203.0.113.7", v6: "2001:db8:113::7" },
-  /** A pod on node 2, behind an IPv4 tunnel. */
-  remote: { v4: "10.244.2.20", v6: "fd00:10:244:2::20" },
-  remoteNode: { v4: "192.168.77.12", v6: "fd00:77::12" },
-  /** A pod on node 3, behind an IPv6 tunnel. */
-  far: { v4: "10.244.3.20", v6: "fd00:10:244:3::20" },
-  farNode: "fd00:77::13",
-  outside: { v4: "198.51.100.10", v6: "2001:db8:51::10" },
-  /** The underlay's device, and node 2's address on it; there are such only after makeUnderlay. */
-  wire: 301,
-  wireMac: "02:00:00:00:77:11",
-  remoteNodeMac: "02:00:00:00:77:12",
-  twill0: 201,
-  twill1: 202,
-  tunnel: 203,
-  vni: 7,
-  tunnelMtu: 1450,
-  natPorts: { first: 10_240, last: 29_999 },
-} as const;
-
-export interface RunOptions {
-  readonly gsoSize?: number;
-  readonly gsoSegs?: number;
-  /** For from_tunnel: what the VXLAN device would say. `vni: 0xffffffff` makes the key unreadable. */
-  readonly tunnel?: { readonly from: string; readonly vni?: number };
-  /** The device by which the stack got it, before it got here. */
-  readonly ingressIfindex?: number;
-  /** The packet's mark as it comes in. */
-  readonly mark?: number;
-  /** Bytes in the buffer's linear part; kernels that cannot do it refuse with EINVAL. */
-  readonly linearBytes?: number;
-}
-
-export type Verdict = "next" | "drop" | "redirect" | "peer" | "neighbour";
-
-/** What one run did. */
-export interface Ran {
-  readonly verdict: Verdict;
-  /** Device and flags of a redirect. */
-  readonly ifindex: number;
-  readonly flags: number;
-  /** VNI and last word of the tunnel address, when one was set. */
-  readonly vni: number;
-  readonly tunnelWord: number;
-  readonly mark: number;
-  readonly frame: Uint8Array;
-  /** Metrics that went up, by name, in the order of their numbers. */
-  readonly metrics: readonly string[];
-}
 
 /** Whether packet tests can run here; otherwise why not. */
 export function whyNot(): string | false {
@@ -134,14 +69,6 @@ export function whyNot(): string | false {
   }
   return false;
 }
-
-const VERDICTS = new Map<number, Verdict>([
-  [0xffff_ffff, "next"],
-  [2, "drop"],
-]);
-
-/** By `enum effect`. */
-const REDIRECTS: readonly (Verdict | undefined)[] = [undefined, "redirect", "peer", "neighbour"];
 
 /** One loaded object; call {@link Plane.close}. */
 export class Plane {
@@ -387,22 +314,6 @@ export class Plane {
     return new Map(this.#rows("policy_hits").map((r) => [decodePolicyHitKey(r.key).rule, sum(r.value)]));
   }
 
-  #context(o: RunOptions): Uint8Array {
-    const ctx = new Uint8Array(CTX_BYTES);
-    const view = new DataView(ctx.buffer);
-    view.setUint32(CTX.ifindex, 1, true);
-    if (o.gsoSize !== undefined) view.setUint32(CTX.gsoSize, o.gsoSize, true);
-    if (o.gsoSegs !== undefined) view.setUint32(CTX.gsoSegs, o.gsoSegs, true);
-    if (o.ingressIfindex !== undefined) view.setUint32(CTX.ingressIfindex, o.ingressIfindex, true);
-    if (o.mark !== undefined) view.setUint32(CTX.mark, o.mark, true);
-    if (o.linearBytes !== undefined) view.setUint32(CTX.dataEnd, o.linearBytes, true);
-    if (o.tunnel !== undefined) {
-      view.setUint32(CTX.cb, o.tunnel.vni ?? NODE.vni, true);
-      ctx.set(addr(o.tunnel.from).bytes, CTX.cb + 4);
-    }
-    return ctx;
-  }
-
   /** Packets counted so far, by metric number. */
   counters(): ReadonlyMap<number, bigint> {
     const { keys, values, count } = this.#addon.mapGetBatch(this.#map("metrics"), undefined, 4 * METRIC_NAMES.size);
@@ -418,20 +329,7 @@ export class Plane {
 
   /** Runs without looking at counters: verdict and frame only. */
   runQuick(program: Program, data: Uint8Array, o: RunOptions = {}): Omit<Ran, "metrics"> {
-    const r = this.#addon.testRun(undefined, this.program(program), data, this.#context(o), 1);
-    const cb = (i: number) => r.ctx.readUInt32LE(CTX.cb + 4 * i);
-    const isRedirect = r.retval === 7;
-    const verdict = isRedirect ? REDIRECTS[cb(0)] : VERDICTS.get(r.retval >>> 0);
-    if (verdict === undefined) throw new Error(`"${program}" returned ${r.retval}, which is no verdict`);
-    return {
-      verdict,
-      ifindex: isRedirect ? cb(1) : 0,
-      flags: isRedirect ? cb(2) : 0,
-      vni: cb(3),
-      tunnelWord: cb(4),
-      mark: r.ctx.readUInt32LE(CTX.mark),
-      frame: new Uint8Array(r.data),
-    };
+    return decodeRun(program, this.#addon.testRun(undefined, this.program(program), data, encodeContext(o), 1));
   }
 
   run(program: Program, data: Uint8Array, o: RunOptions = {}): Ran {
@@ -450,47 +348,6 @@ export class Plane {
     for (let at = 0; at + 8 + EVENT_BYTES <= bytes.length; at += 8 + EVENT_BYTES)
       out.push(decodeEvent(bytes.subarray(at + 8, at + 8 + EVENT_BYTES)));
     return out;
-  }
-}
-
-/** Moves the test's thread into an empty network namespace: device 1 is an idle loopback, and no socket of ours is near. */
-export function enterEmptyNetns(): void {
-  loadAddon().unshare(CLONE_NEWNET);
-}
-
-/** Gives the namespace what programs look up routes for: devices, forwarding, a way to node 2 and by it to the outside. */
-export function makeUnderlay(): void {
-  const ip = (line: string) => execFileSync("ip", line.split(" "), { stdio: "pipe" });
-  ip(`link add twill0 index ${NODE.twill0} type veth peer name twill1 index ${NODE.twill1}`);
-  ip(`link add eth0 index ${NODE.wire} address ${NODE.wireMac} type veth peer name wire`);
-  for (const device of ["twill0", "twill1", "eth0", "wire"]) ip(`link set ${device} up`);
-  ip(`addr add ${NODE.node.v4}/24 dev eth0`);
-  ip(`neigh add ${NODE.remoteNode.v4} lladdr ${NODE.remoteNodeMac} dev eth0 nud permanent`);
-  writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
-  writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-  ip(`-6 addr add ${NODE.node.v6}/64 dev eth0 nodad`);
-  ip(`addr add ${NODE.second.v4}/32 dev eth0`);
-  ip(`-6 addr add ${NODE.second.v6}/128 dev eth0 nodad`);
-  ip(`-6 neigh add ${NODE.remoteNode.v6} lladdr ${NODE.remoteNodeMac} dev eth0 nud permanent`);
-  ip(`route add ${NODE.outside.v4}/32 via ${NODE.remoteNode.v4}`);
-  ip(`-6 route add ${NODE.outside.v6}/128 via ${NODE.remoteNode.v6}`);
-}
-
-const TICK_NS = 1n << 30n;
-
-/** The tick of the programs' clock. */
-export function tickNow(): bigint {
-  return process.hrtime.bigint() / TICK_NS;
-}
-
-/**
- * Returns well inside a tick, so that what follows at once lies in the same one. Not at its very beginning: the programs'
- * clock is coarse and lags by up to a timer interrupt.
- */
-export function waitForTick(): void {
-  for (;;) {
-    const into = process.hrtime.bigint() % TICK_NS;
-    if (into > TICK_NS / 50n && into < (TICK_NS * 7n) / 10n) return;
   }
 }
 

@@ -15,7 +15,8 @@ import type { Verdict } from "../../src/policy/table.ts";
 import { flowsBetween } from "../../src/policy/testing/agree.ts";
 import type { CompiledNode } from "../../src/policy/testing/compiled.ts";
 import { HOST_TRAFFIC, mixedCluster } from "../../src/policy/testing/mixed.ts";
-import { enterEmptyNetns, Plane, whyNot } from "./plane.ts";
+import { enterEmptyNetns } from "./node.ts";
+import { Plane, whyNot } from "./plane.ts";
 import { firstPacket, writeNode } from "./policy-cluster.ts";
 
 /** What is told of a flow's first packet, as the ring has it. */

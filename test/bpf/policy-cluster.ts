@@ -7,7 +7,8 @@ import type { Flow } from "../../src/policy/literal/flow.ts";
 import type { CompiledNode } from "../../src/policy/testing/compiled.ts";
 import { echo, frame, icmp, icmp6, PROTO, payload, raw, sctp, TCP_FLAG, type Transport, tcp, udp } from "./frames.ts";
 import { switchOn } from "./host-way.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { type Step, VIA_NODE2 } from "./policy-way.ts";
 
 const POD = { ifindex: 1, mac: NODE.podA.mac, flags: 0 } as const;

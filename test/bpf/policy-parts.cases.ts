@@ -17,7 +17,8 @@ import {
   tcp,
   udp,
 } from "./frames.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import {
   allowed,
   always,

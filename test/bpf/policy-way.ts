@@ -5,7 +5,9 @@ import { prefix } from "../../src/net/prefix.ts";
 import { classMapRow, identityMapRow, POLICY_MAPS, peerMapRow, setMapRows } from "../../src/plan/policy-rows.ts";
 import type { SetRow, Verdict } from "../../src/policy/table.ts";
 import { echo, frame, icmp, icmp6, PROTO, payload, raw, sctp, TCP_FLAG, type Transport, tcp, udp } from "./frames.ts";
-import { BANK, NODE, OPEN_CLASS, type Plane, type Program, type Ran, type RunOptions } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { BANK, OPEN_CLASS, type Plane } from "./plane.ts";
+import type { Program, Ran, RunOptions } from "./test-run.ts";
 
 export const bothFamilies = ["v4", "v6"] as const;
 export type Word = (typeof bothFamilies)[number];

@@ -4,8 +4,10 @@ import assert from "node:assert/strict";
 import { CtFlag, NatFlag } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { echo, frame, icmpError, ipPacket, PROTO, type Transport, tcp, udp, vxlan } from "./frames.ts";
-import { NODE, type Plane, waitForTick } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { allowed, always, denied, echoPort, icmpOf, onPort, rule, VIA_NODE2 } from "./policy-way.ts";
+import { waitForTick } from "./ticks.ts";
 import { bothFamilies, familyOf, MACS, onePort, out, PORT, type Word } from "./wire-way.ts";
 
 const { podA, remote, outside, node, remoteNode } = NODE;

@@ -7,7 +7,8 @@ import { prefix } from "../../src/net/prefix.ts";
 import { classMapKey, identityMapKey, identityMapRow, POLICY_MAPS } from "../../src/plan/policy-rows.ts";
 import type { Case } from "./case.ts";
 import { frame, icmp, icmp6, PROTO, payload, TCP_FLAG, tcp, udp } from "./frames.ts";
-import { BANK, NODE, OPEN_CLASS, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { BANK, OPEN_CLASS, type Plane } from "./plane.ts";
 import {
   allowed,
   always,

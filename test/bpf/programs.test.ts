@@ -13,7 +13,8 @@ import { HOST_CASES } from "./host.cases.ts";
 import { HOST_PARTS_CASES } from "./host-parts.cases.ts";
 import { HOST_PORT_CASES } from "./host-port.cases.ts";
 import { hostRule } from "./host-way.ts";
-import { enterEmptyNetns, makeUnderlay, NODE, Plane, tickNow, waitForTick, whyNot } from "./plane.ts";
+import { enterEmptyNetns, makeUnderlay, NODE } from "./node.ts";
+import { Plane, whyNot } from "./plane.ts";
 import { POLICY_CASES } from "./policy.cases.ts";
 import { POLICY_PARTS_CASES } from "./policy-parts.cases.ts";
 import { allowed, always, denied, rule } from "./policy-way.ts";
@@ -31,6 +32,7 @@ import { SERVICE_WIRE_PARTS_CASES } from "./service-wire-parts.cases.ts";
 import { SHAPE_CASES } from "./shape.cases.ts";
 import { SHORTCUT_CASES } from "./shortcut.cases.ts";
 import { TCP_STATE_CASES } from "./tcp-state.cases.ts";
+import { tickNow, waitForTick } from "./ticks.ts";
 import { TO_WIRE_CASES } from "./wire.cases.ts";
 
 const GROUPS: Readonly<Record<string, readonly Case[]>> = {

@@ -6,7 +6,8 @@ import { after, before, describe, it } from "node:test";
 import { loadAddon } from "../../src/kernel/linux/addon.ts";
 import { makeNetns, removeNetns, whyNoKernel } from "../../src/kernel/linux/test-bench.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
-import { NODE, Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { Plane } from "./plane.ts";
 import { putPodA } from "./policy-way.ts";
 import { refuseAll } from "./reject.cases.ts";
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { addr } from "../../src/net/addr.ts";
 import type { Case } from "./case.ts";
 import { arp, echo, frame, icmp, icmp6, ipPacket, PROTO, patched, payload, raw, tcp, udp } from "./frames.ts";
-import { NODE } from "./plane.ts";
+import { NODE } from "./node.ts";
 
 const { podA, podB, remote } = NODE;
 const ETHERNET = 14;

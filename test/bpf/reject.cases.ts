@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { ConfigFlag } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { echo, frame, icmpError, ipPacket, payload, raw, sctp, TCP_FLAG, type Transport, tcp, udp } from "./frames.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { always, bothFamilies, denied, familyOf, icmpOf, rule, TWILL1, VIA_NODE2, type Word } from "./policy-way.ts";
 import { MACS } from "./wire-way.ts";
 

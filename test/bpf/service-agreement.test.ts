@@ -15,7 +15,8 @@ import {
 } from "../../src/net/gen/bpf-maps.ts";
 import { dissect } from "./dissect.ts";
 import { frame, PROTO, TCP_FLAG, type Transport, tcp, udp } from "./frames.ts";
-import { enterEmptyNetns, NODE, Plane } from "./plane.ts";
+import { enterEmptyNetns, NODE } from "./node.ts";
+import { Plane } from "./plane.ts";
 import {
   BACK,
   backendNumber,

@@ -5,7 +5,8 @@ import { ConfigFlag, ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { dissect } from "./dissect.ts";
 import { frame, icmpError, ipPacket, payload, TCP_FLAG, tcp, udp } from "./frames.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { allowed, always, denied, onPort, rule } from "./policy-way.ts";
 import {
   ask,

@@ -12,7 +12,8 @@ import {
 import type { Case } from "./case.ts";
 import { dissect } from "./dissect.ts";
 import { frame, TCP_FLAG, tcp } from "./frames.ts";
-import { NODE, type Plane, tickNow } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import {
   ask,
   asks,
@@ -30,6 +31,7 @@ import {
   SERVICE,
   SYN,
 } from "./service-way.ts";
+import { tickNow } from "./ticks.ts";
 import { bothFamilies, type Word } from "./wire-way.ts";
 
 const { podA, podB, podC, remote, remoteNode, node, router, outside } = NODE;

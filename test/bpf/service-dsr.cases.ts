@@ -5,7 +5,8 @@ import { ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { dissect } from "./dissect.ts";
 import { frame, icmpError, ipPacket, PROTO, payload, raw, TCP_FLAG, tcp, udp } from "./frames.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { always, denied, rule } from "./policy-way.ts";
 import {
   BACK,

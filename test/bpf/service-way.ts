@@ -16,7 +16,9 @@ import {
 import type { Case } from "./case.ts";
 import { withCrc } from "./crc32c.ts";
 import { frame, PROTO, sctp, TCP_FLAG, type Transport, tcp, udp } from "./frames.ts";
-import { NODE, type Plane, type Ran, text } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { type Plane, text } from "./plane.ts";
+import type { Ran } from "./test-run.ts";
 import type { Word } from "./wire-way.ts";
 
 /** A cluster's address of a service, one of a load balancer, and ports. */

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { ServiceFlag } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { frame, TCP_FLAG, type Transport, tcp } from "./frames.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { CLIENT, FROM_WIRE, flowsText, NODE_PORT, putService, SERVED } from "./service-way.ts";
 import { PORT, type Word } from "./wire-way.ts";
 

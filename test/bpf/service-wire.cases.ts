@@ -7,7 +7,8 @@ import type { Case } from "./case.ts";
 import { withCrc } from "./crc32c.ts";
 import type { Dissected } from "./dissect.ts";
 import { frame, PROTO, TCP_FLAG, tcp, udp, vxlan } from "./frames.ts";
-import { NODE, type Plane, waitForTick } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import {
   BACK,
   BALANCER,
@@ -25,6 +26,7 @@ import {
   SERVICE,
 } from "./service-way.ts";
 import { asking, CREATED, comes, ignored, MARK_SERVED, nodePort, OUTSIDE } from "./service-wire-way.ts";
+import { waitForTick } from "./ticks.ts";
 import { bothFamilies, MACS, PORT, type Word } from "./wire-way.ts";
 
 const { podA, podB, podC, remote, remoteNode, node, router, outside } = NODE;

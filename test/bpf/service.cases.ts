@@ -6,7 +6,8 @@ import type { Case } from "./case.ts";
 import { withCrc } from "./crc32c.ts";
 import type { Dissected } from "./dissect.ts";
 import { frame, PROTO, payload, raw, TCP_FLAG, tcp, udp, vxlan } from "./frames.ts";
-import { NODE, type Plane, waitForTick } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import {
   ask,
   BACK,
@@ -21,6 +22,7 @@ import {
   SERVED,
   SERVICE,
 } from "./service-way.ts";
+import { waitForTick } from "./ticks.ts";
 import { bothFamilies, MACS, onePort, PORT, type Word } from "./wire-way.ts";
 
 const { podA, podB, podC, remote, remoteNode, node, router, outside } = NODE;

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Case } from "./case.ts";
 import { frame, TCP_FLAG, tcp, udp } from "./frames.ts";
-import { NODE } from "./plane.ts";
+import { NODE } from "./node.ts";
 
 const { podA, outside } = NODE;
 const HERE = 1;

@@ -17,7 +17,10 @@ import {
   type VxlanOptions,
   vxlan,
 } from "./frames.ts";
-import { NODE, type Plane, type RunOptions, waitForTick } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
+import type { RunOptions } from "./test-run.ts";
+import { waitForTick } from "./ticks.ts";
 
 const { podA, podC, remote, far, node, remoteNode } = NODE;
 const GATEWAY = "ee:ee:ee:ee:ee:ee";

@@ -5,7 +5,8 @@ import { TIMEOUT_SECONDS, timeoutSeconds } from "../../src/agent/gc/timeouts.ts"
 import { CtFlag } from "../../src/net/gen/bpf-maps.ts";
 import type { Case } from "./case.ts";
 import { frame, TCP_FLAG, tcp } from "./frames.ts";
-import { NODE, type Plane, text } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { type Plane, text } from "./plane.ts";
 
 const { podA, remote } = NODE;
 const VIA_NODE2 = { tunnel: { from: NODE.remoteNode.v4 } };

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import type { Case } from "./case.ts";
 import { dissect, dissectIp } from "./dissect.ts";
 import { echo, frame, icmpError, ipPacket, payload, type Transport, tcp, udp } from "./frames.ts";
-import { NODE } from "./plane.ts";
+import { NODE } from "./node.ts";
 import { bothFamilies, familyOf, MACS, out, PORT, type Word } from "./wire-way.ts";
 
 const { podA, outside, node } = NODE;

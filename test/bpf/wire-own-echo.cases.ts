@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import type { Case } from "./case.ts";
 import { echo, frame } from "./frames.ts";
-import { NODE } from "./plane.ts";
+import { NODE } from "./node.ts";
 import { familyOf, MACS, onePort, out, PORT, type Word } from "./wire-way.ts";
 
 const { podA, outside, node, remoteNode } = NODE;

@@ -1,7 +1,8 @@
 /** What the cases of to_wire and from_wire share: families, MACs of the wire, a packet on its way out. */
 
 import { frame, type Transport } from "./frames.ts";
-import { NODE, type Plane } from "./plane.ts";
+import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 
 const { podA, outside } = NODE;
 export const bothFamilies = ["v4", "v6"] as const;

@@ -27,7 +27,8 @@ import {
   tcp,
   udp,
 } from "./frames.ts";
-import { NODE, type Plane, text } from "./plane.ts";
+import { NODE } from "./node.ts";
+import { type Plane, text } from "./plane.ts";
 
 import { WIRE_ERROR_CASES } from "./wire-errors.cases.ts";
 import { ownEchoCases } from "./wire-own-echo.cases.ts";

@@ -1,21 +1,19 @@
 /** A kernel on a {@link FakeMachine}: the promises of the contract, in memory. */
 
-import { createHash } from "node:crypto";
 import { err, ok, type Result } from "../../base/result.ts";
 import { familyBits } from "../../net/addr.ts";
 import type { Mac } from "../../net/mac.ts";
 import type { InterfaceAddr } from "../../net/prefix.ts";
 import type { ObservedSocketHook } from "../../plan/row-kinds.ts";
-import {
-  type AddrRow,
-  type AttachRow,
-  type ControlGroup,
-  type LinkRow,
-  type MapRow,
-  type QdiscRow,
-  type RouteRow,
-  SOCKET_HOOKS,
-  type SocketHookRow,
+import type {
+  AddrRow,
+  AttachRow,
+  ControlGroup,
+  LinkRow,
+  MapRow,
+  QdiscRow,
+  RouteRow,
+  SocketHookRow,
 } from "../../plan/rows.ts";
 import {
   type Kernel,
@@ -31,8 +29,9 @@ import {
   type Ring,
   type Route,
 } from "../kernel.ts";
+import { loadFakeObject } from "./load.ts";
 import { deviceOf, type FakeDevice, FakeMachine, type FakeNetns, type FakePins, hasSetting } from "./machine.ts";
-import { FakeMap } from "./map.ts";
+import type { FakeMap } from "./map.ts";
 import { type FakeObject, TWILL_OBJECT } from "./object.ts";
 import { createFakePodLink, inspectFakePodLink, openFakePodLink } from "./pod-link.ts";
 
@@ -174,44 +173,9 @@ export class FakeKernel implements Kernel {
   }
 
   loadPrograms(object: Uint8Array, options: LoadOptions): Loaded {
-    const leftOut = this.machine.hasSocketPrograms ? [] : SOCKET_HOOKS.map((hook) => `sock_${hook}`);
-    const loaded = this.#load(object, options, leftOut);
-    return leftOut.length === 0 ? loaded : { ...loaded, leftOut };
-  }
-
-  #load(object: Uint8Array, options: LoadOptions, leftOut: readonly string[]): Loaded {
     this.machine.maybeFail("loadPrograms");
     this.#pinDirectory = options.pinDirectory;
-    const sizes = [...options.maxEntries].sort(([a], [b]) => (a < b ? -1 : 1));
-    const tag = createHash("sha256")
-      .update(object)
-      .update(JSON.stringify([sizes, leftOut]))
-      .digest("hex");
-    const old = this.machine.pins.get(options.pinDirectory);
-    if (old?.tag === tag) return { tag, isSame: true };
-    for (const name of options.maxEntries.keys())
-      if (!this.#object.maps.has(name))
-        throw new KernelError("load programs", "ENOENT", 2, `the object has no map "${name}"`);
-    const programs = new Map(
-      this.#object.programs
-        .filter((name) => !leftOut.includes(name))
-        .map((name) => [name, { name, id: this.machine.nextProgramId() }] as const),
-    );
-    this.machine.pins.set(options.pinDirectory, { tag, programs, maps: this.#makeMaps(options.maxEntries, old) });
-    return { tag, isSame: false };
-  }
-
-  #makeMaps(maxEntries: ReadonlyMap<string, number>, old: FakePins | undefined): Map<string, FakeMap> {
-    const maps = new Map<string, FakeMap>();
-    for (const [name, defaults] of this.#object.maps) {
-      const spec = { ...defaults, maxEntries: maxEntries.get(name) ?? defaults.maxEntries };
-      const before = old?.maps.get(name);
-      const isSame = before !== undefined && JSON.stringify(before.spec) === JSON.stringify(spec);
-      const map = isSame ? before : new FakeMap(name, spec);
-      if (!isSame) for (const row of before?.rows() ?? []) if (map.size < spec.maxEntries) map.put(row);
-      maps.set(name, map);
-    }
-    return maps;
+    return loadFakeObject(this.machine, this.#object, object, options);
   }
 
   attachments(): readonly (AttachRow & { readonly isCurrent: boolean })[] {
