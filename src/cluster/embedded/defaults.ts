@@ -4,6 +4,7 @@ import { defaultDefinition } from "./custom-resources.ts";
 import { admitPodSpec, defaultPodSpec, qosClass } from "./defaults-pod.ts";
 import { type Fields, isFields } from "./fields.ts";
 import type { ResourceType } from "./resources.ts";
+import { isAskedFromOutside } from "./service-change.ts";
 import type { KubeObject } from "./types.ts";
 
 type Defaulter = (object: KubeObject) => KubeObject;
@@ -30,25 +31,26 @@ function strategy(value: unknown, type: string, rolling: Fields): Fields {
 function defaultService(spec: Fields): Fields {
   const ports: readonly Fields[] = Array.isArray(spec["ports"]) ? spec["ports"] : [];
   const type = spec["type"] ?? "ClusterIP";
-  const isOutside = type === "NodePort" || type === "LoadBalancer";
+  // A time-out that was given for an affinity goes with it.
+  const { sessionAffinityConfig: affinity, ...rest } = spec;
   return {
     sessionAffinity: "None",
     type,
     ...(type === "ExternalName" ? {} : { internalTrafficPolicy: "Cluster" }),
-    ...(isOutside ? { externalTrafficPolicy: "Cluster" } : {}),
+    ...(isAskedFromOutside({ ...spec, type }) ? { externalTrafficPolicy: "Cluster" } : {}),
     ...(type === "LoadBalancer" ? { allocateLoadBalancerNodePorts: true } : {}),
-    ...spec,
+    ...rest,
     ...(ports.length === 0
       ? {}
       : {
           ports: ports.map((p) => ({
             ...p,
             protocol: p["protocol"] ?? "TCP",
-            targetPort: p["targetPort"] ?? p["port"],
+            targetPort: p["targetPort"] || p["port"],
           })),
         }),
     ...(spec["sessionAffinity"] === "ClientIP"
-      ? { sessionAffinityConfig: spec["sessionAffinityConfig"] ?? { clientIP: { timeoutSeconds: 10800 } } }
+      ? { sessionAffinityConfig: { ...affinity, clientIP: { timeoutSeconds: 10800, ...affinity?.clientIP } } }
       : {}),
   };
 }

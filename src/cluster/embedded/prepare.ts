@@ -6,6 +6,7 @@ import { type Fields, isFields } from "./fields.ts";
 import { unknownFields } from "./known-fields.ts";
 import { apiVersionOf, type ResourceType } from "./resources.ts";
 import { applyDefaults, prune, validateSchema } from "./schema.ts";
+import { adaptService } from "./service-change.ts";
 import type { ServiceAllocator } from "./service-ips.ts";
 import { shapeOf } from "./shapes.ts";
 import type { KubeObject } from "./types.ts";
@@ -77,7 +78,8 @@ export function prepareObject(
   // Of built-in kinds the names are a help for the writer, no rule: see known-fields.ts.
   if (r.custom === undefined && options.fieldValidation !== "Ignore")
     for (const path of unknownFields(r.storage, object)) options.warn(`unknown field "${path}"`);
-  let out = defaultObject(r, object);
+  const sent = defaultObject(r, object);
+  let out = r.storage === "/services" ? adaptService(sent, old) : sent;
   const schema = r.custom?.schema;
   if (schema !== undefined) {
     const unknown: string[] = [];
@@ -96,6 +98,7 @@ export function prepareObject(
     ...validateMetadata(r, out.metadata as unknown as Fields),
     ...(schema === undefined ? [] : validateSchema(out, schema)),
     ...validateObject(r, out, old),
+    ...(r.storage === "/services" ? options.services.check(out, old) : []),
   ];
   if (causes.length > 0) throw invalid(r, out.metadata.name ?? "", causes);
   return r.storage === "/services" ? options.services.allocate(out, old) : out;

@@ -8,6 +8,7 @@ import { type Fields, isFields, jsonEqual } from "./fields.ts";
 import type { ResourceType } from "./resources.ts";
 import type { KubeObject } from "./types.ts";
 import { validateLabels } from "./validate-meta.ts";
+import { validateService } from "./validate-service.ts";
 
 const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const PROTOCOLS = ["TCP", "UDP", "SCTP"];
@@ -103,23 +104,6 @@ function validateWorkload(object: KubeObject, old: KubeObject | undefined): Stat
   out.push(...validateLabels(labels, "spec.template.metadata.labels"));
   out.push(...validatePodSpec(spec["template"]?.spec ?? {}, "spec.template.spec"));
   return out;
-}
-
-function validateService(object: KubeObject): StatusCause[] {
-  const spec: Fields = object["spec"] ?? {};
-  const types = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
-  const out: StatusCause[] = [];
-  if (!types.includes(spec["type"])) out.push(unsupportedValue("spec.type", spec["type"], types));
-  const ports = objects(spec["ports"]);
-  if (ports.length === 0 && spec["type"] !== "ExternalName" && spec["clusterIP"] !== "None")
-    out.push(required("spec.ports"));
-  for (const [i, p] of ports.entries()) {
-    const at = `spec.ports[${i}]`;
-    if (!isPort(p["port"])) out.push(invalidValue(`${at}.port`, p["port"], "must be between 1 and 65535, inclusive"));
-    if (!PROTOCOLS.includes(p["protocol"])) out.push(unsupportedValue(`${at}.protocol`, p["protocol"], PROTOCOLS));
-    if (ports.length > 1 && !p["name"]) out.push(required(`${at}.name`));
-  }
-  return [...out, ...validateLabels(spec["selector"], "spec.selector")];
 }
 
 function validateNode(object: KubeObject, old: KubeObject | undefined): StatusCause[] {
