@@ -37,9 +37,20 @@ const SUBRESOURCE_VERBS: Readonly<
 };
 
 /** Groups that only take questions (`SelfSubjectAccessReview`, …): served apart from the registry, see `reviews.ts`. */
-const REVIEWS = [
+const REVIEWS: readonly {
+  readonly group: string;
+  readonly plural: string;
+  readonly kind: string;
+  readonly isNamespaced?: boolean;
+}[] = [
   { group: "authentication.k8s.io", plural: "tokenreviews", kind: "TokenReview" },
   { group: "authentication.k8s.io", plural: "selfsubjectreviews", kind: "SelfSubjectReview" },
+  {
+    group: "authorization.k8s.io",
+    plural: "localsubjectaccessreviews",
+    kind: "LocalSubjectAccessReview",
+    isNamespaced: true,
+  },
   { group: "authorization.k8s.io", plural: "selfsubjectaccessreviews", kind: "SelfSubjectAccessReview" },
   { group: "authorization.k8s.io", plural: "selfsubjectrulesreviews", kind: "SelfSubjectRulesReview" },
   { group: "authorization.k8s.io", plural: "subjectaccessreviews", kind: "SubjectAccessReview" },
@@ -110,7 +121,7 @@ export function apiResourceList(registry: Registry, group: string, version: stri
   const questions = reviews.map((r) => ({
     name: r.plural,
     singularName: r.kind.toLowerCase(),
-    namespaced: false,
+    namespaced: r.isNamespaced === true,
     kind: r.kind,
     verbs: ["create"],
   }));
@@ -145,7 +156,7 @@ function aggregatedGroup(registry: Registry, { group, versions }: GroupVersions)
   const reviews = REVIEWS.filter((r) => r.group === group).map((r) => ({
     resource: r.plural,
     responseKind: { group, version: "v1", kind: r.kind },
-    scope: "Cluster",
+    scope: r.isNamespaced === true ? "Namespaced" : "Cluster",
     singularResource: r.kind.toLowerCase(),
     verbs: ["create"],
   }));

@@ -1,8 +1,9 @@
 /** The verbs on resources: get, list, watch, create, update, patch, apply, delete, deletecollection. */
 
-import { ApiError, badRequest, invalid, methodNotAllowed, noSuchPath, required } from "./api-error.ts";
+import { ApiError, badRequest, forbiddenValue, invalid, methodNotAllowed, noSuchPath, required } from "./api-error.ts";
 import type { Exchange } from "./context.ts";
-import { type Fields, isFields } from "./fields.ts";
+import { readDeleteOptions } from "./delete-options.ts";
+import type { Fields } from "./fields.ts";
 import { handleSubresource } from "./handle-subresource.ts";
 import { objectText, sendJson, sendText, writeChunks } from "./http-answer.ts";
 import {
@@ -16,6 +17,7 @@ import {
   readBody,
   readObjectBody,
 } from "./http-request.ts";
+import { checkListOptions, checkListRevision, initialEvents } from "./list-options.ts";
 import { mergeSchemaOf } from "./merge-schema.ts";
 import { selectionMatcher } from "./objects.ts";
 import { type DeleteOptions, inVersion, type WriteOptions } from "./operation-types.ts";
@@ -27,6 +29,9 @@ import { type IncludeObject, tableOf } from "./table.ts";
 import type { KubeObject } from "./types.ts";
 import { serveWatch } from "./watch-stream.ts";
 import { writeOptions } from "./write-options.ts";
+
+/** What objects are to who asks for their metadata alone. */
+const PARTIAL = { group: "meta.k8s.io", version: "v1", kind: "PartialObjectMetadata" };
 
 function includeObject(query: URLSearchParams): IncludeObject {
   const wanted = query.get("includeObject");
@@ -40,7 +45,7 @@ export function renderObject(r: ResourceType, accepted: Accepted, query: URLSear
       tableOf(r, [object], includeObject(query), { resourceVersion: object.metadata.resourceVersion }),
     );
   if (accepted.as === "object") return objectText(object);
-  return JSON.stringify({ kind: "PartialObjectMetadata", apiVersion: "meta.k8s.io/v1", metadata: object.metadata });
+  return JSON.stringify({ kind: PARTIAL.kind, apiVersion: apiVersionOf(PARTIAL), metadata: object.metadata });
 }
 
 /** Sends one object in the form that the client accepts. */
@@ -68,7 +73,9 @@ async function list(
   const byName = name === undefined ? undefined : `metadata.name=${name}`;
   const fieldSelector = [byName, query.get("fieldSelector") || undefined].filter((s) => s !== undefined).join(",");
   const matches = selectionMatcher(r, namespace, labelSelector, fieldSelector);
-  if (queryFlag(query, "watch")) {
+  const isWatch = queryFlag(query, "watch");
+  checkListOptions(query, isWatch);
+  if (isWatch) {
     serveWatch(
       server.storage,
       res,
@@ -78,13 +85,15 @@ async function list(
         resourceVersion: query.get("resourceVersion") ?? "",
         timeoutSeconds: queryInteger(query, "timeoutSeconds"),
         hasBookmarks: queryFlag(query, "allowWatchBookmarks"),
-        hasInitialEvents: queryFlag(query, "sendInitialEvents"),
+        initialEvents: initialEvents(query),
+        bookmarkAs: accepted.as === "object" || accepted.as === "Table" ? r : PARTIAL,
         render: (object) => renderObject(r, accepted, query, object),
       },
       server.watches,
     );
     return;
   }
+  checkListRevision(query, server.storage, r.storage);
   const page = server.pager.page(r.storage, matches, queryInteger(query, "limit"), query.get("continue") ?? undefined);
   const metadata = listMetadata(page.revision, page.next, page.remaining, Boolean(labelSelector || fieldSelector));
   const objects = page.objects.map((o) => inVersion(r, o));
@@ -118,19 +127,7 @@ function* listChunks(
 }
 
 async function deleteOptions(x: Exchange): Promise<DeleteOptions> {
-  const body = await readObjectBody(x.req);
-  const given: Fields = isFields(body) ? body : {};
-  const policy = given["propagationPolicy"] ?? x.query.get("propagationPolicy");
-  const isOrphan = given["orphanDependents"] === true || policy === "Orphan";
-  const grace = given["gracePeriodSeconds"] ?? queryInteger(x.query, "gracePeriodSeconds");
-  const dryRun = given["dryRun"] ?? x.query.getAll("dryRun");
-  return {
-    graceSeconds: typeof grace === "number" && grace >= 0 ? grace : undefined,
-    propagation: isOrphan ? "Orphan" : policy === "Foreground" ? "Foreground" : "Background",
-    uid: given["preconditions"]?.uid,
-    resourceVersion: given["preconditions"]?.resourceVersion,
-    dryRun: Array.isArray(dryRun) && dryRun.includes("All"),
-  };
+  return readDeleteOptions(await readObjectBody(x.req), x.query);
 }
 
 async function deleteOne(x: Exchange, r: ResourceType, namespace: string | undefined, name: string): Promise<void> {
@@ -196,6 +193,8 @@ async function patch(
     sendObject(x, r, isNew ? 201 : 200, object);
     return;
   }
+  if (x.query.has("force"))
+    throw invalid(PATCH_OPTIONS, "", [forbiddenValue("force", "may not be specified for non-apply patch")]);
   const apply = patcher(type, r);
   const change = decodeBody(body, "application/json");
   sendObject(

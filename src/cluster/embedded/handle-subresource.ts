@@ -1,14 +1,15 @@
 /** Subresources that are not parts of their object: scale, binding, eviction, token, log. */
 
-import { ApiError, badRequest, methodNotAllowed, noSuchPath } from "./api-error.ts";
+import { ApiError, badRequest, invalid, invalidValue, methodNotAllowed, modified, noSuchPath } from "./api-error.ts";
 import { serviceAccountUser } from "./authentication.ts";
 import type { Exchange } from "./context.ts";
+import { readDeleteOptions } from "./delete-options.ts";
 import { type Fields, isFields } from "./fields.ts";
 import { sendJson } from "./http-answer.ts";
 import { contentType, readObjectBody } from "./http-request.ts";
 import { jsonPathText } from "./json-path.ts";
 import { formatLabelSelector } from "./label-selector.ts";
-import { PLAIN_DELETE, PLAIN_WRITE } from "./operation-types.ts";
+import { PLAIN_WRITE } from "./operation-types.ts";
 import { jsonPatch } from "./patch-json.ts";
 import { mergePatch } from "./patch-merge.ts";
 import { serveLog } from "./pod-log.ts";
@@ -72,6 +73,8 @@ async function scale(x: Exchange, r: ResourceType, path: SubresourcePath): Promi
       const replicas = wanted?.["spec"]?.replicas ?? 0;
       if (!Number.isInteger(replicas) || replicas < 0)
         throw badRequest("spec.replicas must be a whole number, 0 or more");
+      const seen = wanted?.["metadata"]?.resourceVersion;
+      if (seen && seen !== o.metadata.resourceVersion) throw modified(r, path.name);
       return setAt(o, at, replicas);
     },
     writeOptions(x, ""),
@@ -100,21 +103,29 @@ async function bind(x: Exchange, r: ResourceType, path: SubresourcePath): Promis
 
 async function evict(x: Exchange, r: ResourceType, path: SubresourcePath): Promise<void> {
   const body = await readObjectBody(x.req);
-  const grace = isFields(body) ? body["deleteOptions"]?.gracePeriodSeconds : undefined;
+  const options = readDeleteOptions(isFields(body) ? body["deleteOptions"] : undefined, x.query);
   // Disruption budgets are stored but not enforced.
-  x.server.operations.delete(r, path.namespace, path.name, {
-    ...PLAIN_DELETE,
-    graceSeconds: typeof grace === "number" ? grace : undefined,
-    dryRun: x.query.get("dryRun") === "All",
-  });
+  x.server.operations.delete(r, path.namespace, path.name, options);
   sendJson(x.res, 201, SUCCESS);
 }
+
+const MIN_TOKEN_SECONDS = 600;
+const MAX_TOKEN_SECONDS = 2 ** 32 - 1;
+const TOKEN_REQUEST = { group: "authentication.k8s.io", plural: "tokenrequests", kind: "TokenRequest" };
 
 async function issueToken(x: Exchange, r: ResourceType, path: SubresourcePath): Promise<void> {
   const { name } = x.server.operations.get(r, path.namespace, path.name).metadata;
   const body = await readObjectBody(x.req);
   const spec: Fields = isFields(body) ? (body["spec"] ?? {}) : {};
-  const seconds = typeof spec["expirationSeconds"] === "number" ? Math.max(600, spec["expirationSeconds"]) : 3600;
+  const seconds: unknown = spec["expirationSeconds"] ?? 3600;
+  if (typeof seconds !== "number" || seconds < MIN_TOKEN_SECONDS || seconds > MAX_TOKEN_SECONDS)
+    throw invalid(TOKEN_REQUEST, "", [
+      invalidValue(
+        "spec.expirationSeconds",
+        seconds,
+        "may not specify a duration less than 10 minutes, nor of 2^32 seconds",
+      ),
+    ]);
   const token = x.server.tokens.issue(serviceAccountUser(path.namespace ?? "", name), seconds * 1000);
   const expirationTimestamp = new Date(Date.now() + seconds * 1000).toISOString();
   sendJson(x.res, 201, {

@@ -3,10 +3,11 @@
  * decided against one state, and what it writes is the next one.
  */
 
-import { badRequest, notFound } from "./api-error.ts";
+import { badRequest, conflict, modified, notFound } from "./api-error.ts";
 import { applyConfiguration } from "./apply.ts";
 import { createObject } from "./create-object.ts";
 import { deleteObject } from "./delete-object.ts";
+import { isFields } from "./fields.ts";
 import { mergeSchemaOf } from "./merge-schema.ts";
 import { type DeleteOptions, inVersion, type OperationContext, type WriteOptions } from "./operation-types.ts";
 import { decodeObject } from "./prepare.ts";
@@ -65,6 +66,8 @@ export function createOperations(storage: Storage, nowMs: () => number = Date.no
       return finishUpdate(c, r, current, combineUpdate(r, current, candidate, o), o, true);
     },
     apply(r, namespace, name, config, o) {
+      if (!isFields(config) || !config["apiVersion"] || !config["kind"])
+        throw badRequest("the body of an apply must say its apiVersion and kind");
       const decoded = decodeObject(r, config, namespace);
       if (decoded.metadata.managedFields !== undefined) throw badRequest("metadata.managedFields must be nil");
       if (decoded.metadata.name !== undefined && decoded.metadata.name !== name)
@@ -75,6 +78,14 @@ export function createOperations(storage: Storage, nowMs: () => number = Date.no
       const schema = mergeSchemaOf(r);
       const existing = storage.get(r.storage, objectKey(namespace, name));
       if (existing === undefined) {
+        const { uid, resourceVersion } = decoded.metadata;
+        if (resourceVersion) throw modified(r, name);
+        if (uid)
+          throw conflict(
+            r,
+            name,
+            `uid mismatch: the provided object specified uid ${uid}, and no existing object was found`,
+          );
         const named = { ...decoded, metadata: { ...decoded.metadata, name } };
         return { object: createObject(c, r, applyConfiguration(named, named, schema, writer), o, false), isNew: true };
       }

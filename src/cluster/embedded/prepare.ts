@@ -24,6 +24,15 @@ function withoutNulls(value: unknown): unknown {
   return Object.fromEntries(kept.map(([k, v]) => [k, withoutNulls(v)]));
 }
 
+const OMITTED = ["annotations", "finalizers", "labels", "ownerReferences"];
+
+/** Nor does it say empty lists and maps of the metadata again. */
+function withoutEmpty(metadata: Fields): Fields {
+  const isEmpty = (v: unknown) => (Array.isArray(v) && v.length === 0) || (isFields(v) && Object.keys(v).length === 0);
+  const kept = Object.entries(metadata).filter(([k, v]) => !OMITTED.includes(k) || !isEmpty(v));
+  return Object.fromEntries(kept);
+}
+
 function text(value: unknown, otherwise: string): string {
   if (value === undefined || value === null) return otherwise;
   return typeof value === "string" ? value : JSON.stringify(value);
@@ -56,7 +65,7 @@ export function decodeObject(r: ResourceType, body: unknown, namespace: string |
     throw badRequest(
       `the namespace of the provided object does not match the namespace sent on the request (${metadata["namespace"]} and ${namespace})`,
     );
-  const own: Fields = { ...(withoutNulls(metadata) as Fields), namespace };
+  const own: Fields = { ...withoutEmpty(withoutNulls(metadata) as Fields), namespace };
   const { namespace: ns, ...rest } = own;
   const complete = { ...body, apiVersion, kind, metadata: ns === undefined ? rest : { ...rest, namespace: ns } };
   const decoded = r.custom === undefined ? withoutNulls(complete) : complete;

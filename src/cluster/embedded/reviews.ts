@@ -41,6 +41,8 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   "authorization.k8s.io/selfsubjectaccessreviews": (x, spec) => review(x, x.user, spec),
   "authorization.k8s.io/subjectaccessreviews": (x, spec) =>
     review(x, { name: String(spec["user"] ?? ""), groups: spec["groups"] ?? [] }, spec),
+  "authorization.k8s.io/localsubjectaccessreviews": (x, spec) =>
+    review(x, { name: String(spec["user"] ?? ""), groups: spec["groups"] ?? [] }, spec),
   "authorization.k8s.io/selfsubjectrulesreviews": (x, spec) => ({
     ...rulesOf(x.server.storage, x.user, spec["namespace"] ?? "default"),
     incomplete: false,

@@ -7,6 +7,7 @@ import { validateDefinition } from "./custom-resources.ts";
 import { type Fields, isFields, jsonEqual } from "./fields.ts";
 import type { ResourceType } from "./resources.ts";
 import type { KubeObject } from "./types.ts";
+import { validateConfigMap, validateSecret } from "./validate-data.ts";
 import { validateLabels } from "./validate-meta.ts";
 import { validateService } from "./validate-service.ts";
 
@@ -184,6 +185,8 @@ function validateRoleBinding(object: KubeObject, old: KubeObject | undefined): S
 type Validator = (object: KubeObject, old: KubeObject | undefined) => StatusCause[];
 
 const VALIDATORS: Readonly<Record<string, Validator>> = {
+  "/configmaps": validateConfigMap,
+  "/secrets": validateSecret,
   "/pods": validatePod,
   "/nodes": validateNode,
   "/services": validateService,

@@ -23,8 +23,10 @@ export interface WatchRequest {
   readonly resourceVersion: string;
   readonly timeoutSeconds: number | undefined;
   readonly hasBookmarks: boolean;
-  /** `sendInitialEvents`: what there is, then a bookmark that says so. */
-  readonly hasInitialEvents: boolean;
+  /** `sendInitialEvents`: what there is, then a bookmark that says so; or nothing. undefined: as the revision says. */
+  readonly initialEvents: boolean | undefined;
+  /** What a bookmark says that it is. */
+  readonly bookmarkAs: Pick<ResourceType, "group" | "version" | "kind">;
   /** Text of an object in the form that was asked for. */
   readonly render: (object: KubeObject) => string;
 }
@@ -98,7 +100,7 @@ function openStream(res: ServerResponse, stats: WatchStats): Stream {
   };
 }
 
-function bookmark(r: ResourceType, revision: number, isInitialEnd: boolean): string {
+function bookmark(r: WatchRequest["bookmarkAs"], revision: number, isInitialEnd: boolean): string {
   const annotations = isInitialEnd ? { annotations: { "k8s.io/initial-events-end": "true" } } : {};
   const metadata = { resourceVersion: String(revision), creationTimestamp: null, ...annotations };
   return JSON.stringify({ kind: r.kind, apiVersion: apiVersionOf(r), metadata });
@@ -109,8 +111,10 @@ function backlog(
   storage: Storage,
   w: WatchRequest,
 ): { readonly type: string; readonly object: KubeObject }[] | undefined {
-  const isFromStart = w.resourceVersion === "" || w.resourceVersion === "0" || w.hasInitialEvents;
-  if (isFromStart) return listObjects(storage, w.type, w.matches).map((object) => ({ type: "ADDED", object }));
+  const isFromStart = w.resourceVersion === "" || w.resourceVersion === "0";
+  if (isFromStart && w.initialEvents === false) return [];
+  if (isFromStart || w.initialEvents)
+    return listObjects(storage, w.type, w.matches).map((object) => ({ type: "ADDED", object }));
   if (!/^\d{1,16}$/.test(w.resourceVersion))
     throw badRequest(`Invalid value: ${JSON.stringify(w.resourceVersion)}: resource version must be a number`);
   const from = Number(w.resourceVersion);
@@ -137,7 +141,7 @@ export function serveWatch(storage: Storage, res: ServerResponse, w: WatchReques
   const revision = storage.revision();
   function* lines(events: NonNullable<typeof first>): Generator<string> {
     for (const { type, object } of events) yield lineOf(type, w.render(object));
-    if (w.hasInitialEvents && w.hasBookmarks) yield lineOf("BOOKMARK", bookmark(w.type, revision, true));
+    if (w.initialEvents && w.hasBookmarks) yield lineOf("BOOKMARK", bookmark(w.bookmarkAs, revision, true));
   }
   stream.begin(lines(first));
   stats.open++;
@@ -145,7 +149,7 @@ export function serveWatch(storage: Storage, res: ServerResponse, w: WatchReques
     const event = eventFor(stored, w.matches);
     if (event !== undefined) stream.send(event.type, w.render(inVersion(w.type, event.object)));
   });
-  const mark = () => w.hasBookmarks && stream.send("BOOKMARK", bookmark(w.type, storage.revision(), false));
+  const mark = () => w.hasBookmarks && stream.send("BOOKMARK", bookmark(w.bookmarkAs, storage.revision(), false));
   const bookmarks = setInterval(mark, BOOKMARK_EVERY_MS);
   const seconds = w.timeoutSeconds || DEFAULT_TIMEOUT_SECONDS;
   const timeout = setTimeout(
