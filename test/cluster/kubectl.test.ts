@@ -253,6 +253,8 @@ function suite(kubectl: Kubectl): void {
     await good("create deployment d -n made --image=x");
     await good("create job j -n made --image=x");
     await good("run r -n made --image=x");
+    await good("create ingress i -n made --rule=a.example/c=np:80");
+    assert.equal(await good("get ingress i -n made -o jsonpath={.spec.rules[0].host}"), "a.example");
     await good("expose deploy d -n made --port=80");
     assert.equal((await good("auth can-i get pods")).trim(), "yes");
     assert.match(await good("get rolebinding,clusterrolebinding -n made"), /Role\/r[\s\S]*ClusterRole\/cr/);

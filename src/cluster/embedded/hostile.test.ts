@@ -149,6 +149,22 @@ test("a body of any bytes is decoded or refused", () => {
   );
 });
 
+test("protobuf: what Go has inline stands among the fields around it", () => {
+  const field = (number: number, bytes: Buffer) => Buffer.concat([Buffer.of((number << 3) | 2, bytes.length), bytes]);
+  const str = (number: number, text: string) => field(number, Buffer.from(text));
+  const service = Buffer.concat([str(1, "web"), field(2, Buffer.of(0x10, 80))]);
+  const path = Buffer.concat([str(1, "/c"), field(2, field(4, service)), str(3, "Exact")]);
+  const rule = Buffer.concat([str(1, "a.example"), field(2, field(1, field(1, path)))]);
+  const kind = field(1, Buffer.concat([str(1, "networking.k8s.io/v1"), str(2, "Ingress")]));
+  const body = Buffer.concat([Buffer.from("k8s\0", "latin1"), kind, field(2, field(2, field(3, rule)))]);
+  const backend = { service: { name: "web", port: { number: 80 } } };
+  assert.deepEqual(decodeBody(body, "application/vnd.kubernetes.protobuf"), {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "Ingress",
+    spec: { rules: [{ host: "a.example", http: { paths: [{ path: "/c", backend, pathType: "Exact" }] } }] },
+  });
+});
+
 test("protobuf: fields that are known come through, others and deep nesting are refused", () => {
   const field = (number: number, bytes: Buffer) => Buffer.concat([Buffer.of((number << 3) | 2, bytes.length), bytes]);
   const str = (number: number, text: string) => field(number, Buffer.from(text));

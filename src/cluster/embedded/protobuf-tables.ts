@@ -3,6 +3,7 @@
  *
  * A field is `NUMBER name type`. Types: `string int bool bytes Time MicroTime IntOrString Quantity`, a message of this
  * table, `-` for what a client cannot set; `[]T` a list, `{}T` a map with string keys; `!` behind it: a zero value counts.
+ * A message named `.` has its fields among those around it, as Go's `inline`.
  */
 
 /** One field. */
@@ -40,9 +41,24 @@ const TABLES: Readonly<Record<string, string>> = {
 
   Service: "1 metadata ObjectMeta, 2 spec ServiceSpec, 3 status -",
   ServiceSpec:
-    "1 ports []ServicePort, 2 selector {}string, 3 clusterIP string, 4 type string, 5 externalIPs []string, 7 sessionAffinity string, 8 loadBalancerIP string, 9 loadBalancerSourceRanges []string, 10 externalName string, 11 externalTrafficPolicy string, 12 healthCheckNodePort int, 13 publishNotReadyAddresses bool, 17 ipFamilyPolicy string, 18 clusterIPs []string, 19 ipFamilies []string, 20 allocateLoadBalancerNodePorts bool!, 21 loadBalancerClass string, 22 internalTrafficPolicy string, 23 trafficDistribution string",
+    "1 ports []ServicePort, 2 selector {}string, 3 clusterIP string, 4 type string, 5 externalIPs []string, 7 sessionAffinity string, 8 loadBalancerIP string, 9 loadBalancerSourceRanges []string, 10 externalName string, 11 externalTrafficPolicy string, 12 healthCheckNodePort int, 13 publishNotReadyAddresses bool, 14 sessionAffinityConfig SessionAffinityConfig, 17 ipFamilyPolicy string, 18 clusterIPs []string, 19 ipFamilies []string, 20 allocateLoadBalancerNodePorts bool!, 21 loadBalancerClass string, 22 internalTrafficPolicy string, 23 trafficDistribution string",
   ServicePort:
     "1 name string, 2 protocol string, 3 port int, 4 targetPort IntOrString, 5 nodePort int, 6 appProtocol string",
+
+  SessionAffinityConfig: "1 clientIP ClientIPConfig",
+  ClientIPConfig: "1 timeoutSeconds int!",
+
+  Ingress: "1 metadata ObjectMeta, 2 spec IngressSpec, 3 status -",
+  IngressSpec: "1 defaultBackend IngressBackend, 2 tls []IngressTLS, 3 rules []IngressRule, 4 ingressClassName string!",
+  IngressBackend: "3 resource TypedReference, 4 service IngressServiceBackend",
+  TypedReference: "1 apiGroup string!, 2 kind string, 3 name string",
+  IngressServiceBackend: "1 name string, 2 port ServiceBackendPort",
+  ServiceBackendPort: "1 name string, 2 number int",
+  IngressTLS: "1 hosts []string, 2 secretName string",
+  IngressRule: "1 host string, 2 . IngressRuleValue",
+  IngressRuleValue: "1 http HTTPIngressRuleValue",
+  HTTPIngressRuleValue: "1 paths []HTTPIngressPath",
+  HTTPIngressPath: "1 path string, 2 backend IngressBackend, 3 pathType string!",
 
   PodTemplateSpec: "1 metadata ObjectMeta, 2 spec PodSpec",
   PodSpec:
@@ -105,6 +121,7 @@ export const KINDS: Readonly<Record<string, string>> = {
   "v1/ServiceAccount": "ServiceAccount",
   "v1/Service": "Service",
   "v1/ResourceQuota": "ResourceQuota",
+  "networking.k8s.io/v1/Ingress": "Ingress",
   "v1/Binding": "Binding",
   "v1/DeleteOptions": "DeleteOptions",
   "apps/v1/Deployment": "Deployment",

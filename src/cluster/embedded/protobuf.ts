@@ -134,7 +134,8 @@ function message(name: string, buffer: Buffer, depth: number): Fields {
       out[field.name] = [...((out[field.name] as unknown[] | undefined) ?? []), one(field.type, e, depth)];
     } else {
       const value = one(field.type, e, depth);
-      if (field.isKept || !isEmpty(value)) out[field.name] = value;
+      if (field.name === ".") Object.assign(out, value);
+      else if (field.isKept || !isEmpty(value)) out[field.name] = value;
     }
   }
   return out;

@@ -17,6 +17,7 @@ import {
 import { handleResource } from "./handle-resource.ts";
 import { sendError, sendJson, sendText } from "./http-answer.ts";
 import { parseResourcePath, queryFlag, type ResourcePath } from "./http-request.ts";
+import { effectiveUser } from "./impersonation.ts";
 import { OPENAPI_V2_PROTOBUF, openApiV2, openApiV3, openApiV3Index } from "./openapi.ts";
 import { handleReview } from "./reviews.ts";
 
@@ -86,8 +87,9 @@ function authorize(x: Exchange, path: ResourcePath | undefined): void {
 async function route(server: ServerContext, req: IncomingMessage, res: ServerResponse): Promise<void> {
   const url = new URL(req.url ?? "/", "https://api");
   if (handlePublic(res, url.pathname)) return;
-  const user = authenticate(req, server.tokens);
-  if (user === undefined) throw new ApiError(401, "Unauthorized", "Unauthorized");
+  const known = authenticate(req, server.tokens);
+  if (known === undefined) throw new ApiError(401, "Unauthorized", "Unauthorized");
+  const user = effectiveUser(req, server.storage, known);
   const x: Exchange = { server, req, res, pathname: url.pathname, query: url.searchParams, user };
   const path = parseResourcePath(url.pathname);
   authorize(x, path);

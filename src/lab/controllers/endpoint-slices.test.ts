@@ -140,3 +140,28 @@ test("kept current as pods come, become ready and go; gone with the Service", as
   end();
   assert.deepEqual([...errors, ...t.errors], []);
 });
+
+test("names, and services without a selector or with an empty one, get no slices", async () => {
+  await using t = await startTestApi();
+  const { objects } = t.api;
+  const end = runEndpointSlices(objects, (e) => assert.fail(String(e)));
+  const make = (name: string, spec: object) =>
+    objects.create({ apiVersion: "v1", kind: "Service", metadata: { name, namespace: "default" }, spec });
+  objects.create({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "p", namespace: "default", labels: { app: "web" } },
+    spec: { containers: [{ name: "c", image: "x" }] },
+  });
+  make("name", { type: "ExternalName", externalName: "example.org", selector: { app: "web" } });
+  make("empty", { selector: {}, ports: [{ port: 80 }] });
+  make("none", { ports: [{ port: 80 }] });
+  make("web", { selector: { app: "web" }, ports: [{ port: 80 }] });
+  const services = () =>
+    objects
+      .list({ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice" })
+      .map((s) => s.metadata.labels?.["kubernetes.io/service-name"]);
+  await eventually("the last one has a slice", () => services().includes("web"));
+  assert.deepEqual(services(), ["web"]);
+  end();
+});

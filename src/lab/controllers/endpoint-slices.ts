@@ -165,7 +165,10 @@ function reconcile(
   present: readonly KubeObject[],
   zones: Zones,
 ): void {
-  if (service.metadata.deletionTimestamp !== undefined || service["spec"]?.selector === undefined) return;
+  const { selector = {}, type } = (service["spec"] ?? {}) as { selector?: object; type?: string };
+  // A name leads to no endpoints, and an empty selector is none: somebody writes the slices by hand.
+  if (type === "ExternalName" || Object.keys(selector).length === 0) return;
+  if (service.metadata.deletionTimestamp !== undefined) return;
   const slices = planSlices(service, pods, zones);
   const wanted = new Set(slices.map((s) => s.metadata.name));
   for (const s of slices) objects.apply(s);
