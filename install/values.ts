@@ -11,6 +11,7 @@ export interface ValueSpec {
 }
 
 const text = { type: "string", minLength: 1 };
+const path = { type: "string", pattern: "^/" };
 
 /** Every value, in the order in which they are documented. */
 export const VALUES = {
@@ -41,15 +42,15 @@ export const VALUES = {
     schema: {
       anyOf: [
         { type: "integer", minimum: 1 },
-        { type: "string", pattern: "^[0-9]+%$" },
+        { type: "string", pattern: "^(100|[1-9][0-9]?)%$" },
       ],
     },
   },
-  cniBinDir: { what: "Where the runtime of the nodes looks for plugins", fallback: "/opt/cni/bin", schema: text },
+  cniBinDir: { what: "Where the runtime of the nodes looks for plugins", fallback: "/opt/cni/bin", schema: path },
   cniConfDir: {
     what: "Where the runtime of the nodes looks for network configurations",
     fallback: "/etc/cni/net.d",
-    schema: text,
+    schema: path,
   },
 } as const satisfies Readonly<Record<string, ValueSpec>>;
 

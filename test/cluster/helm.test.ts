@@ -57,6 +57,8 @@ describe("the chart", { skip: noHelm() ?? false }, () => {
       ["apiServer=192.0.2.1", "apiServer"],
       ["imagePullPolicy=Sometimes", "imagePullPolicy"],
       ["maxUnavailable=some", "maxUnavailable"],
+      ["maxUnavailable=0%", "maxUnavailable"],
+      ["cniBinDir=opt/cni/bin", "cniBinDir"],
     ] as const) {
       const { code, text } = helm("template", "twill", CHART, "--set", value);
       assert.notEqual(code, 0);
