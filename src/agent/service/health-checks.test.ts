@@ -51,6 +51,15 @@ test("what is asked about, and how many answer here", () => {
     assert.equal(of(change), undefined);
 });
 
+test("a pod with an address of each family is one endpoint", () => {
+  const spec = { type: "LoadBalancer", externalTrafficPolicy: "Local", healthCheckNodePort: 31000 };
+  const slices = [
+    slice("web", ["10.0.0.1 node=here", "10.0.0.2 node=here"]),
+    slice("web", ["fd00::1 node=here", "fd00::2 node=here", "fd00::3 node=there"]),
+  ];
+  assert.equal(localHealthOf(service("web", spec), slices, "here")?.localEndpoints, 2);
+});
+
 test("200 with endpoints, 503 without, both families, and gone with the service", async () => {
   using checks = new HealthChecks(LOG, () => true);
   const port = await freePort();
