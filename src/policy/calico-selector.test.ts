@@ -6,7 +6,7 @@ import {
   CALICO_NAMESPACE,
   calicoExpr,
   OF_NAMESPACE,
-  OF_PEER_NAMESPACE,
+  OF_PEER_ACCOUNT,
   OF_SERVICE_ACCOUNT,
   type SelectorReading,
 } from "./calico-selector.ts";
@@ -35,22 +35,23 @@ const CASES: readonly (readonly [string, SelectorReading, boolean])[] = [
   ["team == 'a'", {}, false],
   ["team == 'a'", OF_NAMESPACE, true],
   ["role == 'b'", OF_SERVICE_ACCOUNT, true],
-  ["all()", OF_PEER_NAMESPACE, true],
-  ["!all()", OF_PEER_NAMESPACE, false],
-  ["global()", OF_PEER_NAMESPACE, false],
-  ["!global()", OF_PEER_NAMESPACE, true],
+  ["all()", OF_NAMESPACE, true],
+  ["!all()", OF_NAMESPACE, false],
+  ["global()", OF_NAMESPACE, false],
+  ["!global()", OF_NAMESPACE, true],
 ];
 
 for (const [text, reading, expected] of CASES)
   test(`${JSON.stringify(text)} read with prefix "${reading.prefix ?? ""}" is ${expected}`, () =>
     assert.equal(matchesLabels(calicoExpr(unwrap(parseCalicoSelector(text)), reading), labels), expected));
 
-test("all() and global() of a peer's namespaces tell what is in a namespace from what is not", () => {
+test("all() and global() of namespaces tell what is in a namespace from what is not", () => {
   const nowhere = new Map([["app", "web"]]);
   const means = (text: string, reading: SelectorReading) =>
     matchesLabels(calicoExpr(unwrap(parseCalicoSelector(text)), reading), nowhere);
-  assert.equal(means("all()", OF_PEER_NAMESPACE), false);
-  assert.equal(means("global()", OF_PEER_NAMESPACE), true);
-  assert.equal(means("all()", OF_NAMESPACE), true);
+  assert.equal(means("all()", OF_NAMESPACE), false);
   assert.equal(means("global()", OF_NAMESPACE), true);
+  assert.equal(means("!all()", OF_NAMESPACE), true);
+  assert.equal(means("all()", OF_SERVICE_ACCOUNT), false);
+  assert.equal(means("all()", OF_PEER_ACCOUNT), true);
 });

@@ -5,6 +5,8 @@ import { allLabels, type LabelExpr } from "./label-expr.ts";
 
 /** Label by which everything in a namespace knows it. */
 export const CALICO_NAMESPACE = "projectcalico.org/namespace";
+/** Label with the name of a pod's service account. */
+export const SERVICE_ACCOUNT = "projectcalico.org/serviceaccount";
 
 const NAMESPACED: LabelExpr = { kind: "has", key: CALICO_NAMESPACE };
 
@@ -16,12 +18,16 @@ export interface SelectorReading {
   readonly global?: LabelExpr;
 }
 
-/** A `namespaceSelector` of a policy. */
-export const OF_NAMESPACE: SelectorReading = { prefix: "pcns.", global: { kind: "not", of: NAMESPACED } };
-/** A `namespaceSelector` of a rule: there `all()` means everything that is in a namespace. */
-export const OF_PEER_NAMESPACE: SelectorReading = { ...OF_NAMESPACE, all: NAMESPACED };
-/** A selector of service accounts. */
-export const OF_SERVICE_ACCOUNT: SelectorReading = { prefix: "pcsa." };
+/** A `namespaceSelector`: there `all()` means everything that is in a namespace, which host endpoints and global sets are not. */
+export const OF_NAMESPACE: SelectorReading = {
+  prefix: "pcns.",
+  all: NAMESPACED,
+  global: { kind: "not", of: NAMESPACED },
+};
+/** A policy's `serviceAccountSelector`: `all()` means everything that has an account. */
+export const OF_SERVICE_ACCOUNT: SelectorReading = { prefix: "pcsa.", all: { kind: "has", key: SERVICE_ACCOUNT } };
+/** A selector of service accounts in a rule. */
+export const OF_PEER_ACCOUNT: SelectorReading = { prefix: "pcsa." };
 
 /** What the selector means. `!=` and `not in` are true where the label is absent. */
 export function calicoExpr(s: CalicoSelector, reading: SelectorReading = {}): LabelExpr {

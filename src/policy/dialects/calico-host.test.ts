@@ -66,6 +66,23 @@ test("a policy of the cluster selects host endpoints by their labels, and isolat
   assert.equal(by({ profiles: ["projectcalico-default-allow"] }, "n1", "outside", "tcp/81"), "- end of default");
 });
 
+test("all() of namespaces or of service accounts is no host endpoint, which has neither", () => {
+  const selects = (spec: object) => {
+    const all = unwrap(
+      parseGlobalNetworkPolicy({ metadata: { name: "p" }, spec: { types: ["Ingress"], ...spec } }, interner),
+    );
+    const [e, of] = [endpoint({ profiles: ["projectcalico-default-allow"] }), "n1"];
+    const policies = [...translateHostEndpoint(e), ...translateCalicoPolicy(all, context)];
+    const views = calicoViews([e], () => new Map());
+    return !ask(policies, { of, direction: "ingress", peer: "outside", traffic: "tcp/80" }, views).isAllowed;
+  };
+  assert.equal(selects({}), true);
+  assert.equal(selects({ selector: "all()" }), true);
+  assert.equal(selects({ namespaceSelector: "all()" }), false);
+  assert.equal(selects({ namespaceSelector: "global()" }), true);
+  assert.equal(selects({ serviceAccountSelector: "all()" }), false);
+});
+
 test("no policy speaks of a node without a host endpoint", () => assert.equal(by({}, "n2", "outside", "tcp/81"), "+"));
 
 test("the default stands behind all policies, and what is not enforced is said", () => {

@@ -4,12 +4,10 @@ import type { Pod } from "../../model/pod.ts";
 import type { CalicoHostEndpoint, CalicoNetworkSet } from "../../model/policy/calico-objects.ts";
 import type { CalicoPolicy } from "../../model/policy/calico-policy.ts";
 import type { CalicoSelector } from "../../model/policy/calico-selector.ts";
-import { CALICO_NAMESPACE } from "../calico-selector.ts";
+import { CALICO_NAMESPACE, SERVICE_ACCOUNT } from "../calico-selector.ts";
 import type { LabelViews } from "../facts.ts";
 import type { LabelMap } from "../label-expr.ts";
 
-/** Label with the name of a pod's service account. */
-export const SERVICE_ACCOUNT = "projectcalico.org/serviceaccount";
 /** Names a host endpoint among the labels of its node; no selector can spell it. */
 export const HOST_ENDPOINT = "host endpoint";
 

@@ -5,12 +5,12 @@ import type { CalicoPort } from "../../model/policy/calico-read.ts";
 import type { CalicoEntity, CalicoIcmp, CalicoRule } from "../../model/policy/calico-rule.ts";
 import type { Family } from "../../net/addr.ts";
 import type { Prefix } from "../../net/prefix.ts";
-import { CALICO_NAMESPACE, calicoExpr, OF_PEER_NAMESPACE, OF_SERVICE_ACCOUNT } from "../calico-selector.ts";
+import { CALICO_NAMESPACE, calicoExpr, OF_NAMESPACE, OF_PEER_ACCOUNT, SERVICE_ACCOUNT } from "../calico-selector.ts";
 import { allLabels, type LabelExpr, type LabelMap, matchesLabels } from "../label-expr.ts";
 import { allOf, anyOf, is } from "../peer.ts";
 import type { IcmpMatch, PeerExpr, PortExpr, TrafficMatch } from "../rule.ts";
 import type { ServiceBackend } from "../service-index.ts";
-import { calicoNetworkSetLabels, SERVICE_ACCOUNT } from "./calico-labels.ts";
+import { calicoNetworkSetLabels } from "./calico-labels.ts";
 
 /** What the meaning of a Calico policy depends on beside the policy. */
 export interface CalicoContext {
@@ -49,8 +49,8 @@ function combined(entity: CalicoEntity, namespace: string): LabelExpr | undefine
   if (selector !== undefined) parts.push(calicoExpr(selector));
   if (serviceAccounts !== undefined && serviceAccounts.names.length > 0)
     parts.push({ kind: "in", key: SERVICE_ACCOUNT, values: serviceAccounts.names });
-  if (serviceAccounts?.selector !== undefined) parts.push(calicoExpr(serviceAccounts.selector, OF_SERVICE_ACCOUNT));
-  if (namespaceSelector !== undefined) return allLabels([...parts, calicoExpr(namespaceSelector, OF_PEER_NAMESPACE)]);
+  if (serviceAccounts?.selector !== undefined) parts.push(calicoExpr(serviceAccounts.selector, OF_PEER_ACCOUNT));
+  if (namespaceSelector !== undefined) return allLabels([...parts, calicoExpr(namespaceSelector, OF_NAMESPACE)]);
   if (parts.length === 0 && notSelector === undefined) return undefined;
   const here: readonly LabelExpr[] =
     namespace === "" ? [] : [{ kind: "in", key: CALICO_NAMESPACE, values: [namespace] }];

@@ -269,8 +269,9 @@ export function calicoSelectsHost(
   if (policy.namespace !== "" || policy.doNotTrack || policy.preDnat || !policy.types[direction]) return false;
   if (policy.selector !== undefined && !plain(policy.selector, thing)) return false;
   const { namespaceSelector, serviceAccountSelector } = policy;
-  if (namespaceSelector !== undefined && !satisfies(namespaceSelector, NONE, true, true)) return false;
-  return serviceAccountSelector === undefined || satisfies(serviceAccountSelector, NONE, true, true);
+  // "all()" of namespaces or accounts selects what has one, which a host endpoint never does.
+  if (namespaceSelector !== undefined && !satisfies(namespaceSelector, NONE, false, true)) return false;
+  return serviceAccountSelector === undefined || satisfies(serviceAccountSelector, NONE, false, true);
 }
 
 /** What a policy that selects the pod says: its first rule that matches and does more than log. */
