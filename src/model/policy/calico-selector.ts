@@ -2,7 +2,8 @@
  * Calico's selector language: `app == "web" && (has(zone) || tier not in {"a", 'b'})`.
  *
  * Grammar, loosest first: `or := and ("||" and)*`, `and := unary ("&&" unary)*`, `unary := "!" unary | "(" or ")" | call |
- * comparison`. Values stand in single or double quotes without escapes. Text that is empty or blank selects all.
+ * comparison`. Values stand in single or double quotes without escapes; words of operators may stand without a blank between them,
+ * as `notin`. Text that is empty or blank selects all.
  */
 
 import { err, ok, type Result } from "../../base/result.ts";
@@ -31,10 +32,10 @@ const COMPARISONS = [
   ["==", /==/y],
   ["!=", /!=/y],
   ["contains", /contains(?![A-Za-z0-9_./-])/y],
-  ["starts with", /starts[ \t]+with(?![A-Za-z0-9_./-])/y],
-  ["ends with", /ends[ \t]+with(?![A-Za-z0-9_./-])/y],
+  ["starts with", /starts[ \t]*with(?![A-Za-z0-9_./-])/y],
+  ["ends with", /ends[ \t]*with(?![A-Za-z0-9_./-])/y],
   ["in", /in(?=[ \t\r\n]*\{)/y],
-  ["not in", /not[ \t]+in(?=[ \t\r\n]*\{)/y],
+  ["not in", /not[ \t]*in(?=[ \t\r\n]*\{)/y],
 ] as const;
 
 /** What stops a parse; never leaves this file. */
@@ -153,9 +154,11 @@ class Parser {
   #set(): string[] {
     this.#want("{");
     const values: string[] = [];
-    if (this.#take("}")) return values;
-    do values.push(this.#value());
-    while (this.#take(","));
+    // A comma may stand behind the last value, too.
+    do {
+      if (this.#take("}")) return values;
+      values.push(this.#value());
+    } while (this.#take(","));
     this.#want("}");
     return values;
   }
