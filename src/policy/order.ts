@@ -74,20 +74,23 @@ function compareOrder(a: number, b: number): number {
   return a === b ? 0 : a < b ? -1 : 1;
 }
 
-/** By order, rank, dialect, namespace, name and kind, as `Array.sort` wants it; equal are only parts of one object. */
+/**
+ * By order, rank, dialect, name, namespace and kind, as `Array.sort` wants it; equal are only parts of one object. Calico breaks ties by
+ * the name before the namespace.
+ */
 export function comparePolicies(a: Policy, b: Policy): number {
   return (
     compareOrder(a.order, b.order) ||
     a.rank - b.rank ||
     compareText(a.ref.dialect, b.ref.dialect) ||
-    compareText(a.ref.namespace, b.ref.namespace) ||
     compareText(a.ref.name, b.ref.name) ||
+    compareText(a.ref.namespace, b.ref.namespace) ||
     compareText(a.ref.kind, b.ref.kind)
   );
 }
 
 /**
- * Tiers by order and name, policies by order, rank, dialect, namespace and name. A tier that a policy names and nobody
+ * Tiers by order and name, policies by order, rank, dialect, name and namespace. A tier that a policy names and nobody
  * declares stands where `default` stands and denies at its end: traffic is not opened by an object that is missing.
  */
 export function orderPolicies(policies: Iterable<Policy>, declared: Iterable<Tier> = []): OrderedTier[] {

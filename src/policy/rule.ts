@@ -162,7 +162,7 @@ export interface Policy {
   readonly ref: PolicyRef;
   /** Name of the tier that it stands in. */
   readonly tier: string;
-  /** Ascending within the tier; ties by `rank`, then by dialect, namespace and name. Infinity: last. */
+  /** Ascending within the tier; ties by `rank`, then by dialect, name and namespace. Infinity: last. */
   readonly order: number;
   /** Splits an order: Cilium's denies stand before the allows of Kubernetes and Cilium. */
   readonly rank: number;

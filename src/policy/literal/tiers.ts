@@ -41,8 +41,9 @@ function tiersInOrder(d: Tiers): CalicoTier[] {
 function byOrder(a: CalicoPolicy, b: CalicoPolicy): number {
   const [x, y] = [a.order ?? Number.POSITIVE_INFINITY, b.order ?? Number.POSITIVE_INFINITY];
   if (x !== y) return x < y ? -1 : 1;
-  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
+  // "Policies with identical order will be applied in alphanumerical order based on the Policy 'Name'".
   if (a.name !== b.name) return a.name < b.name ? -1 : 1;
+  if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1;
   return a.kind < b.kind ? -1 : 1;
 }
 
