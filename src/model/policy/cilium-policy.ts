@@ -110,6 +110,20 @@ function readDefaultDeny(spec: Reader, has: (key: string) => boolean): CiliumSpe
   };
 }
 
+const NAMESPACE_LABEL = "k8s:io.kubernetes.pod.namespace";
+
+/**
+ * Whom the policy selects. In a policy of a namespace Cilium writes its own over the one that `matchLabels` name, right or wrong: a
+ * policy that names another is about the pods of its own namespace, and not about nobody.
+ */
+function readSubject(selector: Reader, namespace: string, interner: Interner): CiliumSelector {
+  const read = readCiliumSelector(selector, interner);
+  const named = selector.object("matchLabels")?.value(NAMESPACE_LABEL);
+  // What `matchLabels` say comes first.
+  const at = read.findIndex((r) => `${r.source}:${r.key}` === NAMESPACE_LABEL);
+  return namespace === "" || named === undefined ? read : read.filter((_, i) => i !== at);
+}
+
 function readSpec(spec: Reader, path: string, namespace: string, interner: Interner): CiliumSpec {
   onlyFields(spec, ...SPEC_FIELDS);
   const which = exactlyOne(spec, "endpointSelector", "nodeSelector");
@@ -131,7 +145,7 @@ function readSpec(spec: Reader, path: string, namespace: string, interner: Inter
   return {
     path,
     of: which === "nodeSelector" ? "nodes" : "endpoints",
-    selector: selector === undefined ? [] : readCiliumSelector(selector, interner),
+    selector: selector === undefined ? [] : readSubject(selector, namespace, interner),
     ingress: rules("ingress"),
     ingressDeny: rules("ingressDeny"),
     egress: rules("egress"),

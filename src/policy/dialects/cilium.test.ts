@@ -234,16 +234,23 @@ describe("peers", () => {
 });
 
 describe("subjects", () => {
-  it("the policy's namespace is added, even when the selector names another", () => {
+  it("the policy's namespace is added, and takes the place of another that matchLabels name", () => {
     const spec = (l: object) => ({ endpointSelector: { matchLabels: l }, ingress: [{}] });
     says(
       { cilium: [cnp("p", spec({ app: "web" }))] },
       { "web <- db tcp/80": END, "db <- web tcp/80": "+", "bank <- db tcp/80": "+" },
     );
     says(
-      { cilium: [cnp("p", spec({ "k8s:io.kubernetes.pod.namespace": "bank" }))] },
-      { "bank <- db tcp/80": "+", "web <- db tcp/80": "+" },
+      { cilium: [cnp("p", spec({ "k8s:io.kubernetes.pod.namespace": "bank", app: "web" }))] },
+      { "bank <- db tcp/80": "+", "web <- db tcp/80": END, "db <- web tcp/80": "+" },
     );
+    // In other words it is a condition like others, which nothing here meets.
+    const asked = { matchExpressions: [{ key: "k8s:io.kubernetes.pod.namespace", operator: "In", values: ["bank"] }] };
+    for (const endpointSelector of [asked, { matchLabels: { "io.kubernetes.pod.namespace": "bank" } }])
+      says(
+        { cilium: [cnp("p", { endpointSelector, ingress: [{}] })] },
+        { "bank <- db tcp/80": "+", "web <- db tcp/80": "+" },
+      );
   });
   it("of the cluster it selects pods of every namespace", () =>
     says(

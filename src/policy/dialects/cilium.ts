@@ -90,7 +90,6 @@ function subjectOf(spec: CiliumSpec, namespace: string): Subject {
     return { of: "nodes", is: expr.kind === "all" ? { kind: "any" } : is({ kind: "labels", domain: "node", expr }) };
   }
   const own = { source: "k8s", key: CILIUM_NAMESPACE, operator: "In", values: [namespace] } as const;
-  // The policy's namespace is added even when the selector names another: then it selects nothing.
   const selector = namespace === "" ? scopedSelector(spec.selector, "") : [...spec.selector, own];
   return { of: "pods", is: pods(is({ kind: "labels", domain: "cilium", expr: ciliumExpr(selector) })) };
 }
