@@ -103,7 +103,7 @@ export class PolicyWorld {
     const gone = readValues(objects, createInterner());
     const keys = new Set(gone.objects.map((o) => `${o.kind.table} ${o.key}`));
     const there = new Set(this.#files.flatMap((f) => f.content.objects.map((o) => `${o.kind.table} ${o.key}`)));
-    const missing = [...keys].find((k) => !there.has(k)) ?? gone.others[0]?.kind;
+    const missing = [...keys].find((k) => !there.has(k)) ?? gone.others[0]?.kind ?? gone.broken[0]?.kind;
     if (missing !== undefined) throw new PolicyQuestionError(`Cannot take away "${missing}": it is not there`);
     return new PolicyWorld(this.#without(keys), this.#options);
   }

@@ -19,6 +19,7 @@ test("a policy under a version that is not read, and a misspelled kind, are told
     ["cilium.io/v2", "CiliumNode"],
     ["cilium.io/v2", "CiliumClusterwideEnvoyConfig"],
     ["projectcalico.org/v3", "BGPPeer"],
+    ["projectcalico.org/v3", "Node"],
   ] as const)
     assert.equal(misspelled(apiVersion, kind), undefined, kind);
 });

@@ -4,8 +4,11 @@ import type { Issue } from "../base/issue.ts";
 import { editDistance } from "../base/nearest.ts";
 import { groupOf, TABLE_KINDS } from "./tables.ts";
 
+/** Not those of the core: Calico has a kind Node of its own. */
 const versionsOf = (kind: string) =>
-  TABLE_KINDS.filter((k) => k.kind === kind).flatMap((k) => k.collections.map((c) => c.apiVersion));
+  TABLE_KINDS.filter((k) => k.kind === kind && groupOf(k.collections[0].apiVersion) !== "").flatMap((k) =>
+    k.collections.map((c) => c.apiVersion),
+  );
 
 /** Groups that policies stand in. Networking policies once stood in `extensions`. */
 const GROUPS: ReadonlySet<string> = new Set([

@@ -92,6 +92,13 @@ with: [{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name
   assert.equal(code, 1);
   assert.match(out, /refused .*\(with\)#1: NetworkPolicy default\/x: spec\.podSelectr: Unknown field/);
   assert.match(out, /✔ fine/);
+  const other = await run(`${HEAD}
+objects: [${SHOP}]
+tests: [{ name: fine, from: shop/web, to: shop/db, port: 5432/TCP, expect: allow }]
+with: [{ apiVersion: extensions/v1beta1, kind: NetworkPolicy, metadata: { name: x }, spec: { podSelector: {} } }]
+`);
+  assert.equal(other.code, 1);
+  assert.match(other.out, /refused .*\(with\)#1: NetworkPolicy x: apiVersion: "extensions\/v1beta1" has no kind/);
 });
 
 test("files without any claim, and claims over other objects", async () => {

@@ -30,7 +30,7 @@ function findTests(files: readonly ReadFile[]): { readonly tests: FoundTest[]; r
   const tests: FoundTest[] = [];
   const refused: Refusal[] = [];
   for (const { path: file, content } of files) {
-    for (const { place, issues } of content.broken) refused.push({ file, place, kind: undefined, name: "", issues });
+    for (const { kind, name = "", ...b } of content.broken) refused.push({ ...b, file, kind, name });
     for (const { place, kind, value } of content.others) {
       if (kind !== TEST_KIND) continue;
       const read = readPolicyTest(value);

@@ -67,12 +67,12 @@ spec:
   const { code, out } = await runCli(["policy", "validate", "-"], text);
   assert.equal(code, 1);
   const lines = out.trimEnd().split("\n");
-  assert.match(lines[0]!, /^refused -#7: Not YAML: /);
-  assert.match(lines[1]!, /^refused -#1: NetworkPolicy shop\/a: spec\.ingress\[0\]\.ports\[0\]\.port: 0 is not/);
   assert.equal(
-    lines[2],
+    lines[0],
     'refused -#2: NetworkPolcy b: kind: Unknown kind "NetworkPolcy": did you mean "NetworkPolicy"?',
   );
+  assert.match(lines[1]!, /^refused -#7: Not YAML: /);
+  assert.match(lines[2]!, /^refused -#1: NetworkPolicy shop\/a: spec\.ingress\[0\]\.ports\[0\]\.port: 0 is not/);
   assert.equal(lines[3], "refused -#6: PolicyTest f: tests: At least one is required");
   assert.match(lines[4]!, /^not enforced CiliumNetworkPolicy shop\/e: spec\.egress\[0\]: toFQDNs/);
   assert.equal(lines[5], "not enforced -#4: CiliumEgressGatewayPolicy d: This kind is not read");

@@ -20,26 +20,24 @@ async function readTexts(paths: readonly string[]): Promise<FileText[]> {
   return texts;
 }
 
-/** What no table takes: claims, objects that were meant for a table, and policies that are not read at all. */
+/** What no table takes: claims, and policies that are not read at all. */
 async function judgeOthers(files: readonly ReadFile[]) {
-  const { isUnreadPolicy, misspelled } = await import("../../cluster/unread-kinds.ts");
+  const { isUnreadPolicy } = await import("../../cluster/unread-kinds.ts");
   const { readPolicyTest, TEST_KIND } = await import("../../policy/ask/read-assertions.ts");
-  const misspelt: Refusal[] = [];
+  const wrongClaims: Refusal[] = [];
   const unread: string[] = [];
   let claims = 0;
   for (const { path: file, content } of files)
     for (const { place, apiVersion, kind, value } of content.others) {
       const read = kind === TEST_KIND ? readPolicyTest(value) : undefined;
-      const issue = misspelled(apiVersion, kind);
       const { name } = (value as { metadata?: { name?: unknown } | null }).metadata ?? {};
       const head = { file, place, kind, name: typeof name === "string" ? name : "" };
       if (read?.ok === true) claims++;
-      else if (read !== undefined) misspelt.push({ ...head, issues: read.error });
-      else if (issue !== undefined) misspelt.push({ ...head, issues: [issue] });
+      else if (read !== undefined) wrongClaims.push({ ...head, issues: read.error });
       else if (isUnreadPolicy(apiVersion, kind))
         unread.push(`${file}#${place}: ${kind} ${head.name}: This kind is not read`);
     }
-  return { misspelt, unread, claims };
+  return { wrongClaims, unread, claims };
 }
 
 /** Says of each object whether it is one that would be enforced. Exit code 1: some are refused. */
@@ -50,11 +48,11 @@ export async function validateCommand(io: Io, paths: readonly string[], options:
   const { notEnforced } = await import("../../policy/ask/not-enforced.ts");
   const files = readFiles(await readTexts(paths));
   const rows = rowsOfFiles(files);
-  const { misspelt, unread, claims } = await judgeOthers(files);
-  const refused = [...rows.refused, ...misspelt];
+  const { wrongClaims, unread, claims } = await judgeOthers(files);
+  const refused = [...rows.refused, ...wrongClaims];
   const closed = notEnforced(createRuleReader().read(rows.tables).policies);
   const valid = rows.valid + claims;
-  const skipped = files.reduce((n, f) => n + f.content.others.length, 0) - misspelt.length - claims;
+  const skipped = files.reduce((n, f) => n + f.content.others.length, 0) - wrongClaims.length - claims;
   if (refused.length > 0) io.setExitCode(1);
   if (options.json) {
     const asked = closed.map((c) => ({

@@ -45,6 +45,16 @@ const node = (name: string, cidr: string) =>
 const cidrOf = (name: string) => source.snapshot().tables.nodes.get(name)?.podCidrs[0]?.text;
 const synced = () => source.whenSynced(AbortSignal.timeout(20_000));
 
+test("a policy under a version that nobody has is a problem that is named", async () => {
+  await write(
+    "a.yaml",
+    "{apiVersion: networking.k8s.io/v2, kind: NetworkPolicy, metadata: {name: p}, spec: {podSelector: {}}}\n",
+  );
+  start();
+  await synced();
+  assert.match(failures.join(), /^a\.yaml#1: apiVersion: "networking\.k8s\.io\/v2" has no kind "NetworkPolicy"/);
+});
+
 test("reads documents, lists and JSON, in folders too, and skips other kinds", async () => {
   await write(
     "a.yaml",

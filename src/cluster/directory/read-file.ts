@@ -5,6 +5,7 @@ import type { Issue } from "../../base/issue.ts";
 import type { Interner } from "../../model/intern.ts";
 import { closedRow } from "../closed-object.ts";
 import { type AnyRow, findTableKind, keyOfRaw, type TableKind } from "../tables.ts";
+import { misspelled } from "../unread-kinds.ts";
 
 /** Documents of one file, and items of one `List`, that are read. */
 const MAX_DOCUMENTS = 100_000;
@@ -31,19 +32,33 @@ export interface OtherObject {
   readonly value: object;
 }
 
+/** Something that nobody can use. */
+export interface BrokenDocument {
+  readonly place: string;
+  /** What it calls itself; undefined: it could not be made out. */
+  readonly kind?: string;
+  readonly name?: string;
+  readonly issues: readonly Issue[];
+}
+
 /** What a file holds. */
 export interface FileContent {
   readonly objects: readonly FileObject[];
   /** Objects of kinds without a table: a directory may hold a whole application. */
   readonly others: readonly OtherObject[];
-  /** Documents that are no objects at all. */
-  readonly broken: readonly { readonly place: string; readonly issues: readonly Issue[] }[];
+  /** Documents that are no objects at all, and objects whose kind or version is a mistake: they were meant to count. */
+  readonly broken: readonly BrokenDocument[];
 }
 
 interface Header {
   readonly apiVersion?: unknown;
   readonly kind?: unknown;
   readonly items?: unknown;
+}
+
+function nameOf(value: object): string {
+  const { name } = (value as { metadata?: { name?: unknown } | null }).metadata ?? {};
+  return typeof name === "string" ? name : "";
 }
 
 /** What is wrong and where; the lines behind show the text with a mark, which needs a terminal's width. */
@@ -55,7 +70,7 @@ function firstLine(message: string): string {
 function createReader(interner: Interner) {
   const objects: FileObject[] = [];
   const others: OtherObject[] = [];
-  const broken: { place: string; issues: readonly Issue[] }[] = [];
+  const broken: BrokenDocument[] = [];
 
   function take(value: unknown, place: string): void {
     if (value === null || value === undefined) return;
@@ -78,7 +93,9 @@ function createReader(interner: Interner) {
     }
     const table = findTableKind(apiVersion, kind);
     if (table === undefined) {
-      others.push({ place, apiVersion, kind, value });
+      const issue = misspelled(apiVersion, kind);
+      if (issue === undefined) others.push({ place, apiVersion, kind, value });
+      else broken.push({ place, kind, name: nameOf(value), issues: [issue] });
       return;
     }
     const parsed = table.parse(value, interner);

@@ -53,6 +53,21 @@ status: { addresses: [{ type: InternalIP, address: 192.0.2.1 }, { type: Internal
   );
 });
 
+test("a policy of a version or kind that is a mistake is refused, not passed over as none of our business", () => {
+  const wrong = (apiVersion: string, kind: string) =>
+    `apiVersion: ${apiVersion}\nkind: ${kind}\nmetadata: { name: p, namespace: a }\nspec: { podSelector: {} }\n`;
+  const of = world(
+    pod("x"),
+    wrong("networking.k8s.io/v1beta1", "NetworkPolicy"),
+    wrong("networking.k8s.io/v1", "NetworkPolcy"),
+    wrong("apps/v1", "Widget"),
+  );
+  assert.deepEqual(
+    of.refused.map((r) => `${r.file} ${r.kind} ${r.name} ${r.issues[0]?.path}`),
+    ["f1 NetworkPolicy p apiVersion", "f2 NetworkPolcy p kind"],
+  );
+});
+
 test("a pod of the node's network is its node, and pods without any address are told why", () => {
   const node =
     "apiVersion: v1\nkind: Node\nmetadata: { name: n }\nstatus: { addresses: [{ type: InternalIP, address: 192.0.2.1 }] }\n";

@@ -32,7 +32,7 @@ export function rowsOfFiles(files: readonly ReadFile[]): {
   const firsts = new Map<string, string>();
   let valid = 0;
   for (const { path: file, content } of files) {
-    for (const { place, issues } of content.broken) refused.push({ file, place, kind: undefined, name: "", issues });
+    for (const { kind, name = "", ...b } of content.broken) refused.push({ ...b, file, kind, name });
     for (const { place, kind, key, row, issues, closed } of content.objects) {
       const head = { file, place, kind: kind.kind, name: key };
       const id = `${kind.table} ${key}`;
