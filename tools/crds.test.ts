@@ -9,6 +9,13 @@ import { eventually, startTestApi } from "../src/cluster/testing.ts";
 import { CRD_FOLDER, crdFiles } from "./crds.ts";
 import { repoText } from "./repo-files.ts";
 
+interface Spec {
+  readonly group: string;
+  readonly names: { readonly kind: string };
+  readonly scope: string;
+  readonly versions: readonly { readonly name: string }[];
+}
+
 const definitions = (file: string): NewObject[] =>
   parseAllDocuments(repoText(`install/crds/${file}`)).map((d) => d.toJS() as NewObject);
 
@@ -18,15 +25,14 @@ test("the files are what tools/crds.ts would write", () => {
   for (const [name, text] of crdFiles()) assert.equal(repoText(`install/crds/${name}`), text, name);
 });
 
-test("every kind that a cluster may lack is defined, in each group that it is read from", () => {
-  const defined = [...crdFiles().keys()].flatMap(definitions).map((d) => {
-    const { group, names, scope } = d["spec"] as { group: string; names: { kind: string }; scope: string };
-    return `${group} ${names.kind} ${scope}`;
+test("every kind that a cluster may lack is defined, in each group and version that it is read from", () => {
+  const defined = [...crdFiles().keys()].flatMap(definitions).flatMap((d) => {
+    const { group, names, scope, versions } = d["spec"] as Spec;
+    return versions.map((v) => `${group}/${v.name} ${names.kind} ${scope}`);
   });
   // Slices are Kubernetes' own.
   const wanted = TABLE_KINDS.filter((k) => k.isOptional && k.table !== "endpointSlices").flatMap((k) => {
-    const groups = new Set(k.collections.map((c) => c.apiVersion.split("/")[0]));
-    return [...groups].map((group) => `${group} ${k.kind} ${k.isNamespaced ? "Namespaced" : "Cluster"}`);
+    return k.collections.map((c) => `${c.apiVersion} ${k.kind} ${k.isNamespaced ? "Namespaced" : "Cluster"}`);
   });
   assert.deepEqual(defined.sort(), wanted.sort());
 });

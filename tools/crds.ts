@@ -190,7 +190,8 @@ const OWN_COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   IPPool: [column("CIDR", ".spec.cidr"), column("Disabled", ".spec.disabled", "boolean")],
 };
 
-function definition(kind: TableKind, group: string, version: string, plural: string): object {
+/** A definition of the kind. @param served versions that say the same; the first is the one that is stored */
+function definition(kind: TableKind, group: string, served: readonly string[], plural: string): object {
   // Cilium's policies may have a list of specifications instead.
   const hasSpecs = group === "cilium.io" && kind.kind.endsWith("Policy");
   const isProtected = group.endsWith(".k8s.io");
@@ -218,27 +219,25 @@ function definition(kind: TableKind, group: string, version: string, plural: str
         kind: kind.kind,
         listKind: `${kind.kind}List`,
       },
-      versions: [
-        {
-          name: version,
-          served: true,
-          storage: true,
-          subresources: { status: {} },
-          additionalPrinterColumns: columnsOf(kind.kind),
-          schema: {
-            openAPIV3Schema: {
-              type: "object",
-              ...KEEP,
-              ...(hasSpecs ? {} : { required: ["spec"] }),
-              properties: {
-                spec: (group === "twill.dev" ? OWN_SPECS[kind.kind] : undefined) ?? { type: "object", ...KEEP },
-                ...(hasSpecs && { specs: { type: "array", items: { type: "object", ...KEEP } } }),
-                status: STATUS,
-              },
+      versions: served.map((name, i) => ({
+        name,
+        served: true,
+        storage: i === 0,
+        subresources: { status: {} },
+        additionalPrinterColumns: columnsOf(kind.kind),
+        schema: {
+          openAPIV3Schema: {
+            type: "object",
+            ...KEEP,
+            ...(hasSpecs ? {} : { required: ["spec"] }),
+            properties: {
+              spec: (group === "twill.dev" ? OWN_SPECS[kind.kind] : undefined) ?? { type: "object", ...KEEP },
+              ...(hasSpecs && { specs: { type: "array", items: { type: "object", ...KEEP } } }),
+              status: STATUS,
             },
           },
         },
-      ],
+      })),
     },
   };
 }
@@ -246,10 +245,11 @@ function definition(kind: TableKind, group: string, version: string, plural: str
 /** The definitions of one group. */
 export function definitionsOf(group: string): object[] {
   return TABLE_KINDS.flatMap((kind) => {
-    const own = kind.collections.find((c) => c.apiVersion.startsWith(`${group}/`));
-    if (own === undefined) return [];
-    const version = own.apiVersion.slice(group.length + 1);
-    return [definition(kind, group, version, own.path.slice(own.path.lastIndexOf("/") + 1))];
+    const own = kind.collections.filter((c) => c.apiVersion.startsWith(`${group}/`));
+    const [first] = own;
+    if (first === undefined) return [];
+    const versions = own.map((c) => c.apiVersion.slice(group.length + 1));
+    return [definition(kind, group, versions, first.path.slice(first.path.lastIndexOf("/") + 1))];
   });
 }
 
@@ -262,7 +262,7 @@ export function crdFiles(): ReadonlyMap<string, string> {
       `${group}.yaml`,
       HEAD +
         definitionsOf(group)
-          .map((d) => `---\n${stringify(d, { lineWidth: 0 })}`)
+          .map((d) => `---\n${stringify(d, { lineWidth: 0, aliasDuplicateObjects: false })}`)
           .join(""),
     ]),
   );

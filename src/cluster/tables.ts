@@ -182,7 +182,7 @@ export const TABLE_KINDS: readonly TableKind[] = [
   ofCluster(
     "clusterNetworkPolicies",
     "ClusterNetworkPolicy",
-    ["policy.networking.k8s.io/v1alpha2"],
+    ["policy.networking.k8s.io/v1alpha2", "policy.networking.k8s.io/v1beta1"],
     parseClusterNetworkPolicy,
   ),
   ofCluster("adminNetworkPolicies", "AdminNetworkPolicy", ADMIN, parseAdminNetworkPolicy),

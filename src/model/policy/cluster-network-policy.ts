@@ -1,4 +1,4 @@
-/** ClusterNetworkPolicy (`policy.networking.k8s.io/v1alpha2`), validated. */
+/** ClusterNetworkPolicy (`policy.networking.k8s.io/v1alpha2`, and `v1beta1`, which says the same), validated. */
 
 import type { Issue } from "../../base/issue.ts";
 import { err, ok, type Result } from "../../base/result.ts";
@@ -54,7 +54,7 @@ export interface ClusterNetworkPolicy {
 
 const KIND: KindOf = {
   kind: "ClusterNetworkPolicy",
-  apiVersions: ["policy.networking.k8s.io/v1alpha2"],
+  apiVersions: ["policy.networking.k8s.io/v1alpha2", "policy.networking.k8s.io/v1beta1"],
   isNamespaced: false,
 };
 const MAX_RULES = 25;

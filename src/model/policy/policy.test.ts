@@ -35,6 +35,14 @@ const from = (peer: unknown) => knp({ podSelector: {}, ingress: [{ from: [peer] 
 const port = (p: unknown) => knp({ podSelector: {}, ingress: [{ ports: [p] }] });
 const accept = (rule: object) => cnp({ egress: [{ action: "Accept", to: [{ namespaces: {} }], ...rule }] });
 
+test("ClusterNetworkPolicy is the same in both of its versions, and in no other", () => {
+  const of = (apiVersion: string) => parseClusterNetworkPolicy({ ...accept({}), apiVersion }, createInterner());
+  const [older, newer] = [of("policy.networking.k8s.io/v1alpha2"), of("policy.networking.k8s.io/v1beta1")];
+  assert.ok(older.ok && newer.ok);
+  assert.deepEqual(newer.value, older.value);
+  assert.equal(of("policy.networking.k8s.io/v1alpha1").ok, false);
+});
+
 const REFUSED: readonly (readonly [Parse, unknown, readonly string[]])[] = [
   [parseNetworkPolicy, 7, ["", "metadata", "spec"]],
   [parseNetworkPolicy, { ...knp({}), kind: "Networkpolicy" }, ["kind"]],
