@@ -2,6 +2,7 @@
 
 import type {
   CalicoNetworkPolicySpec,
+  CiliumClusterwideNetworkPolicySpec,
   CiliumNetworkPolicySpec,
   ClusterNetworkPolicySpec,
   GlobalNetworkPolicySpec,
@@ -118,6 +119,9 @@ export function ciliumNetworkPolicy(key: string, spec: CiliumNetworkPolicySpec):
 }
 
 /** CiliumClusterwideNetworkPolicy. */
-export function ciliumClusterwideNetworkPolicy(name: string, spec: CiliumNetworkPolicySpec): KubernetesObject {
+export function ciliumClusterwideNetworkPolicy(
+  name: string,
+  spec: CiliumClusterwideNetworkPolicySpec,
+): KubernetesObject {
   return { apiVersion: "cilium.io/v2", kind: "CiliumClusterwideNetworkPolicy", metadata: { name }, spec };
 }

@@ -109,3 +109,38 @@ test("a project of its own imports twill/policy and runs its tests", async () =>
     await rm(dir, { recursive: true });
   }
 });
+
+test("a node speaks to pods from the first address of its pod CIDR, as its stack does, unless another is named", () => {
+  const world = policyWorld([
+    api.node("n1", { ips: ["192.0.2.1"], podCidrs: ["10.244.1.0/24"] }),
+    api.node("n2", { ips: ["192.0.2.2"], podCidrs: ["10.244.2.0/24"] }),
+    pod("a/x", { node: "n2", ips: ["10.244.2.7"] }),
+  ]);
+  const from = (cidr: string) =>
+    world.with(networkPolicy("a/p", { podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr } }] }] }));
+  from("192.0.2.1/32").assertDenied("n1", "a/x", "80/TCP");
+  from("192.0.2.1/32").assertAllowed("192.0.2.1", "a/x", "80/TCP");
+  from("10.244.1.1/32").assertAllowed("n1", "a/x", "80/TCP");
+  assert.equal(world.explain("n1", "a/x", "80/TCP").flow.families[0]?.from.text, "10.244.1.1");
+  assert.equal(world.explain("a/x", "n1", "80/TCP").flow.families[0]?.to.text, "192.0.2.1");
+});
+
+test("what is about nodes, and what is not enforced yet, can be built as well", () => {
+  const more = policyWorld([
+    api.node("n1", { ips: ["192.0.2.1"], labels: { role: "edge" } }),
+    api.ciliumClusterwideNetworkPolicy("host", {
+      nodeSelector: { matchLabels: { role: "edge" } },
+      labels: [{ key: "team", value: "net", source: "k8s" }],
+      ingress: [{ fromEntities: ["cluster"], authentication: { mode: "disabled" } }],
+    }),
+    api.globalNetworkPolicy("web", {
+      performanceHints: ["AssumeNeededOnEveryNode"],
+      ingress: [{ action: "Allow", protocol: "TCP", http: { methods: ["GET"], paths: [{ prefix: "/" }] } }],
+    }),
+  ]);
+  more.assertDenied("203.0.113.7", "n1", "80/TCP", "end of tier default");
+  assert.deepEqual(
+    more.notEnforced.map((n) => n.ref.name),
+    ["web"],
+  );
+});

@@ -41,12 +41,11 @@ export interface NetworkPolicySpec {
   }[];
 }
 
-type PodsPeer = { readonly pods: { readonly namespaceSelector?: LabelSelector; readonly podSelector?: LabelSelector } };
+type PodsPeer = { readonly pods: { readonly namespaceSelector?: LabelSelector; readonly podSelector: LabelSelector } };
 type NamespacesPeer = { readonly namespaces: LabelSelector };
 
 /** Protocols of a ClusterNetworkPolicy's rule. */
 export type ClusterProtocol =
-  | Readonly<Record<"tcp" | "udp" | "sctp", { readonly destinationPort?: ClusterPort }>>
   | { readonly tcp: { readonly destinationPort?: ClusterPort } }
   | { readonly udp: { readonly destinationPort?: ClusterPort } }
   | { readonly sctp: { readonly destinationPort?: ClusterPort } }
@@ -101,6 +100,10 @@ export interface CalicoRule {
   readonly notICMP?: { readonly type?: number; readonly code?: number };
   readonly source?: CalicoEntity;
   readonly destination?: CalicoEntity;
+  readonly http?: {
+    readonly methods?: readonly string[];
+    readonly paths?: readonly ({ readonly exact: string } | { readonly prefix: string })[];
+  };
   readonly metadata?: { readonly annotations?: LabelMap };
 }
 
@@ -113,6 +116,7 @@ export interface CalicoNetworkPolicySpec {
   readonly types?: readonly ("Ingress" | "Egress")[];
   readonly ingress?: readonly CalicoRule[];
   readonly egress?: readonly CalicoRule[];
+  readonly performanceHints?: readonly "AssumeNeededOnEveryNode"[];
 }
 
 /** `projectcalico.org/v3` GlobalNetworkPolicy. */
@@ -128,7 +132,12 @@ export interface CiliumPeers {
   readonly toPorts?: readonly {
     readonly ports?: readonly { readonly port: string; readonly protocol?: string; readonly endPort?: number }[];
     readonly rules?: object;
+    readonly terminatingTLS?: object;
+    readonly originatingTLS?: object;
+    readonly serverNames?: readonly string[];
+    readonly listener?: object;
   }[];
+  readonly authentication?: { readonly mode: "disabled" | "required" | "test-always-fail" };
   readonly icmps?: readonly {
     readonly fields: readonly { readonly family?: "IPv4" | "IPv6"; readonly type: number | string }[];
   }[];
@@ -136,6 +145,7 @@ export interface CiliumPeers {
 type CiliumCidrSet = readonly {
   readonly cidr?: string;
   readonly cidrGroupRef?: string;
+  readonly cidrGroupSelector?: LabelSelector;
   readonly except?: readonly string[];
 }[];
 
@@ -146,6 +156,7 @@ export interface CiliumIngress extends CiliumPeers {
   readonly fromCIDR?: readonly string[];
   readonly fromCIDRSet?: CiliumCidrSet;
   readonly fromNodes?: readonly LabelSelector[];
+  readonly fromGroups?: readonly object[];
 }
 
 /** Where may be gone to. */
@@ -155,17 +166,32 @@ export interface CiliumEgress extends CiliumPeers {
   readonly toCIDR?: readonly string[];
   readonly toCIDRSet?: CiliumCidrSet;
   readonly toNodes?: readonly LabelSelector[];
-  readonly toServices?: readonly object[];
+  readonly toGroups?: readonly object[];
+  readonly toServices?: readonly (
+    | { readonly k8sService: { readonly serviceName: string; readonly namespace?: string } }
+    | { readonly k8sServiceSelector: { readonly selector: LabelSelector; readonly namespace?: string } }
+  )[];
   readonly toFQDNs?: readonly { readonly matchName?: string; readonly matchPattern?: string }[];
 }
 
-/** `cilium.io/v2` CiliumNetworkPolicy. */
-export interface CiliumNetworkPolicySpec {
-  readonly endpointSelector: LabelSelector;
+/** What both of Cilium's kinds say. */
+export interface CiliumRules {
   readonly ingress?: readonly CiliumIngress[];
   readonly ingressDeny?: readonly CiliumIngress[];
   readonly egress?: readonly CiliumEgress[];
   readonly egressDeny?: readonly CiliumEgress[];
   readonly enableDefaultDeny?: { readonly ingress?: boolean; readonly egress?: boolean };
   readonly description?: string;
+  readonly labels?: readonly { readonly key: string; readonly value?: string; readonly source?: string }[];
+  readonly log?: { readonly value: string };
 }
+
+/** `cilium.io/v2` CiliumNetworkPolicy. */
+export interface CiliumNetworkPolicySpec extends CiliumRules {
+  readonly endpointSelector: LabelSelector;
+}
+
+/** `cilium.io/v2` CiliumClusterwideNetworkPolicy: about pods, or about nodes. */
+export type CiliumClusterwideNetworkPolicySpec =
+  | CiliumNetworkPolicySpec
+  | (CiliumRules & { readonly nodeSelector: LabelSelector });

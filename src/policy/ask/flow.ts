@@ -1,6 +1,7 @@
 /** One flow between two ends, judged at both: what programs ask for by the thousand. */
 
-import type { Addr, Family } from "../../net/addr.ts";
+import { type Addr, addrEqual, type Family } from "../../net/addr.ts";
+import { nthAddr } from "../../net/prefix.ts";
 import type { Outcome } from "../order.ts";
 import { type AskedTraffic, trafficPoint } from "./traffic-text.ts";
 import type { Judged, Traffic, World, WorldEnd } from "./world.ts";
@@ -27,6 +28,16 @@ function firstOf(end: WorldEnd, family: Family): Addr | undefined {
   return end.addrs.find((a) => a.family === family);
 }
 
+/**
+ * Where a flow comes from. A node speaks to pods from its router address, the first of its pod CIDR, wherever they are (decision 2):
+ * only who names another of its addresses asks about a program that binds it.
+ */
+function sourceOf(from: WorldEnd, to: WorldEnd, family: Family): Addr | undefined {
+  const routers = to.pod === undefined ? [] : (from.node?.podCidrs ?? []).map((c) => nthAddr(c, 1n));
+  const own = from.addrs.find((a) => a.family === family && routers.some((r) => addrEqual(r, a)));
+  return own ?? firstOf(from, family);
+}
+
 /** What talks to itself stays inside of itself: no packet is judged. */
 export function isInside(from: WorldEnd, to: WorldEnd): boolean {
   return from.kind !== "outside" && from.name === to.name;
@@ -35,7 +46,7 @@ export function isInside(from: WorldEnd, to: WorldEnd): boolean {
 /** The flow in each family that both ends have, and in which the traffic exists; in none: an empty list. */
 export function familyFlows(world: World, from: WorldEnd, to: WorldEnd, traffic: AskedTraffic): FamilyFlow[] {
   return ([4, 6] as const).flatMap((family): FamilyFlow[] => {
-    const [source, target] = [firstOf(from, family), firstOf(to, family)];
+    const [source, target] = [sourceOf(from, to, family), firstOf(to, family)];
     if (source === undefined || target === undefined) return [];
     const names = to.pod === undefined ? [] : (world.subject(to.pod)?.namedPorts ?? []);
     const point = trafficPoint(traffic, family, names);
