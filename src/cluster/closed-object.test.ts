@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { createInterner } from "../model/intern.ts";
+import { createInterner, type Labels } from "../model/intern.ts";
+import type { Prefix } from "../net/prefix.ts";
 import { createRuleReader, type PolicyObjects } from "../policy/from-objects.ts";
 import { ask } from "../policy/testing/dialect-world.ts";
 import { emptyObjects, tableOf } from "../policy/testing/policy-objects.ts";
@@ -116,6 +117,26 @@ describe("a refused policy of a namespace closes what it may select", () => {
     assert.equal(open("clusterNetworkPolicies", wrong).length, 6);
     assert.equal(closedRow(kindOf("networkPolicies"), { metadata: {}, spec: {} }, interner), undefined);
   });
+});
+
+test("a refused set has the networks that can be read: what denies them goes on to", () => {
+  const metadata = { name: "bad", namespace: "shop", labels: { kind: "bad", count: 7 } };
+  for (const [table, field] of [
+    ["globalNetworkSets", "nets"],
+    ["networkSets", "nets"],
+    ["ciliumCidrGroups", "externalCIDRs"],
+  ] as const) {
+    const value = { metadata, spec: { [field]: ["203.0.113.0/24", "nonsense", 7, "198.51.100.1"], more: 1 } };
+    assert.ok(!kindOf(table).parse(value, interner).ok, "it is refused");
+    const row = closedRow(kindOf(table), value, interner) as { nets?: Prefix[]; cidrs?: Prefix[]; labels: Labels };
+    assert.deepEqual(
+      [...(row.nets ?? row.cidrs ?? [])].map((n) => n.text),
+      ["203.0.113.0/24", "198.51.100.1/32"],
+    );
+    assert.deepEqual([...row.labels], [["kind", "bad"]]);
+  }
+  const nothing = closedRow(kindOf("globalNetworkSets"), { metadata, spec: "nonsense" }, interner);
+  assert.deepEqual((nothing as { nets?: Prefix[] }).nets, []);
 });
 
 test("an earlier version stays in force while a later one is refused, until it is put right or goes", () => {

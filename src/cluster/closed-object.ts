@@ -1,6 +1,6 @@
 /**
- * What stands for a policy of a namespace that is refused and of which no earlier version is known: the pods that it may
- * select, closed. See docs/decisions/0053-what-a-refused-policy-does.md.
+ * What stands for an object that is refused and of which no earlier version is known: of a policy of a namespace the pods that it may
+ * select, closed; of a set of networks those that can be read. See docs/decisions/0053-what-a-refused-policy-does.md.
  */
 
 import type { Interner } from "../model/intern.ts";
@@ -67,13 +67,36 @@ const CLOSED: Partial<Readonly<Record<ClusterTable, (spec: Json, root: Json) => 
   ciliumNetworkPolicies: ofCilium,
 };
 
-/** The row that closes; undefined: the kind has none, or the object has no name. */
+/** Where sets of networks have them. Without any of them a rule that denies what is in the set would deny nothing. */
+const NETWORKS: Partial<Readonly<Record<ClusterTable, string>>> = {
+  networkSets: "nets",
+  globalNetworkSets: "nets",
+  ciliumCidrGroups: "externalCIDRs",
+};
+
+/** The set with the networks and labels that can be read. */
+function readableSet(kind: TableKind, field: string, root: Json, place: Json, interner: Interner): AnyRow | undefined {
+  const parse = (networks: readonly unknown[], labels: Json) =>
+    kind.parse({ metadata: { ...place, labels }, spec: { [field]: networks } }, interner);
+  const networks = asObject(root["spec"])[field];
+  const labels = Object.entries(asObject(asObject(root["metadata"])["labels"])).filter(
+    ([, v]) => typeof v === "string",
+  );
+  const readable = (Array.isArray(networks) ? networks : []).filter((n) => parse([n], {}).ok);
+  const row = parse(readable, Object.fromEntries(labels));
+  return row.ok ? row.value : undefined;
+}
+
+/** The row that stands for it; undefined: the kind has none, or the object has no name. */
 export function closedRow(kind: TableKind, value: unknown, interner: Interner): AnyRow | undefined {
   const make = CLOSED[kind.table];
+  const networks = NETWORKS[kind.table];
   const root = asObject(value);
   const { name, namespace, annotations } = asObject(root["metadata"]);
-  if (make === undefined || typeof name !== "string" || name === "") return undefined;
+  if (typeof name !== "string" || name === "") return undefined;
   const place = typeof namespace === "string" ? { name, namespace } : { name };
+  if (networks !== undefined) return readableSet(kind, networks, root, place, interner);
+  if (make === undefined) return undefined;
   // With its annotation it may be one that is counted only.
   for (const spec of make(asObject(root["spec"]), root))
     for (const metadata of [{ ...place, annotations }, place]) {

@@ -22,6 +22,9 @@ const POLICIES: Partial<Readonly<Record<ClusterTable, Dialect>>> = {
   ciliumClusterwideNetworkPolicies: "cilium",
 };
 
+/** Of which something is closed while they are refused: decision 53. */
+const CLOSED: ReadonlySet<ClusterTable> = new Set(["calicoNetworkPolicies", "ciliumNetworkPolicies"]);
+
 const REPORTED: ReadonlySet<Dialect> = new Set(Object.values(POLICIES));
 
 const KINDS = new Map(TABLE_KINDS.map((k) => [k.table, k]));
@@ -50,10 +53,11 @@ export function conditionsFor(policies: Iterable<Policy>, mode: PolicyMode): Wan
   return ({ table, key, issues, generation }) => {
     const said: Said[] = [acceptedOf(issues)];
     const dialect = POLICIES[table];
-    const isNamespaced = KINDS.get(table)?.isNamespaced === true;
     if (dialect !== undefined)
       said.push(
-        issues.length > 0 ? refusedOf(isNamespaced) : enforcedOf(byRef.get(refOf(table, dialect, key)) ?? [], mode),
+        issues.length > 0
+          ? refusedOf(CLOSED.has(table))
+          : enforcedOf(byRef.get(refOf(table, dialect, key)) ?? [], mode),
       );
     return said.map((s) => ({ ...s, observedGeneration: generation }));
   };

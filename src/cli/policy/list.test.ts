@@ -79,7 +79,7 @@ extra: 1
     assert.match(got.out, /\nnot enforced spec\.ingress\[0\]: .*http/);
     assert.match(
       got.err,
-      /1 object is refused; policies of a namespace close what they may select, others take no part:\n.*all\.yaml#3: NetworkPolicy shop\/bad: extra: Unknown field/,
+      /1 object is refused; policies of a namespace close what they may select, sets keep what can be read, others take no part:\n.*all\.yaml#3: NetworkPolicy shop\/bad: extra: Unknown field/,
     );
     const none = await runCli(["policy", "get", "shop/l8", "--dir", dir]);
     assert.equal(none.code, 2);

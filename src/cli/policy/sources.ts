@@ -76,7 +76,11 @@ export function refusalJson(refused: readonly Refusal[]): object[] {
 export function warnOfRefused(io: Io, refused: readonly Refusal[]): void {
   if (refused.length === 0) return;
   const n = refused.length === 1 ? "1 object is" : `${refused.length} objects are`;
-  io.err(io.palette.warn(`${n} refused; policies of a namespace close what they may select, others take no part:\n`));
+  io.err(
+    io.palette.warn(
+      `${n} refused; policies of a namespace close what they may select, sets keep what can be read, others take no part:\n`,
+    ),
+  );
   for (const r of refused) io.err(refusalText(r));
 }
 
