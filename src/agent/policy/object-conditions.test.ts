@@ -4,8 +4,9 @@ import type { ClusterTable } from "../../cluster/source.ts";
 import { conditionsFor } from "./object-conditions.ts";
 
 function saysOf(table: ClusterTable): string | undefined {
-  const report = { table, key: "a/p", issues: [{ path: "spec.x", message: "Unknown field" }], generation: 1 };
-  const conditions = conditionsFor([], "default")(report as Parameters<ReturnType<typeof conditionsFor>>[0]);
+  const issues = [{ path: "spec.x", message: "Unknown field" }];
+  const report = { table, key: "a/p", path: "/apis/x", generation: 1, conditions: [], issues };
+  const conditions = conditionsFor([], "default")(report);
   return conditions.find((c) => c.type === "Enforced")?.message;
 }
 
