@@ -23,9 +23,20 @@ describe("Flannel's net-conf.json", () => {
     assert.deepEqual(taken(network), {
       clusterCIDRs: ["10.1.0.0/16", "fd01::/48"],
       tunnel: { port: 4789, vni: 4096 },
-      mtu: 1400,
+      // What MTU is Flannel's for the packets between nodes: its own device has 50 less.
+      mtu: 1350,
       differences: [],
     });
+  });
+
+  test("its words for nothing said, and bits of a host", () => {
+    const Backend = { Type: "vxlan", Port: 0, MTU: 0 };
+    assert.deepEqual(taken({ Network: "10.1.2.3/16", Backend }), { clusterCIDRs: ["10.1.0.0/16"], differences: [] });
+  });
+
+  test("between nodes of IPv6 alone VXLAN takes more of the MTU", () => {
+    const network = { EnableIPv4: false, EnableIPv6: true, IPv6Network: "fd01::/48" };
+    assert.equal(taken({ ...network, Backend: { Type: "vxlan", MTU: 1500 } }).mtu, 1430);
   });
 
   test("IPv6 counts only where it is switched on, IPv4 unless it is switched off", () => {
@@ -46,6 +57,10 @@ describe("Flannel's net-conf.json", () => {
     [{ Backend: { Type: "vxlan" } }, /^Network: A network is required/],
     [{ Network: "10.1.0.0" }, /^Network: .*10\.1\.0\.0/],
     [{ Network: "10.1.0.0/16", Backend: { Type: "vxlan", VNI: -1 } }, /^Backend\.VNI: -1 is not an integer from 1 to/],
+    [
+      { Network: "10.1.0.0/16", Backend: { Type: "vxlan", MTU: 600 } },
+      /^Backend\.MTU: 600 leaves pods less than 576 bytes/,
+    ],
     [[], /^: Expected an object, not a list/],
   ] as const)
     test(`${JSON.stringify(value)} is refused`, () => {
@@ -66,6 +81,7 @@ describe("kubeadm's ClusterConfiguration", () => {
 
   test("one subnet, or one of each family", () => {
     assert.deepEqual(of("10.10.0.0/16"), { ok: true, value: { clusterCIDRs: ["10.10.0.0/16"], differences: [] } });
+    assert.deepEqual(of("10.10.0.1/16"), of("10.10.0.0/16"));
     const both = of("10.10.0.0/16,fd10::/56");
     assert.deepEqual(both.ok && both.value?.clusterCIDRs, ["10.10.0.0/16", "fd10::/56"]);
   });

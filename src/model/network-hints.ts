@@ -6,7 +6,7 @@
 import * as yaml from "yaml";
 import type { Issue } from "../base/issue.ts";
 import { err, ok, type Result } from "../base/result.ts";
-import { parsePrefix } from "../net/prefix.ts";
+import { parseInterfaceAddr, prefixOf } from "../net/prefix.ts";
 import { type Reader, readObject } from "./read.ts";
 
 /** Settings by the paths of the agent's configuration; absent: nothing is said. */
@@ -19,26 +19,44 @@ export interface NetworkHints {
 }
 
 const MAX_VNI = 0xffffff;
+/** Of VXLAN over each family: headers of IP and UDP, its own, and the inner Ethernet header. */
+const OVERHEAD_BYTES = { v4: 50, v6: 70 };
+/** Less is refused as `mtu` of the configuration. */
+const MIN_POD_MTU_BYTES = 576;
 
-function cidr(r: Reader, key: string): string[] {
-  const text = r.string(key);
-  if (text === undefined || text === "") return [];
-  const parsed = parsePrefix(text);
-  if (parsed.ok) return [parsed.value.text];
+/** Bits of a host may be set, as Go's parser lets them: the network counts. */
+function cidrOf(r: Reader, key: string, text: string): string[] {
+  const parsed = parseInterfaceAddr(text);
+  if (parsed.ok) return [prefixOf(parsed.value.addr, parsed.value.length).text];
   r.issue(key, parsed.error);
   return [];
 }
 
-function tunnelOf(backend: Reader | undefined): Pick<NetworkHints, "tunnel" | "mtu"> {
-  if (backend === undefined) return {};
-  const port = backend.integer("Port", 1, 65535);
-  const vni = backend.integer("VNI", 1, MAX_VNI);
+function cidr(r: Reader, key: string): string[] {
+  const text = r.string(key);
+  return text === undefined || text === "" ? [] : cidrOf(r, key, text);
+}
+
+/** Flannel's is that of the packets between nodes: pods have what VXLAN leaves of it. */
+function podMtu(backend: Reader, overheadBytes: number): number | undefined {
   const mtu = backend.integer("MTU", 0, 65535);
+  if (mtu === undefined || mtu === 0) return undefined;
+  const least = MIN_POD_MTU_BYTES + overheadBytes;
+  if (mtu < least)
+    backend.issue("MTU", `${mtu} leaves pods less than ${MIN_POD_MTU_BYTES} bytes: ${least} or more is wanted`);
+  return mtu - overheadBytes;
+}
+
+function tunnelOf(backend: Reader | undefined, overheadBytes: number): Pick<NetworkHints, "tunnel" | "mtu"> {
+  if (backend === undefined) return {};
+  const port = backend.integer("Port", 0, 65535) || undefined;
+  const vni = backend.integer("VNI", 1, MAX_VNI);
+  const mtu = podMtu(backend, overheadBytes);
   const tunnel = { ...(port === undefined ? {} : { port }), ...(vni === undefined ? {} : { vni }) };
   // Flannel's own "not set" is 0.
   return {
     ...(Object.keys(tunnel).length === 0 ? {} : { tunnel }),
-    ...(mtu === undefined || mtu === 0 ? {} : { mtu }),
+    ...(mtu === undefined ? {} : { mtu }),
   };
 }
 
@@ -64,7 +82,8 @@ export function readFlannelNetConf(text: string): Result<NetworkHints, readonly 
   if (isVxlan && backend?.boolean("DirectRouting") === true)
     differences.push("DirectRouting: Twill sends everything through VXLAN");
   if (isVxlan && backend?.boolean("GBP") === true) differences.push("GBP: Twill sets no group policy bits");
-  const tunnel = isVxlan ? tunnelOf(backend) : {};
+  const isV6Only = r.boolean("EnableIPv4") === false;
+  const tunnel = isVxlan ? tunnelOf(backend, isV6Only ? OVERHEAD_BYTES.v6 : OVERHEAD_BYTES.v4) : {};
   const clusterCIDRs = [...v4, ...v6];
   if (issues.length === 0 && clusterCIDRs.length === 0)
     r.issue("Network", "A network is required, such as 10.244.0.0/16");
@@ -87,12 +106,7 @@ export function readKubeadmConfig(text: string): Result<NetworkHints | undefined
   const issues: Issue[] = [];
   const networking = readObject(value, issues).object("networking");
   const subnets = (networking?.string("podSubnet") ?? "").split(",").filter((s) => s !== "");
-  const clusterCIDRs = subnets.flatMap((subnet) => {
-    const parsed = parsePrefix(subnet.trim());
-    if (parsed.ok) return [parsed.value.text];
-    networking?.issue("podSubnet", parsed.error);
-    return [];
-  });
+  const clusterCIDRs = subnets.flatMap((s) => (networking ? cidrOf(networking, "podSubnet", s.trim()) : []));
   if (issues.length > 0) return err(issues);
   return ok(clusterCIDRs.length === 0 ? undefined : { clusterCIDRs, differences: [] });
 }
