@@ -14,6 +14,7 @@ import type { Box } from "./box.ts";
 import { runDaemonSets } from "./controllers/daemon-sets.ts";
 import { runDeployments } from "./controllers/deployments.ts";
 import { runEndpointSlices } from "./controllers/endpoint-slices.ts";
+import { runMirrorEndpoints } from "./controllers/mirror-endpoints.ts";
 import { nodeCidr } from "./controllers/node-cidrs.ts";
 import { runReplicaSets } from "./controllers/replica-sets.ts";
 import { runScheduler } from "./controllers/scheduler.ts";
@@ -333,7 +334,14 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     for (const k of kubelets) k.stop();
   });
   for (const k of kubelets) k.start();
-  const controllers = [runScheduler, runDaemonSets, runDeployments, runReplicaSets, runEndpointSlices];
+  const controllers = [
+    runScheduler,
+    runDaemonSets,
+    runDeployments,
+    runReplicaSets,
+    runEndpointSlices,
+    runMirrorEndpoints,
+  ];
   const ends = controllers.map((run) => run(api.objects, onError));
   if (options.conflist === undefined) api.objects.create(agentSet(options.agentEnvironment));
   undo.move();
