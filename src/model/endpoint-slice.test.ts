@@ -114,3 +114,14 @@ test("what is wrong is told with its path", () => {
     ["ports[0].protocol", "endpoints[0].addresses[0]"],
   );
 });
+
+test("a slice with a label of another proxy, or of a headless service, is none of ours", () => {
+  const isUnproxied = (labels: object) => {
+    const read = parseEndpointSlice({ metadata: { namespace: "x", name: "s", labels } }, createInterner());
+    assert.ok(read.ok);
+    return read.value.isUnproxied;
+  };
+  assert.equal(isUnproxied({ "kubernetes.io/service-name": "api" }), false);
+  assert.equal(isUnproxied({ "service.kubernetes.io/service-proxy-name": "mesh" }), true);
+  assert.equal(isUnproxied({ "service.kubernetes.io/headless": "" }), true);
+});

@@ -7,6 +7,7 @@ import { type Addr, addrEqual, parseAddr } from "../net/addr.ts";
 import type { Interner } from "./intern.ts";
 import { readProtocol } from "./protocol.ts";
 import { type Reader, readObject } from "./read.ts";
+import { HEADLESS_LABEL, PROXY_NAME_LABEL } from "./unproxied.ts";
 
 /** A port of every endpoint of a slice. */
 export interface SlicePort {
@@ -49,6 +50,8 @@ export interface EndpointSlice {
   readonly name: string;
   /** `""`: of no service. */
   readonly service: string;
+  /** By a label it is none of the usual proxy's: see `unproxied.ts`. */
+  readonly isUnproxied: boolean;
   /** Those that are not ready included: connections to them may be open. Empty for names instead of addresses. */
   readonly endpoints: readonly SliceEndpoint[];
   readonly ports: readonly SlicePort[];
@@ -122,10 +125,12 @@ export function parseEndpointSlice(value: unknown, interner: Interner): Result<E
   if (metadata === undefined) return err([...issues, { path: "metadata", message: "A value is required" }]);
   const ports = readPorts(root);
   const namespace = interner.string(metadata.string("namespace") || "default");
+  const labels = metadata.object("labels");
   const slice: EndpointSlice = {
     namespace,
     name: metadata.requiredString("name"),
-    service: interner.string(metadata.object("labels")?.string(SERVICE_NAME) ?? ""),
+    service: interner.string(labels?.string(SERVICE_NAME) ?? ""),
+    isUnproxied: labels?.has(PROXY_NAME_LABEL) === true || labels?.has(HEADLESS_LABEL) === true,
     endpoints: root.string("addressType") === "FQDN" ? [] : readEndpoints(root, namespace, interner),
     ports: interner.share(`slice ports ${JSON.stringify(ports)}`, () => exact(ports)),
   };

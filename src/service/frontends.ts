@@ -1,6 +1,7 @@
 /** Where a service's port is asked for. */
 
 import type { Service, ServicePort } from "../model/service.ts";
+import { HEADLESS_LABEL, PROXY_NAME_LABEL } from "../model/unproxied.ts";
 import { type Addr, ANY_ADDR, type Family } from "../net/addr.ts";
 
 /** What an address of a service is. */
@@ -21,14 +22,13 @@ export function frontendName(f: Pick<Frontend, "addr" | "port" | "protocol">): s
   return `${f.addr.text} ${f.port} ${f.protocol}`;
 }
 
-/** Label of services that another proxy is to serve. */
-const PROXY_NAME = "service.kubernetes.io/service-proxy-name";
-
 /** Why a service has no frontends at all; undefined: it has. */
 export function whyUnserved(s: Service): string | undefined {
   if (s.type === "ExternalName") return "it is a name only";
   if (s.isHeadless) return "it is headless: its name leads to its endpoints";
-  const proxy = s.labels.get(PROXY_NAME);
+  if (s.labels.get(HEADLESS_LABEL) !== undefined)
+    return "its label says that it is headless: its name leads to its endpoints";
+  const proxy = s.labels.get(PROXY_NAME_LABEL);
   if (proxy !== undefined) return `its label says that "${proxy}" serves it`;
   return undefined;
 }

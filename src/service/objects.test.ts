@@ -26,6 +26,8 @@ test("a change of a service or of a slice is the service's; what did not change 
   put("shop/web-2", undefined);
   assert.deepEqual(take(), ["shop/web"]);
   assert.deepEqual([objects.slices("shop/web").length, objects.slices("shop/api").length], [0, 1]);
+  put("shop/api-2", { ...slice("api", ["10.0.0.3"]), name: "api-2", isUnproxied: true });
+  assert.deepEqual([take(), objects.slices("shop/api").length], [["shop/api"], 1], "of another proxy");
   services = services.with([{ key: "shop/web", row: undefined }]);
   assert.deepEqual(take(), ["shop/web"]);
   assert.deepEqual([objects.size, [...objects.names()]], [0, []]);

@@ -53,7 +53,7 @@ export class ServiceObjects {
     const slice = now ?? old;
     const name = `${slice?.namespace}/${slice?.service}`;
     const others = this.slices(name).filter((s) => s.name !== slice?.name);
-    const all = now === undefined ? others : [...others, now];
+    const all = now === undefined || now.isUnproxied ? others : [...others, now];
     if (all.length > 0) this.#slices.set(name, exact(all));
     else this.#slices.delete(name);
     return name;

@@ -22,6 +22,7 @@ const CASES: readonly (readonly [string, Parameters<typeof plan>, readonly strin
   ["no address yet", [{ clusterIP: "" }, []], []],
   ["headless", [{ clusterIP: "None" }, []], []],
   ["ExternalName", [{ type: "ExternalName", externalName: "example.com" }, []], []],
+  ["headless by its label", [{}, [], { metadata: { labels: { "service.kubernetes.io/headless": "" } } }], []],
   ["of another proxy", [{}, [], { metadata: { labels: { "service.kubernetes.io/service-proxy-name": "mesh" } } }], []],
   [
     "NodePort, dual stack",
