@@ -141,7 +141,7 @@ test("kept current as pods come, become ready and go; gone with the Service", as
   assert.deepEqual([...errors, ...t.errors], []);
 });
 
-test("names, and services without a selector or with an empty one, get no slices", async () => {
+test("labels of a service come and go; names, and services without a selector or with an empty one, get no slices", async () => {
   await using t = await startTestApi();
   const { objects } = t.api;
   const end = runEndpointSlices(objects, (e) => assert.fail(String(e)));
@@ -163,5 +163,15 @@ test("names, and services without a selector or with an empty one, get no slices
       .map((s) => s.metadata.labels?.["kubernetes.io/service-name"]);
   await eventually("the last one has a slice", () => services().includes("web"));
   assert.deepEqual(services(), ["web"]);
+
+  const web = { apiVersion: "v1", kind: "Service", namespace: "default", name: "web" };
+  const labels = () =>
+    objects.get({ ...web, apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", name: "web-ipv4" })?.metadata
+      .labels;
+  objects.patch(web, { metadata: { labels: { a: "b", "service.kubernetes.io/headless": "" } } });
+  await eventually("its label is the slice's", () => labels()?.["a"] === "b");
+  assert.equal(labels()?.["service.kubernetes.io/headless"], undefined, "it is not headless");
+  objects.patch(web, { metadata: { labels: { a: null } } });
+  await eventually("the label goes with the service's", () => !Object.hasOwn(labels() ?? {}, "a"));
   end();
 });

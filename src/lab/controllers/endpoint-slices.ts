@@ -5,6 +5,7 @@ import { isOwnedBy, isPodOver, isPodReady, type OnError, ownerReference, refOf, 
 
 const SERVICE_LABEL = "kubernetes.io/service-name";
 const MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by";
+const HEADLESS_LABEL = "service.kubernetes.io/headless";
 const MANAGER = "endpointslice-controller.lab.twill.dev";
 
 /** As in a real cluster: more endpoints are spread over further slices. */
@@ -82,9 +83,20 @@ function endpointOf(pod: KubeObject, address: string, service: KubeObject, zones
   };
 }
 
+/** The service's own, but for what only the controller says. */
 function labelsOf(service: KubeObject): Record<string, string> {
-  const headless = service["spec"]?.clusterIP === "None" ? { "service.kubernetes.io/headless": "" } : {};
-  return { ...service.metadata.labels, ...headless, [SERVICE_LABEL]: service.metadata.name, [MANAGER_LABEL]: MANAGER };
+  const { [HEADLESS_LABEL]: _, ...own } = service.metadata.labels ?? {};
+  const headless = service["spec"]?.clusterIP === "None" ? { [HEADLESS_LABEL]: "" } : {};
+  return { ...own, ...headless, [SERVICE_LABEL]: service.metadata.name, [MANAGER_LABEL]: MANAGER };
+}
+
+/** Labels that the service has no longer go: what is applied is merged. */
+function withGoneLabels(slice: NewObject, before: KubeObject | undefined): NewObject {
+  const wanted = slice.metadata["labels"] as Record<string, string>;
+  const gone = Object.keys(before?.metadata.labels ?? {}).filter((key) => !(key in wanted));
+  if (gone.length === 0) return slice;
+  const labels = { ...wanted, ...Object.fromEntries(gone.map((key) => [key, null])) };
+  return { ...slice, metadata: { ...slice.metadata, labels } };
 }
 
 /** The slices that a Service should have: by family, by the ports' numbers, at most 100 endpoints each. */
@@ -171,7 +183,8 @@ function reconcile(
   if (service.metadata.deletionTimestamp !== undefined) return;
   const slices = planSlices(service, pods, zones);
   const wanted = new Set(slices.map((s) => s.metadata.name));
-  for (const s of slices) objects.apply(s);
+  const known = new Map(present.map((s) => [s.metadata.name, s]));
+  for (const s of slices) objects.apply(withGoneLabels(s, known.get(s.metadata.name ?? "")));
   for (const s of present) if (isOwnedBy(s, service) && !wanted.has(s.metadata.name)) objects.delete(refOf(s));
   // An absent list is nothing to merge: it has to be taken away.
   objects.apply({ subsets: null, ...planEndpoints(service, slices) });
