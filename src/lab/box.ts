@@ -8,7 +8,8 @@
  */
 
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
-import { type BoxGroup, cgroup2Root, inGroup, inGroupOf, makeBoxGroup } from "./control-group.ts";
+import { cgroup2Root } from "../kernel/linux/control-group.ts";
+import { type BoxGroup, inGroup, inGroupOf, makeBoxGroup } from "./control-group.ts";
 import { childrenOf, identify, type ProcessId } from "./process.ts";
 import { type Output, runProcess } from "./run.ts";
 

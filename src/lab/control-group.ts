@@ -6,7 +6,7 @@
 
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { cgroup2Mounts, controlGroupAt } from "../kernel/linux/control-group.ts";
+import { cgroup2Root } from "../kernel/linux/control-group.ts";
 import { identify } from "./process.ts";
 
 const PARENT = "twill-lab";
@@ -24,11 +24,6 @@ export interface BoxGroup {
   readonly path: string;
   /** Ends what is left in it, and removes it; what does not end in time is the next sweep's. */
   remove(): Promise<void>;
-}
-
-/** Where this machine's cgroup2 is mounted. */
-export function cgroup2Root(): string | undefined {
-  return cgroup2Mounts(readFileSync("/proc/self/mountinfo", "utf8")).find((p) => controlGroupAt(p).ok);
 }
 
 /** Makes a group for a box of this process; undefined: this machine has no cgroup2, or lets nobody make groups in it. */

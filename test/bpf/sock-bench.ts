@@ -6,10 +6,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Addon, loadAddon, type MapHandle } from "../../src/kernel/linux/addon.ts";
-import { controlGroupAt } from "../../src/kernel/linux/control-group.ts";
+import { cgroup2Root, controlGroupAt } from "../../src/kernel/linux/control-group.ts";
 import { makeNetns, removeNetns, whyNoKernel } from "../../src/kernel/linux/test-bench.ts";
 import { makeTestGroup, removeTestGroup } from "../../src/kernel/linux/test-groups.ts";
-import { cgroup2Root } from "../../src/lab/control-group.ts";
 import { SOCKET } from "../../src/lab/probe/socket.ts";
 import { mustRun } from "../../src/lab/run.ts";
 import { addr } from "../../src/net/addr.ts";

@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { cgroup2Root } from "../../src/lab/control-group.ts";
+import { cgroup2Root } from "../../src/kernel/linux/control-group.ts";
 import { type LeftOut, SERVICE_PARTS, serviceWays } from "../service/ways.cases.ts";
 import { noHelm } from "./kube/helm.ts";
 import { cannotRun } from "./kube/programs.ts";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { cgroup2Root } from "../../src/kernel/linux/control-group.ts";
 import { runIn } from "../../src/lab/box.ts";
-import { cgroup2Root } from "../../src/lab/control-group.ts";
 import { decodeReply, encodeRequest } from "../../src/lab/probe/protocol.ts";
 import { SOCKET } from "../../src/lab/probe/socket.ts";
 import { type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";

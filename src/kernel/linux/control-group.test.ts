@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { cgroup2Mounts, controlGroupAt, rootControlGroup } from "./control-group.ts";
+import { cgroup2Mounts, cgroup2Root, controlGroupAt, rootControlGroup } from "./control-group.ts";
 import { makeTestGroup, removeTestGroup } from "./test-groups.ts";
 
 const HYBRID = `
@@ -10,10 +10,18 @@ const HYBRID = `
 32 28 0:27 / /sys/fs/cgroup/unified rw,nosuid shared:9 - cgroup2 none rw,nsdelegate
 `;
 
-test("cgroup2Mounts() finds the usual places first, whatever stands before and behind the hyphen", () => {
-  assert.deepEqual(cgroup2Mounts(HYBRID), ["/sys/fs/cgroup/unified", "/run/some where/cgroup2"]);
+test("cgroup2Mounts() finds the mount points, whatever stands before and behind the hyphen", () => {
+  assert.deepEqual(cgroup2Mounts(HYBRID), ["/run/some where/cgroup2", "/sys/fs/cgroup/unified"]);
   assert.deepEqual(cgroup2Mounts("30 28 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n"), ["/sys/fs/cgroup"]);
   assert.deepEqual(cgroup2Mounts(""), []);
+});
+
+test("cgroup2Root() is a group of a cgroup2, a usual one where there is one", (t) => {
+  const root = cgroup2Root();
+  if (root === undefined) return t.skip("no cgroup2 is mounted here");
+  assert.ok(controlGroupAt(root).ok);
+  const usual = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].find((p) => controlGroupAt(p).ok);
+  if (usual !== undefined) assert.equal(root, usual);
 });
 
 test("controlGroupAt() says what is wrong with a path", () => {

@@ -22,18 +22,35 @@ export function controlGroupAt(path: string): Result<ControlGroup> {
   }
 }
 
-/** Mount points of cgroup2 in a process's view, the usual ones first (proc(5), mountinfo). */
+/** Mount points of cgroup2 in a process's view (proc(5), mountinfo). */
 export function cgroup2Mounts(mountinfo: string): string[] {
-  const points = mountinfo.split("\n").flatMap((line) => {
+  return mountinfo.split("\n").flatMap((line) => {
     const [left = "", right = ""] = line.split(" - ");
     const point = left.split(" ")[4];
     return point !== undefined && right.startsWith("cgroup2 ") ? [unescapePath(point)] : [];
   });
-  return [...USUAL.filter((p) => points.includes(p)), ...points.filter((p) => !USUAL.includes(p))];
 }
 
 function unescapePath(text: string): string {
   return text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+}
+
+/** The group at a mount point that a process sees, a usual one first. @param prefix by which its paths are reached */
+function mountedGroup(pid: number | "self", prefix: string): Result<ControlGroup> {
+  // A node with hundreds of pods has thousands of mounts, and this is asked in every run: they are read where nobody else knows.
+  for (const path of USUAL) {
+    const usual = controlGroupAt(prefix + path);
+    if (usual.ok) return usual;
+  }
+  const points = cgroup2Mounts(readFileSync(`/proc/${pid}/mountinfo`, "utf8"));
+  const groups = points.map((p) => controlGroupAt(prefix + p));
+  return groups.find((g) => g.ok) ?? groups[0] ?? err("No cgroup2 file system is mounted");
+}
+
+/** Where this process sees the machine's cgroup2; undefined: nowhere. */
+export function cgroup2Root(): string | undefined {
+  const found = mountedGroup("self", "");
+  return found.ok ? found.value.path : undefined;
 }
 
 function isSameNamespace(kind: "net" | "mnt", own: string): boolean {
@@ -53,15 +70,7 @@ export function rootControlGroup(netns: string): Result<ControlGroup> {
     if (!isSameNamespace("net", netns))
       return err("The first process is in another network: there is no telling whose it is");
     const prefix = isSameNamespace("mnt", "/proc/self/ns/mnt") ? "" : "/proc/1/root";
-    // A node with hundreds of pods has thousands of mounts, and this is asked in every run: they are read where nobody else knows.
-    for (const path of USUAL) {
-      const usual = controlGroupAt(prefix + path);
-      if (usual.ok) return usual;
-    }
-    const points = cgroup2Mounts(readFileSync("/proc/1/mountinfo", "utf8"));
-    const groups = points.map((p) => controlGroupAt(prefix + p));
-    const found = groups.find((g) => g.ok) ?? groups[0];
-    return found ?? err("No cgroup2 file system is mounted");
+    return mountedGroup(1, prefix);
   } catch (cause) {
     return err(`Cannot look at the first process: ${(cause as NodeJS.ErrnoException).code ?? String(cause)}`);
   }

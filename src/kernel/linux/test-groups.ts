@@ -3,18 +3,14 @@
  * run left is swept by the next.
  */
 
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { cgroup2Mounts, controlGroupAt } from "./control-group.ts";
+import { cgroup2Root } from "./control-group.ts";
 
 const PARENT = "twill-kernel-test";
 
 let count = 0;
-
-function cgroup2Root(): string | undefined {
-  return cgroup2Mounts(readFileSync("/proc/self/mountinfo", "utf8")).find((p) => controlGroupAt(p).ok);
-}
 
 /** Makes a group, which is removed at the end of the process at the latest; undefined: this machine does not allow it. */
 export function makeTestGroup(): string | undefined {
