@@ -8,9 +8,9 @@ import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { sweepTemporary } from "../src/kernel/linux/sweep-temporary.ts";
 import { repoRoot } from "./repo-files.ts";
 import type { FilesResult, RunOptions } from "./run-files.ts";
-import { sweepTemporary } from "./sweep-temporary.ts";
 import { addTallies, noTests } from "./tally.ts";
 
 /** What a room says last, as JSON. */

@@ -3,7 +3,7 @@
  * life: whatever it makes is invisible to the rest of the machine and gone with the process, however that ends.
  */
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -13,6 +13,7 @@ import { loadAddon } from "./addon.ts";
 import type { AttachBy } from "./attachment-store.ts";
 import { currentTag, mountBpffs, programDirectory } from "./bpffs.ts";
 import { createLinuxKernel } from "./linux-kernel.ts";
+import { sweepTemporary } from "./sweep-temporary.ts";
 import { makeTestGroup, removeTestGroup } from "./test-groups.ts";
 
 const CLONE_NEWNS = 0x20000;
@@ -44,7 +45,8 @@ export function whyNoKernel(): string | false {
 function enter(): string {
   if (scratch !== undefined) return scratch;
   const addon = loadAddon();
-  sweep();
+  // Of runs that were killed: their mounts went with their processes.
+  sweepTemporary(new RegExp(`^${PREFIX}([0-9]+)-`));
   const directory = mkdtempSync(join(tmpdir(), `${PREFIX}${process.pid}-`));
   addon.unshare(CLONE_NEWNET | CLONE_NEWNS);
   addon.mount("none", "/", "", MS_REC | MS_PRIVATE, "");
@@ -57,15 +59,6 @@ function enter(): string {
   });
   scratch = directory;
   return directory;
-}
-
-/** Removes the directories of runs that were killed: their mounts went with their processes. */
-function sweep(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = new RegExp(`^${PREFIX}([0-9]+)-`).exec(name)?.[1];
-    if (pid !== undefined && !existsSync(`/proc/${pid}`))
-      rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
 }
 
 /** Makes a network namespace with a path, and leaves the thread where it was. */

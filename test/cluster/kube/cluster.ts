@@ -6,11 +6,11 @@
 import { mkdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { sweepTemporary } from "../../../src/kernel/linux/sweep-temporary.ts";
 import { runIn } from "../../../src/lab/box.ts";
 import { CommandError, type Output } from "../../../src/lab/run.ts";
 import { type Topology, topology } from "../../../src/lab/topology.ts";
 import { openUnderlay, plugNode, type Underlay } from "../../../src/lab/underlay.ts";
-import { sweepTemporary } from "../../../tools/sweep-temporary.ts";
 import { removeCgroups } from "../../fixture/cgroups.ts";
 import { waitFor } from "../../fixture/sandbox.ts";
 import { CGROUP_PREFIX } from "./cgroups.ts";
