@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { DEMO_PORTS } from "../../src/lab/demo/checks.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
 import { waitFor } from "../fixture/sandbox.ts";
 import type { ControlProgram } from "./kube/control.ts";
 import type { KubeNode } from "./kube/node.ts";
-import { getJson, isReady, type PodEnd, type PodObject, podEnds } from "./kube/objects.ts";
+import { getJson, type PodEnd, type PodObject, podEnds } from "./kube/objects.ts";
 import { SLOW_MS, type Stage, startsPods, trafficEnds } from "./kube/stage.ts";
 import { unharmed } from "./kube/traffic.ts";
 
@@ -199,7 +200,7 @@ export function reboots(stage: () => DisturbedStage): void {
     const near = { client, servers: servers.filter((s) => s.node !== name) };
     const isBack = async () => {
       const now = await api.list<RestartedPod>({ apiVersion: "v1", kind: "Pod" }, "default");
-      const back = now.filter((p) => isReady(p) && p.status.containerStatuses?.every((c) => c.restartCount > 0));
+      const back = now.filter((p) => isPodReady(p) && p.status.containerStatuses?.every((c) => c.restartCount > 0));
       return names.every((n) => back.some((p) => p.metadata.name === n));
     };
     await unharmed(t, near, async () => {

@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { HOME } from "../../install/image/root.ts";
 import { runIn } from "../../src/lab/box.ts";
+import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { waitFor } from "../fixture/sandbox.ts";
 import { eventually } from "../fixture/service-stage.ts";
 import { rollsUnharmed } from "../service/rolling.cases.ts";
 import { SERVICES as CLUSTER_IPS } from "./kube/control.ts";
 import { ECHO_IMAGE } from "./kube/echo-image.ts";
-import { getJson, isReady, type PodObject } from "./kube/objects.ts";
+import { getJson, type PodObject } from "./kube/objects.ts";
 import type { ServiceCluster } from "./kube/service-cluster.ts";
 import { echoPod, SLOW_MS, type Stage, untilPodsReady } from "./kube/stage.ts";
 
@@ -169,7 +170,7 @@ export function rolls(stage: () => ServicesStage): void {
       rolled: async (version, count) => {
         const isDone = async () => {
           const { items } = await getJson<{ items: readonly Rolled[] }>(cluster, ["pods", "-l", "app=rolled"]);
-          const isOfVersion = (p: Rolled) => p.metadata.annotations?.["version"] === version && isReady(p);
+          const isOfVersion = (p: Rolled) => p.metadata.annotations?.["version"] === version && isPodReady(p);
           return items.length === count && items.every(isOfVersion);
         };
         await waitFor(`${count} pods of version ${version}`, isDone, SLOW_MS);

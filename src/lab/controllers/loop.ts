@@ -59,10 +59,14 @@ export function ownerReference(owner: KubeObject) {
   };
 }
 
+/** What of an object says how it is. */
+interface Conditioned {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] };
+}
+
 /** Whether a pod's condition `Ready` is true. */
-export function isPodReady(pod: KubeObject): boolean {
-  const conditions = (pod["status"]?.conditions ?? []) as { type: string; status: string }[];
-  return conditions.some((c) => c.type === "Ready" && c.status === "True");
+export function isPodReady(pod: KubeObject | Conditioned): boolean {
+  return (pod as Conditioned).status?.conditions?.some((c) => c.type === "Ready" && c.status === "True") === true;
 }
 
 /** Whether a pod has ended for good. */

@@ -1,5 +1,6 @@
 /** What tests on the real cluster ask of it and put into it. */
 
+import { isPodReady } from "../../../src/lab/controllers/loop.ts";
 import { DEMO_PORTS, type DemoCast, type DemoHost } from "../../../src/lab/demo/checks.ts";
 import { waitFor } from "../../fixture/sandbox.ts";
 import type { KubeCluster } from "./cluster.ts";
@@ -86,11 +87,6 @@ export function echoDeployment(name: string, replicas: number): object {
   };
 }
 
-/** Whether its kubelet says so. */
-export function isReady(pod: PodObject): boolean {
-  return pod.status.conditions?.some((c) => c.type === "Ready" && c.status === "True") === true;
-}
-
 /** Waits until so many pods of the label are ready. */
 export async function untilReady(
   cluster: KubeCluster,
@@ -104,7 +100,7 @@ export async function untilReady(
       `${count} pods of ${label} to be ready`,
       async () => {
         const pods = await list();
-        return pods.length === count && pods.every(isReady) && pods;
+        return pods.length === count && pods.every(isPodReady) && pods;
       },
       deadlineMs,
     );

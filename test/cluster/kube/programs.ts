@@ -22,7 +22,7 @@ import { homedir } from "node:os";
 import { basename, delimiter, join } from "node:path";
 
 /** What a cluster runs. */
-export const KUBERNETES_PROGRAMS = [
+const KUBERNETES_PROGRAMS = [
   "kube-apiserver",
   "kube-controller-manager",
   "kube-scheduler",
@@ -48,7 +48,7 @@ export function programDirectory(): string {
 }
 
 /** Those that are not there. */
-export function missingPrograms(directory = programDirectory()): readonly KubernetesProgram[] {
+function missingPrograms(directory = programDirectory()): readonly KubernetesProgram[] {
   return KUBERNETES_PROGRAMS.filter((name) => {
     try {
       accessSync(join(directory, name), constants.X_OK);

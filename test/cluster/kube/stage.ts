@@ -1,11 +1,12 @@
 /** What the parts of the test on the real cluster share: one cluster, and whom it has. */
 
+import { isPodReady } from "../../../src/lab/controllers/loop.ts";
 import { probe } from "../../../src/lab/probe/probe.ts";
 import { waitFor } from "../../fixture/sandbox.ts";
 import type { KindRef, KubeApi, SentObject } from "./api.ts";
 import type { KubeCluster } from "./cluster.ts";
 import { ECHO_IMAGE } from "./echo-image.ts";
-import { ECHO_RESOURCES, isReady, type PodEnd, type PodObject, podEnds } from "./objects.ts";
+import { ECHO_RESOURCES, type PodEnd, type PodObject, podEnds } from "./objects.ts";
 import type { TrafficEnds } from "./traffic.ts";
 
 /** A machine with two CPUs does everything at once. */
@@ -72,7 +73,7 @@ export async function untilPodsReady({ cluster, api }: Stage, names: readonly st
     `pods ${names.join(", ")} to be ready`,
     async () => {
       const all = (await Promise.all(namespaces.map((n) => api.list<PodObject>(POD, n)))).flat();
-      const ready = new Set(all.filter(isReady).map((p) => `${p.metadata.namespace}/${p.metadata.name}`));
+      const ready = new Set(all.filter(isPodReady).map((p) => `${p.metadata.namespace}/${p.metadata.name}`));
       return names.every((n) => ready.has(n));
     },
     SLOW_MS,
