@@ -66,7 +66,7 @@ export function renderSchema(): string {
 }
 
 /** `Chart.yaml`. */
-export function renderChart(): string {
+function renderChart(): string {
   const chart = {
     apiVersion: "v2",
     name: "twill",

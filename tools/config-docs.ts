@@ -11,12 +11,12 @@ import { configSchema } from "../src/agent/config/schema.ts";
 import { isLive, whereOf } from "../src/agent/config/scope.ts";
 
 /** The page. */
-export const CONFIG_PAGE = fileURLToPath(new URL("../docs/configuration.md", import.meta.url));
+const CONFIG_PAGE = fileURLToPath(new URL("../docs/configuration.md", import.meta.url));
 const BEGIN = "<!-- keys: written by tools/config-docs.ts -->";
 const END = "<!-- end of keys -->";
 
 /** The table of all keys. */
-export function keyTable(): string {
+function keyTable(): string {
   const rows = configKeys(configSchema).map(({ path, description, defaultJson }) => {
     const scope = whereOf(path) === "file" ? "file" : `${whereOf(path)}, ${isLive(path) ? "at once" : "at start"}`;
     const value = defaultJson === undefined ? "" : `\`${defaultJson.replace(/^"(.*)"$/, "$1")}\``;
@@ -26,7 +26,7 @@ export function keyTable(): string {
 }
 
 /** The page with the table put in its place. @throws Error when the page has no such place */
-export function withKeyTable(page: string): string {
+function withKeyTable(page: string): string {
   const from = page.indexOf(BEGIN);
   const to = page.indexOf(END);
   if (from < 0 || to < from) throw new Error(`Cannot find "${BEGIN}" and "${END}" in the page`);

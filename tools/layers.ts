@@ -39,13 +39,13 @@ export const layers: readonly Layer[] = [
 ];
 
 /** Packages that only compute, so a pure folder may use them. */
-export const purePackages: readonly string[] = ["zod", "yaml"];
+const purePackages: readonly string[] = ["zod", "yaml"];
 
 /** What a test beside the code may use on top of what its folder may: files of test data, and parsers to compare with. */
 const testImports: readonly string[] = ["node:test", "node:assert/strict", "node:fs", "node:net", "fast-check"];
 
 /** The only folder that may load the native addon: everybody else goes through the interface in `src/kernel`. */
-export const addonFolder = "src/kernel/linux/";
+const addonFolder = "src/kernel/linux/";
 
 /** One import that the table forbids. */
 export interface Violation {

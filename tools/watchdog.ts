@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 const lookMs = 1000;
 
 /** Running children of this process that are test files: their process ids and files. */
-export function testChildren(): { pid: number; file: string }[] {
+function testChildren(): { pid: number; file: string }[] {
   const found: { pid: number; file: string }[] = [];
   for (const name of readdirSync("/proc")) {
     if (!/^\d+$/.test(name)) continue;

@@ -5,7 +5,7 @@ import { release } from "node:os";
 import { SetupError } from "./steps.mjs";
 
 /** Debian 12's kernel: the oldest that the eBPF programs are written for. */
-export const oldestKernel = [6, 1];
+const oldestKernel = [6, 1];
 
 /** `Debian GNU/Linux 12 (bookworm)`, or what the kernel calls itself. */
 export function systemName() {

@@ -4,7 +4,7 @@
 // vendor's containerd, a newer kubectl) is used as it is: nothing is replaced and nothing is upgraded.
 
 /** Library folder of this machine, as Debian names it. */
-export const libDir = process.arch === "arm64" ? "/usr/lib/aarch64-linux-gnu" : "/usr/lib/x86_64-linux-gnu";
+const libDir = process.arch === "arm64" ? "/usr/lib/aarch64-linux-gnu" : "/usr/lib/x86_64-linux-gnu";
 
 const everything = ["lab", "test", "test:cluster", "bench", "ok", "build"];
 const building = ["lab", "test", "test:cluster", "bench", "build"];

@@ -4,7 +4,7 @@
 const COMMANDS: ReadonlySet<string> = new Set(["ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION"]);
 
 /** Upper bounds of durations that are counted apart, in seconds. */
-export const CALL_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5] as const;
+const CALL_BUCKETS_SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5] as const;
 
 /** Calls of one command. */
 interface CommandStats {

@@ -23,7 +23,7 @@ interface Stored {
 const VERSION = 1;
 
 /** Text of the file. */
-export function encodeNodes(nodes: readonly NodeNet[]): string {
+function encodeNodes(nodes: readonly NodeNet[]): string {
   const stored: Stored = {
     version: VERSION,
     nodes: nodes.map((n) => ({
@@ -51,7 +51,7 @@ function parsed<T>(list: readonly string[], parse: (text: string) => Result<T>):
 }
 
 /** Reads the text of the file; anything that is not exactly right is refused, since a wrong node is worse than none. */
-export function decodeNodes(text: string): Result<readonly NodeNet[]> {
+function decodeNodes(text: string): Result<readonly NodeNet[]> {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -9,7 +9,7 @@ import { type GenerationMap, noteChange } from "./generation.ts";
 type MapWriter = Pick<Kernel, "deleteMapKeys"> & GenerationMap;
 
 /** Says that {@link ENDPOINTS_MAP} has changed. An address may be another pod's now, which judges for itself. */
-export function noteEndpointChange(kernel: GenerationMap): void {
+function noteEndpointChange(kernel: GenerationMap): void {
   noteChange(kernel, GenerationOf.endpoints);
   noteChange(kernel, GenerationOf.policy);
 }

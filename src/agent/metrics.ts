@@ -262,7 +262,7 @@ function eventFamilies({ events: e }: AgentStatus): Family[] {
 }
 
 /** All families of one scrape. */
-export function metricFamilies(sources: MetricSources): readonly Family[] {
+function metricFamilies(sources: MetricSources): readonly Family[] {
   const status = sources.status();
   return [
     ...agentFamilies(status),

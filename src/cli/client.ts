@@ -15,7 +15,7 @@ export class AgentAwayError extends Error {
 }
 
 /** The agent refused or failed. */
-export class AgentAnswerError extends Error {
+class AgentAnswerError extends Error {
   readonly code = "AGENT_ANSWER";
   readonly status: number;
 

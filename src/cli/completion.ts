@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { BPF_MAPS } from "../net/gen/bpf-maps.ts";
 
 /** Shells that are served. */
-export const SHELLS = ["bash", "zsh", "fish"] as const;
+const SHELLS = ["bash", "zsh", "fish"] as const;
 /** One of {@link SHELLS}. */
 export type Shell = (typeof SHELLS)[number];
 
@@ -25,7 +25,7 @@ function oneLine(text: string): string {
 }
 
 /** Every command with what may follow it. */
-export function completionNodes(program: Command, path = ""): readonly Node[] {
+function completionNodes(program: Command, path = ""): readonly Node[] {
   const commands = program.commands.filter((c) => c.name() !== "help");
   const words = [
     ...commands.map((c) => ({ word: c.name(), help: oneLine(c.description()) })),

@@ -39,7 +39,7 @@ export function withJson(command: Command): Command {
 }
 
 /** `path=value` texts as a map. @throws UsageError */
-export function parseSets(texts: readonly string[]): Map<string, string> {
+function parseSets(texts: readonly string[]): Map<string, string> {
   const sets = new Map<string, string>();
   for (const text of texts) {
     const at = text.indexOf("=");

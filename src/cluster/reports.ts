@@ -28,7 +28,7 @@ export interface ObjectReport {
 }
 
 /** Types of the conditions that Twill writes. */
-export const CONDITION_TYPES: readonly string[] = ["Accepted", "Enforced", "Ready"];
+const CONDITION_TYPES: readonly string[] = ["Accepted", "Enforced", "Ready"];
 
 /** All reports, bounded; what is beyond is not reported on the object. */
 export interface Reports {

@@ -70,7 +70,7 @@ function readRange(r: Reader): readonly AddrRange[] {
 }
 
 /** A list of lists of ranges, as `ipRanges` and host-local's `ranges` have it. */
-export function readRangeSets(
+function readRangeSets(
   owner: Record<string, unknown> | undefined,
   key: string,
   path: string,

@@ -31,7 +31,7 @@ export interface PoolFigures {
  * Addresses that are never a pod's: the network's own (also IPv6's subnet-router anycast, RFC 4291 section 2.6.1), the
  * router's, and IPv4's directed broadcast, which too many programs refuse.
  */
-export function builtInReserved(p: Prefix): readonly AddrRange[] {
+function builtInReserved(p: Prefix): readonly AddrRange[] {
   const first = addrToBigint(p.addr);
   const size = prefixSize(p);
   const at = (n: bigint) => addrFromBigint(p.family, first + n);

@@ -8,8 +8,8 @@ import type { NewObject } from "../cluster/embedded/types.ts";
 import type { Box } from "./box.ts";
 
 /** Where the agents of a lab answer on their node. */
-export const AGENT_HEALTH_PORT = 9879;
-export const AGENT_METRICS_PORT = 9878;
+const AGENT_HEALTH_PORT = 9879;
+const AGENT_METRICS_PORT = 9878;
 /** Name and namespace of the DaemonSet, as the manifest for real clusters has them. */
 export const AGENT_SET = { namespace: "kube-system", name: "twill", container: "agent" } as const;
 

@@ -9,7 +9,7 @@ import { sweepBoxGroups } from "./control-group.ts";
 import { bootId, identify, isAlive, type ProcessId, signalProcess } from "./process.ts";
 
 /** Where all labs of this machine are. */
-export const LABS_DIRECTORY = "/run/twill-lab";
+const LABS_DIRECTORY = "/run/twill-lab";
 
 /** What is written down of a lab. */
 export interface LabState {
@@ -25,7 +25,7 @@ export interface LabState {
 }
 
 /** A lab of this name runs. */
-export class LabRunsError extends Error {
+class LabRunsError extends Error {
   readonly code = "LAB_RUNS";
   constructor(name: string, owner: ProcessId) {
     super(`Lab "${name}" is up already (process ${owner.pid}): "twill lab down --name ${name}" would end it`);

@@ -55,7 +55,7 @@ export function addrsOfColumn(path: string, value: SQLOutputValue | undefined): 
 }
 
 /** The bytes for a column that {@link addrsOfColumn} reads. */
-export function addrsColumn(addrs: readonly Addr[]): Uint8Array {
+function addrsColumn(addrs: readonly Addr[]): Uint8Array {
   const bytes = new Uint8Array(16 * addrs.length);
   for (const [i, a] of addrs.entries()) bytes.set(a.bytes, 16 * i);
   return bytes;

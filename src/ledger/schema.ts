@@ -4,10 +4,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { damaged, newer } from "./error.ts";
 
 /** `PRAGMA application_id`: "TWIL". */
-export const APPLICATION_ID = 0x5457494c;
+const APPLICATION_ID = 0x5457494c;
 
 /** `PRAGMA user_version`. Raise it with every change of {@link SCHEMA}, and say in {@link prepareSchema} how to go there. */
-export const SCHEMA_VERSION = 2;
+const SCHEMA_VERSION = 2;
 
 /**
  * - `meta`: `revision`, which every write raises, `early_reuses`, `boot_id`, and one `cursor:POOL` for each pool.

@@ -19,7 +19,7 @@ export const POD_LINK_PREFIX = "twl";
  * First characters of the pair that stands between the host end of a limited pod and everything else: what the pod sends leaves by
  * the first, whose egress limits the upload, and comes in by the second, whose egress limits the download.
  */
-export const SHAPER_PREFIX = "tws";
+const SHAPER_PREFIX = "tws";
 const SHAPER_PEER_PREFIX = "twt";
 
 /** MAC address of {@link HOST_LINK}, of every pod's host end and of the pods' gateway: one next hop, wherever it is asked. */

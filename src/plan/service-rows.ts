@@ -78,13 +78,13 @@ export function sourceMapRow(source: SourceRow): MapRow {
 }
 
 /** A frontend's name and row, from an entry of `services`. */
-export function readServiceRow({ key, value }: MapRow): readonly [name: string, row: ServiceRow] {
+function readServiceRow({ key, value }: MapRow): readonly [name: string, row: ServiceRow] {
   const { addr, port, protocol } = decodeServiceKey(key);
   return [frontendName({ addr: addrFromBytes(addr), port, protocol }), decodeService(value)];
 }
 
 /** A backend's name and number, from an entry of `backends`. */
-export function readBackendRow({ key, value }: MapRow): readonly [name: string, number: number] {
+function readBackendRow({ key, value }: MapRow): readonly [name: string, number: number] {
   const { addr, port, protocol } = decodeBackend(value);
   return [backendName({ addr: addrFromBytes(addr), port, protocol }), decodeBackendKey(key).number];
 }

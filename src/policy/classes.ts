@@ -34,7 +34,7 @@ let nextTag = 0;
 export const policyTag: (policy: Policy) => string = remembered(() => String(nextTag++));
 
 /** Names of ports that the steps ask for. */
-export function namesIn(steps: readonly Step[]): Set<string> {
+function namesIn(steps: readonly Step[]): Set<string> {
   return new Set(steps.flatMap((s) => (s.kind === "rule" ? s.rule.traffic.flatMap(portNames) : [])));
 }
 

@@ -39,7 +39,7 @@ export function namespaceLabels(name: string, namespace: Namespace | undefined):
 }
 
 /** The named ports that a pod declares. */
-export function namedPortsOf(pod: Pod): NamedPort[] {
+function namedPortsOf(pod: Pod): NamedPort[] {
   return pod.ports
     .filter((p) => p.name !== "")
     .map((p) => ({ name: p.name, protocol: PORT_PROTOCOL_NUMBERS[p.protocol], port: p.port }));

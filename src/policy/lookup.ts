@@ -14,7 +14,7 @@ export interface Question {
 }
 
 /** What has no answer. */
-export const NO_ANSWER: Verdict = { isAllowed: false, rule: 0, logRule: 0, staged: undefined };
+const NO_ANSWER: Verdict = { isAllowed: false, rule: 0, logRule: 0, staged: undefined };
 
 function covers(row: SetRow, protocol: number, port: number): boolean {
   if (row.prefixLength === 32) return true;

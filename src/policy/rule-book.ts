@@ -4,7 +4,7 @@ import type { NumberedRule } from "./shared-rules.ts";
 import type { RuleInfo } from "./table.ts";
 
 /** How many rules that went are remembered. */
-export const REMEMBERED_RULES = 4096;
+const REMEMBERED_RULES = 4096;
 
 /** A rule by its number. */
 export interface FoundRule {

@@ -75,10 +75,10 @@ export interface ServicePlan {
 }
 
 /** Annotation by which a service chooses its algorithm. */
-export const ALGORITHM_ANNOTATION = "twill.dev/service-algorithm";
+const ALGORITHM_ANNOTATION = "twill.dev/service-algorithm";
 
 /** Annotation by which a service chooses how it is forwarded. */
-export const FORWARDING_ANNOTATION = "twill.dev/service-forwarding";
+const FORWARDING_ANNOTATION = "twill.dev/service-forwarding";
 
 const DISTRIBUTIONS = ["PreferClose", "PreferSameZone", "PreferSameNode"];
 

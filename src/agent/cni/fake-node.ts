@@ -24,7 +24,7 @@ export interface Printed {
 }
 
 /** Small pools: exhaustion is near. */
-export const TEST_POOLS: readonly Pool[] = [
+const TEST_POOLS: readonly Pool[] = [
   makePool("10.244.1.0/28", prefix("10.244.1.0/28")),
   makePool("fd00:10:244:1::/64", prefix("fd00:10:244:1::/64")),
 ];

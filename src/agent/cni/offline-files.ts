@@ -9,7 +9,7 @@ import { writeWhole } from "./whole-file.ts";
 /** Read by native/shim.c: one argument a line. */
 export const OFFLINE_ARGV_FILE = "offline.argv";
 /** Read by the offline program. */
-export const OFFLINE_SETTINGS_FILE = "offline.json";
+const OFFLINE_SETTINGS_FILE = "offline.json";
 /** Below the run directory: where Node keeps the offline program compiled, unless the agent has such a place itself. */
 const CACHE_DIRECTORY = "compile-cache";
 

@@ -4,7 +4,7 @@
 export type Tree = Readonly<Record<string, unknown>>;
 
 /** Whether a value has keys below it. */
-export function isTree(value: unknown): value is Tree {
+function isTree(value: unknown): value is Tree {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 

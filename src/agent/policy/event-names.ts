@@ -24,7 +24,7 @@ export function endpointName(e: Pick<Endpoint, "podNamespace" | "podName" | "con
 }
 
 /** A rule with the name of its object. */
-export function ruleName({ info, isCurrent }: FoundRule): RuleName {
+function ruleName({ info, isCurrent }: FoundRule): RuleName {
   return {
     object: info.ref === undefined ? undefined : refText(info.ref),
     path: info.path,

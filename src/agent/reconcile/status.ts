@@ -43,8 +43,3 @@ export interface RunReport {
   /** Wall clock of the next attempt at a failed row, milliseconds; undefined: nothing failed. */
   readonly retryAtMs: number | undefined;
 }
-
-/** Whether everything is as wanted. */
-export function isConverged(report: RunReport): boolean {
-  return report.failing === 0;
-}

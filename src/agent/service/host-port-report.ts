@@ -8,7 +8,7 @@ import type { ServiceTables } from "../../service/tables.ts";
 import type { PortReport, ServiceReport } from "./service-report.ts";
 
 /** Kind and type of all of them. */
-export const HOST_PORT = "HostPort";
+const HOST_PORT = "HostPort";
 
 /** Who has an address and port as a service's. */
 export type Owners = Pick<ServiceTables, "ownerOf">;

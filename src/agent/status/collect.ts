@@ -56,7 +56,7 @@ function underlayStatus(agent: NodeAgent): UnderlayStatus | undefined {
 }
 
 /** All nodes, this one first. */
-export function nodeStatuses(agent: NodeAgent, self: string): NodeStatus[] {
+function nodeStatuses(agent: NodeAgent, self: string): NodeStatus[] {
   const ids = agent.nodeIds();
   const family = agent.plan?.underlay.family ?? 4;
   const all = agent.nodes.map((n): NodeStatus => {

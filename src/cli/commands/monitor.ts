@@ -20,7 +20,7 @@ interface MonitorOptions extends NodeOptions {
 }
 
 /** The question in the words of `GET /v1/events`, which checks them. */
-export function monitorQuery(options: MonitorOptions): URLSearchParams {
+function monitorQuery(options: MonitorOptions): URLSearchParams {
   const query = new URLSearchParams();
   if (options.drop === true) for (const kind of ["drop", "denied"]) query.append("kind", kind);
   for (const name of ["kind", "verdict", "reason", "ip", "pod"] as const)

@@ -53,7 +53,7 @@ export function need<T>(result: { ok: true; value: T } | { ok: false; error: str
 }
 
 /** `FILE#DOCUMENT: KIND NAME`, for people. */
-export function placeText(r: Refusal): string {
+function placeText(r: Refusal): string {
   const what = [r.kind, r.name].filter((w) => w !== undefined && w !== "").join(" ");
   const place = r.place === "" ? r.file : `${r.file}#${r.place}`;
   return `${place}${what === "" ? "" : `: ${what}`}`;

@@ -9,7 +9,7 @@ import type { Storage } from "./storage.ts";
 import type { KubeObject, ObjectClient } from "./types.ts";
 
 /** Where the definitions lie. */
-export const CRD_STORAGE = "apiextensions.k8s.io/customresourcedefinitions";
+const CRD_STORAGE = "apiextensions.k8s.io/customresourcedefinitions";
 
 /** Everything that is wrong with a definition, beside what a schema says. */
 export function validateDefinition(object: KubeObject): StatusCause[] {
@@ -96,7 +96,7 @@ export function compareVersions(a: string, b: string): number {
 }
 
 /** The kinds that a definition serves, the preferred version first. */
-export function typesOf(object: KubeObject): ResourceType[] {
+function typesOf(object: KubeObject): ResourceType[] {
   const versions: readonly Fields[] = object["spec"].versions ?? [];
   return versions
     .filter((v) => v["served"] === true)

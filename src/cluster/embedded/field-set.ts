@@ -45,7 +45,7 @@ export function itemStep(
 }
 
 /** Visits every leaf and every item of merged lists below a value. */
-export function walkFields(
+function walkFields(
   value: unknown,
   schema: MergeSchema,
   visit: (path: string, value: unknown, isLeaf: boolean) => void,

@@ -39,7 +39,7 @@ function includeObject(query: URLSearchParams): IncludeObject {
 }
 
 /** Text of one object in the form that the client accepts. */
-export function renderObject(r: ResourceType, accepted: Accepted, query: URLSearchParams, object: KubeObject): string {
+function renderObject(r: ResourceType, accepted: Accepted, query: URLSearchParams, object: KubeObject): string {
   if (accepted.as === "Table")
     return JSON.stringify(
       tableOf(r, [object], includeObject(query), { resourceVersion: object.metadata.resourceVersion }),
@@ -49,7 +49,7 @@ export function renderObject(r: ResourceType, accepted: Accepted, query: URLSear
 }
 
 /** Sends one object in the form that the client accepts. */
-export function sendObject(x: Exchange, r: ResourceType, status: number, object: KubeObject): void {
+function sendObject(x: Exchange, r: ResourceType, status: number, object: KubeObject): void {
   sendText(x.res, status, "application/json", renderObject(r, negotiate(x.req.headers.accept), x.query, object));
 }
 

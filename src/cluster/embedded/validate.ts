@@ -35,7 +35,7 @@ function checkPorts(container: Fields, at: string): StatusCause[] {
 }
 
 /** Checks of a `PodSpec`. */
-export function validatePodSpec(spec: Fields, at: string): StatusCause[] {
+function validatePodSpec(spec: Fields, at: string): StatusCause[] {
   const out: StatusCause[] = [];
   if (objects(spec["containers"]).length === 0) out.push(required(`${at}.containers`));
   const names = new Set<string>();

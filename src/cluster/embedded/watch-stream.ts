@@ -2,7 +2,6 @@
 
 import type { ServerResponse } from "node:http";
 import { badRequest, expired } from "./api-error.ts";
-import { objectText } from "./http-answer.ts";
 import type { Matcher } from "./label-selector.ts";
 import { eventFor, listObjects } from "./objects.ts";
 import { inVersion } from "./operation-types.ts";
@@ -166,6 +165,3 @@ export function serveWatch(storage: Storage, res: ServerResponse, w: WatchReques
     clearTimeout(timeout);
   });
 }
-
-/** Text of an object as it is stored. */
-export const renderPlain = objectText;

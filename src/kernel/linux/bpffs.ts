@@ -45,7 +45,7 @@ export function mountBpffs(directory: string): void {
 }
 
 /** Whether a directory lies on a bpffs. */
-export function isBpffs(directory: string): boolean {
+function isBpffs(directory: string): boolean {
   try {
     return statfsSync(directory).type === BPF_FS_MAGIC;
   } catch {

@@ -98,7 +98,7 @@ function writePair(
 }
 
 /** The routes that a pod gets: each gateway on the link, and the default through it. */
-export function podRoutes(spec: Pick<PodLinkSpec, "ifname" | "gateways">): Route[] {
+function podRoutes(spec: Pick<PodLinkSpec, "ifname" | "gateways">): Route[] {
   const route = (dst: Prefix, gateway: Addr | undefined): Route => ({
     dst,
     link: spec.ifname,

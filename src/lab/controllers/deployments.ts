@@ -18,7 +18,7 @@ function revisionOf(object: KubeObject): number {
 }
 
 /** The ReplicaSet for a deployment's present template, without pods yet. */
-export function newReplicaSet(deployment: KubeObject, revision: number): NewObject {
+function newReplicaSet(deployment: KubeObject, revision: number): NewObject {
   const hash = templateHash(deployment);
   const { selector, template } = deployment["spec"];
   const labels = { ...template?.metadata?.labels, [HASH_LABEL]: hash };
@@ -45,7 +45,7 @@ const statusOf = (set: KubeObject, key: string): number => set["status"]?.[key] 
 const sum = (sets: readonly KubeObject[], of: (s: KubeObject) => number) => sets.reduce((n, s) => n + of(s), 0);
 
 /** Wanted sizes of all sets, by name. */
-export function planSizes(
+function planSizes(
   deployment: KubeObject,
   current: KubeObject,
   old: readonly KubeObject[],
@@ -109,7 +109,7 @@ function conditionsOf(deployment: KubeObject, available: number, isDone: boolean
 }
 
 /** The status of a deployment with these sets. */
-export function deploymentStatus(deployment: KubeObject, current: KubeObject | undefined, all: readonly KubeObject[]) {
+function deploymentStatus(deployment: KubeObject, current: KubeObject | undefined, all: readonly KubeObject[]) {
   const wanted: number = deployment["spec"]?.replicas ?? 1;
   const replicas = sum(all, (s) => statusOf(s, "replicas"));
   const available = sum(all, (s) => statusOf(s, "availableReplicas"));

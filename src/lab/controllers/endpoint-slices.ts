@@ -136,7 +136,7 @@ export function planSlices(service: KubeObject, pods: readonly KubeObject[], zon
 }
 
 /** The old form of the first family's slices, which kubectl before 1.21 and some programs still read. */
-export function planEndpoints(service: KubeObject, slices: readonly NewObject[]): NewObject {
+function planEndpoints(service: KubeObject, slices: readonly NewObject[]): NewObject {
   const family = service["spec"]?.ipFamilies?.[0] ?? "IPv4";
   const subsets = slices
     .filter((s) => s["addressType"] === family)

@@ -7,7 +7,7 @@ import { isOwnedBy, isPodOver, isPodReady, type OnError, ownerReference, putStat
 const MAX_BURST = 50;
 
 /** A pod of a set. */
-export function replicaPod(set: KubeObject): NewObject {
+function replicaPod(set: KubeObject): NewObject {
   const template = set["spec"]?.template ?? {};
   return {
     apiVersion: "v1",
@@ -29,7 +29,7 @@ function deletionRank(pod: KubeObject): number {
 }
 
 /** What to do for a set now, and its status. */
-export function planReplicaSet(set: KubeObject, pods: readonly KubeObject[]) {
+function planReplicaSet(set: KubeObject, pods: readonly KubeObject[]) {
   const wanted = Number(set["spec"]?.replicas ?? 1);
   const own = pods.filter((p) => isOwnedBy(p, set) && p.metadata.deletionTimestamp === undefined);
   const living = own.filter((p) => !isPodOver(p));

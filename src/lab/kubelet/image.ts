@@ -46,7 +46,7 @@ export interface ContainerCommand {
 
 const ECHO_PROGRAM = fileURLToPath(new URL("../echo.ts", import.meta.url));
 /** What every container finds first on its PATH is the node's `/opt/twill/bin`. */
-export const CONTAINER_PATH = "/opt/twill/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const CONTAINER_PATH = "/opt/twill/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /** Values that `valueFrom.fieldRef` may name. */
 function field(

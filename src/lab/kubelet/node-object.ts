@@ -13,7 +13,7 @@ export interface NodeFacts {
 }
 
 /** Version that the lab's kubelets give: the API that they speak, and that they are the lab's. */
-export const KUBELET_VERSION = "v1.32.0-twill.lab";
+const KUBELET_VERSION = "v1.32.0-twill.lab";
 /** As Kubernetes' default. */
 const MAX_PODS = "110";
 

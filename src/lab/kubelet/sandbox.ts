@@ -18,7 +18,7 @@ import { findNetworkList, type NetworkList } from "./conflist.ts";
 import type { ContainerSpec } from "./image.ts";
 
 /** Directories that are searched for plugins, in the node's file system: Twill's own, then Debian's. */
-export const PLUGIN_DIRECTORIES = ["/opt/cni/bin", "/usr/lib/cni"];
+const PLUGIN_DIRECTORIES = ["/opt/cni/bin", "/usr/lib/cni"];
 const NETWORK_DIRECTORY = "/etc/cni/net.d";
 const PLUGIN_DEADLINE_MS = 120_000;
 

@@ -42,7 +42,7 @@ export function joinCommand(id: ProcessId, command: readonly string[], isTty: bo
 }
 
 /** Starts a command beside a running process. */
-export function startExec(
+function startExec(
   id: ProcessId,
   request: Pick<ExecRequest, "command" | "tty" | "stdin">,
   signal: AbortSignal,
@@ -91,7 +91,7 @@ function killTree(child: ChildProcess): void {
 }
 
 /** Joins a running container's own command. */
-export function attachTask(task: Task, isOnce: boolean, request: ExecRequest, signal: AbortSignal): ExecSession {
+function attachTask(task: Task, isOnce: boolean, request: ExecRequest, signal: AbortSignal): ExecSession {
   const stdout = new Readable({ read() {} });
   const stderr = request.tty ? undefined : new Readable({ read() {} });
   const stopListening = task.onOutput((name, text) => (name === "stderr" && stderr ? stderr : stdout).push(text));

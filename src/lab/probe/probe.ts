@@ -44,7 +44,7 @@ export interface ProbeResult {
 }
 
 /** Long enough for a busy machine, short enough for a matrix full of denied cells. */
-export const DEFAULT_TIMEOUT_MS = 500;
+const DEFAULT_TIMEOUT_MS = 500;
 /** UDP and ICMP ask again: one lost datagram is no verdict. */
 const ASKS = 3;
 

@@ -12,7 +12,7 @@ const MAGIC = "twill-echo";
 /** A request or reply is at most this long; UDP ends at 65507 anyway. */
 export const MAX_MESSAGE_BYTES = 1 << 20;
 /** A header is at most this long. */
-export const MAX_HEADER_BYTES = 400;
+const MAX_HEADER_BYTES = 400;
 
 /** A request's header. */
 export interface EchoRequest {

@@ -22,7 +22,7 @@ export type CalicoSelector =
   | { readonly op: "&&" | "||"; readonly of: readonly CalicoSelector[] };
 
 /** Characters that a selector may have, as Calico's resource definitions bound it. */
-export const MAX_SELECTOR_LENGTH = 1024;
+const MAX_SELECTOR_LENGTH = 1024;
 /** Parentheses and `!` within each other. */
 export const MAX_SELECTOR_DEPTH = 32;
 

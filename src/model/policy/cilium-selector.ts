@@ -25,7 +25,7 @@ export type CiliumSelector = readonly CiliumRequirement[];
 const KEY = /^[A-Za-z0-9][A-Za-z0-9._/-]{0,315}$/;
 
 /** Parts of `source:key`; undefined when it is none. */
-export function parseCiliumKey(text: string): { readonly source: LabelSource; readonly key: string } | undefined {
+function parseCiliumKey(text: string): { readonly source: LabelSource; readonly key: string } | undefined {
   const colon = text.indexOf(":");
   const source = colon < 0 ? "any" : SOURCES.find((s) => s === text.slice(0, colon));
   const key = text.slice(colon + 1);

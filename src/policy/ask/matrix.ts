@@ -21,7 +21,7 @@ export interface MatrixQuestion {
 }
 
 /** Cells of one matrix: beyond, nobody reads it, and it would not fit into memory. */
-export const MAX_CELLS = 4_000_000;
+const MAX_CELLS = 4_000_000;
 
 function wanted(ends: readonly WorldEnd[], names: readonly string[] | undefined): WorldEnd[] {
   return names === undefined ? [...ends] : ends.filter((e) => names.includes(e.name));

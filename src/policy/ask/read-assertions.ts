@@ -8,7 +8,7 @@ import type { Assertion } from "./assertions.ts";
 import { type AskedTraffic, parseTraffic } from "./traffic-text.ts";
 
 /** `apiVersion` of files of claims. */
-export const TEST_API_VERSION = "twill.dev/v1alpha1";
+const TEST_API_VERSION = "twill.dev/v1alpha1";
 /** `kind` of files of claims. */
 export const TEST_KIND = "PolicyTest";
 

@@ -20,7 +20,7 @@ function ofNamespace(name: string, labels: LabelMap): [string, string][] {
 }
 
 /** A pod's own labels, those of its namespace and service account, and the synthetic ones, which win. */
-export function calicoPodLabels(pod: Pod, namespace: LabelMap, serviceAccount: LabelMap): LabelMap {
+function calicoPodLabels(pod: Pod, namespace: LabelMap, serviceAccount: LabelMap): LabelMap {
   return new Map([
     // A pod's own labels cannot pass for those of its namespace or service account.
     ...[...pod.labels].filter(([k]) => !k.startsWith("pcns.") && !k.startsWith("pcsa.")),

@@ -33,7 +33,7 @@ interface LocalRule {
 }
 
 /** Names that Twill's own tiers have are none that Calico's could take over. */
-export function calicoTierName(name: string): string {
+function calicoTierName(name: string): string {
   return name !== "default" && BUILT_IN_TIERS.some((t) => t.name === name) ? `calico ${name}` : name;
 }
 

@@ -8,7 +8,7 @@ import { allLabels, type LabelExpr, type LabelMap } from "../label-expr.ts";
 /** Key of the label with a pod's namespace, without its source. */
 export const CILIUM_NAMESPACE = "io.kubernetes.pod.namespace";
 /** Before the keys of a namespace's own labels, without the source. */
-export const CILIUM_NAMESPACE_LABELS = "io.cilium.k8s.namespace.labels.";
+const CILIUM_NAMESPACE_LABELS = "io.cilium.k8s.namespace.labels.";
 
 /** A pod's labels with their source, those of its namespace, its service account's name. */
 export function ciliumPodLabels(pod: Pod, namespace: LabelMap): LabelMap {

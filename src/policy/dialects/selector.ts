@@ -20,7 +20,7 @@ function requirement({ key, operator, values }: SelectorRequirement): LabelExpr 
 }
 
 /** What a selector means. */
-export function selectorExpr(selector: LabelSelector): LabelExpr {
+function selectorExpr(selector: LabelSelector): LabelExpr {
   const labels = [...selector.matchLabels].map(([key, value]): LabelExpr => ({ kind: "in", key, values: [value] }));
   return allLabels([...labels, ...selector.matchExpressions.map(requirement)]);
 }

@@ -37,13 +37,13 @@ export interface E2eCase {
 }
 
 export const E2E_NAMESPACES = ["x", "y", "z"] as const;
-export const E2E_PODS = ["a", "b", "c"] as const;
+const E2E_PODS = ["a", "b", "c"] as const;
 
 /** All nine, as `x/a`. */
 export const E2E_ALL: readonly string[] = E2E_NAMESPACES.flatMap((n) => E2E_PODS.map((p) => `${n}/${p}`));
 
 /** Last number of a pod's address in the test's networks: 10.244.1.0/24 and fd00:10:244:1::/64. */
-export function e2eHost(pod: string): number {
+function e2eHost(pod: string): number {
   return 10 + E2E_ALL.indexOf(pod);
 }
 
