@@ -1,4 +1,4 @@
-/** A cluster of any size that nobody runs: the objects that its API would show. The same size and seed, the same cluster. */
+/** A cluster of any size that nobody runs: the objects that its API would show. The same size, the same cluster. */
 
 import type { ClusterTable } from "../../src/cluster/source.ts";
 import { createRandom, type Random } from "../../src/policy/testing/random.ts";
@@ -141,8 +141,8 @@ export interface SyntheticCluster {
 }
 
 /** Makes all objects. */
-export function makeCluster(size: ClusterSize, seed = 1): SyntheticCluster {
-  const r = createRandom(seed);
+export function makeCluster(size: ClusterSize): SyntheticCluster {
+  const r = createRandom(1);
   const places = placesOf(size, r);
   const many = (table: ClusterTable, n: number, make: (i: number) => object): RawObject[] =>
     Array.from({ length: n }, (_, i) => ({ table, object: make(i) }));

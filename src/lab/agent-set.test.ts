@@ -17,11 +17,12 @@ test("the user's keys win over the lab's", () => {
 });
 
 test("the DaemonSet runs the agent on the node's network with its configuration", () => {
-  const set = agentSet({ EXTRA: "1" });
+  const set = agentSet();
   const spec = (
     set["spec"] as { template: { spec: { hostNetwork: boolean; containers: { command: string[]; env: unknown[] }[] } } }
   ).template.spec;
   assert.equal(spec.hostNetwork, true);
   assert.deepEqual(spec.containers[0]!.command.slice(0, 4), ["twill", "agent", "--node", "$(NODE_NAME)"]);
-  assert.deepEqual(spec.containers[0]!.env.at(-1), { name: "EXTRA", value: "1" });
+  const nodeName = { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } };
+  assert.deepEqual(spec.containers[0]!.env, [nodeName]);
 });

@@ -60,13 +60,10 @@ function launcher(): string {
   return `#!/bin/sh\nexport NODE_COMPILE_CACHE='${cache}'\nexec '${process.execPath}' '${join(REPOSITORY, "src/cli/main.ts")}' "$@"\n`;
 }
 
-/** The DaemonSet. `environment` comes on top of the node's name. */
-export function agentSet(environment: Readonly<Record<string, string>> = {}): NewObject {
+/** The DaemonSet. */
+export function agentSet(): NewObject {
   const labels = { "app.kubernetes.io/name": "twill", "app.kubernetes.io/part-of": "twill" };
-  const env = [
-    { name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } },
-    ...Object.entries(environment).map(([name, value]) => ({ name, value })),
-  ];
+  const env = [{ name: "NODE_NAME", valueFrom: { fieldRef: { fieldPath: "spec.nodeName" } } }];
   const container = {
     name: AGENT_SET.container,
     image: "twill.dev/twill:0.1.0",

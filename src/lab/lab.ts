@@ -35,7 +35,6 @@ export interface LabOptions {
   readonly nodes: number;
   /** Keys of the agents' configuration that differ from the lab's own. */
   readonly agentConfig?: AgentConfig;
-  readonly agentEnvironment?: Readonly<Record<string, string>>;
   /** MTU of the wire; default 1500. */
   readonly mtuBytes?: number;
   /** IP versions of the nodes' own addresses, the first one first; default both. */
@@ -343,7 +342,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     runMirrorEndpoints,
   ];
   const ends = controllers.map((run) => run(api.objects, onError));
-  if (options.conflist === undefined) api.objects.create(agentSet(options.agentEnvironment));
+  if (options.conflist === undefined) api.objects.create(agentSet());
   undo.move();
   return new Lab(
     {

@@ -27,9 +27,9 @@ const OTHER_CLASSES = { ingress: 16, egress: 17 } as const;
 export const DEVICE = 1;
 
 /** The switch, as the agent sets it when a policy speaks of the node. */
-export function switchOn(plane: Plane, flags = 0): void {
+export function switchOn(plane: Plane): void {
   const { masquerade4, masquerade6, noShortcut, hostPolicy } = ConfigFlag;
-  plane.putConfig({ flags: masquerade4 | masquerade6 | noShortcut | hostPolicy | flags });
+  plane.putConfig({ flags: masquerade4 | masquerade6 | noShortcut | hostPolicy });
 }
 
 /**

@@ -6,7 +6,7 @@ import { NODE } from "./node.ts";
 
 const CTX_BYTES = 192;
 /** Offsets in `struct __sk_buff` (linux/bpf.h). */
-const CTX = { mark: 8, ingressIfindex: 36, ifindex: 40, cb: 48, dataEnd: 80, gsoSegs: 164, gsoSize: 176 } as const;
+const CTX = { mark: 8, ingressIfindex: 36, ifindex: 40, cb: 48, gsoSegs: 164, gsoSize: 176 } as const;
 
 export type Program = "from_pod" | "from_host" | "from_tunnel" | "from_wire" | "to_wire" | "shape";
 
@@ -19,8 +19,6 @@ export interface RunOptions {
   readonly ingressIfindex?: number;
   /** The packet's mark as it comes in. */
   readonly mark?: number;
-  /** Bytes in the buffer's linear part; kernels that cannot do it refuse with EINVAL. */
-  readonly linearBytes?: number;
 }
 
 export type Verdict = "next" | "drop" | "redirect" | "peer" | "neighbour";
@@ -57,7 +55,6 @@ export function encodeContext(o: RunOptions): Uint8Array {
   if (o.gsoSegs !== undefined) view.setUint32(CTX.gsoSegs, o.gsoSegs, true);
   if (o.ingressIfindex !== undefined) view.setUint32(CTX.ingressIfindex, o.ingressIfindex, true);
   if (o.mark !== undefined) view.setUint32(CTX.mark, o.mark, true);
-  if (o.linearBytes !== undefined) view.setUint32(CTX.dataEnd, o.linearBytes, true);
   if (o.tunnel !== undefined) {
     view.setUint32(CTX.cb, o.tunnel.vni ?? NODE.vni, true);
     ctx.set(addr(o.tunnel.from).bytes, CTX.cb + 4);

@@ -9,6 +9,9 @@ import type { ConnectionConfig } from "./credentials.ts";
 import { nodeWrites } from "./node-writes.ts";
 import { createTableSink } from "./table-sink.ts";
 
+/** Watches end after 5 to 10 minutes and are resumed. */
+const WATCH_SECONDS = 300;
+
 /** How the source behaves. */
 export interface KubeSourceOptions {
   readonly config: ConnectionConfig;
@@ -23,8 +26,6 @@ export interface KubeSourceOptions {
   readonly backoff?: { readonly firstMs: number; readonly maxMs: number };
   /** Default 30,000: see {@link followCollections}. */
   readonly absentRetryMs?: number;
-  /** Default 300: watches end after 5 to 10 minutes and are resumed. */
-  readonly watchSeconds?: number;
   /** Told of every failure, for the log. */
   readonly onFailure?: (error: unknown, kind: string) => void;
   readonly random?: () => number;
@@ -47,7 +48,7 @@ export function createKubeSource(options: KubeSourceOptions): ClusterSource {
       initialList: options.initialList ?? ("stream" as const),
       pageSize: options.pageSize ?? 250,
       backoff: options.backoff ?? { firstMs: 200, maxMs: 30_000 },
-      watchSeconds: options.watchSeconds ?? 300,
+      watchSeconds: WATCH_SECONDS,
       random: options.random ?? Math.random,
     };
     return followCollections(how, sink, signal);
