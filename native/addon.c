@@ -312,7 +312,9 @@ NAPI_MODULE_INIT()
 {
 	if (!init_namespaces(env, exports) || !init_files(env, exports) || !init_netlink(env, exports) ||
 	    !init_unlink(env, exports) || !init_sockets(env, exports) || !init_maps(env, exports) || !init_links(env, exports) ||
-	    !init_objects(env, exports) || !init_rings(env, exports) || !init_polls(env, exports))
+	    !init_objects(env, exports) || !init_rings(env, exports) || !init_polls(env, exports) ||
+	    /* Given by native/build.mjs: the loader refuses an addon that is not built from its own sources. */
+	    !set_text(env, exports, "sources", ADDON_SOURCES))
 		return NULL;
 	return exports;
 }

@@ -11,6 +11,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFile
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { addonSources } from "./sources.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(root, "native");
@@ -66,6 +67,7 @@ function buildAddon() {
   for (const source of sources("addon", ".c")) {
     const object = join(build, "obj", `${source.slice(native.length + 1, -2)}.o`);
     const args = ["-std=gnu11", "-O2", "-g1", "-fPIC", "-fvisibility=hidden", ...warnings, "-I", include, "-c", source];
+    if (source === join(native, "addon.c")) args.push(`-DADDON_SOURCES="${addonSources()}"`);
     changed = make(object, [source, ...headers], args) || changed;
     objects.push(object);
   }

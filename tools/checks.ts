@@ -36,6 +36,12 @@ export const checks: readonly Check[] = [
     isSlow: false,
   },
   {
+    name: "addon",
+    what: "the code expects the addon that native/ gives",
+    command: [process.execPath, "native/sources.mjs", "--check"],
+    isSlow: false,
+  },
+  {
     name: "objects",
     what: "the checked-in eBPF objects are what their sources give",
     command: [process.execPath, "bpf/build.mjs", "--check"],

@@ -8,6 +8,7 @@
 
 import { createRequire } from "node:module";
 import process from "node:process";
+import { ADDON_SOURCES } from "./gen/addon-sources.ts";
 import { homeFile } from "./home.ts";
 
 /** A network namespace: a path, or an open descriptor of one. */
@@ -92,6 +93,9 @@ export interface SocketName {
 
 /** The functions of `build/twill.node`; the comment above each C function says more. */
 export interface Addon {
+  /** What it is built from, as `native/sources.mjs` says it; undefined: an addon that did not say so yet. */
+  readonly sources?: string;
+
   // Namespaces and mounts, all of the calling thread.
   openNetns(netns: NetnsRef): number;
   /** `dev:ino`; undefined when the path leads to no network namespace. */
@@ -246,15 +250,22 @@ let loaded: Addon | undefined;
 
 /**
  * Loads the addon once: from `TWILL_ADDON`, or from `build/twill.node` of this checkout.
- * @throws Error that says how to build it
+ * @throws Error that says how to build it: it is not there, or it is built from other sources than this code goes with
  */
 export function loadAddon(): Addon {
   if (loaded !== undefined) return loaded;
   const path = process.env["TWILL_ADDON"] ?? homeFile("build/twill.node");
+  let addon: Addon;
   try {
-    loaded = createRequire(import.meta.url)(path) as Addon;
+    addon = createRequire(import.meta.url)(path) as Addon;
   } catch (cause) {
-    throw new Error(`Cannot load the addon "${path}": node native/build.mjs would build it`, { cause });
+    throw new Error(`Cannot load the addon "${path}": node scripts/run.mjs setup would build it`, { cause });
   }
+  const { sources = "older ones" } = addon;
+  if (sources !== ADDON_SOURCES)
+    throw new Error(
+      `Cannot use the addon "${path}": it is built from other sources (${sources}) than this code goes with (${ADDON_SOURCES}); node scripts/run.mjs setup would build it anew`,
+    );
+  loaded = addon;
   return loaded;
 }
