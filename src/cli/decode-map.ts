@@ -19,7 +19,6 @@ import {
   decodeIdentityKey,
   decodeIpcacheEntry,
   decodeIpcacheKey,
-  decodeMetricValueAt,
   decodeNatEntry,
   decodeNatKey,
   decodeNode,
@@ -38,11 +37,11 @@ import {
   GENERATION_OF_NAMES,
   IPCACHE_FLAG_NAMES,
   METRIC_NAMES,
-  METRIC_VALUE_BYTES,
   NAT_DIRECTION_NAMES,
   POLICY_FLAG_NAMES,
 } from "../net/gen/bpf-maps.ts";
 import { macFromBytes } from "../net/mac.ts";
+import { metricSum } from "../net/per-cpu.ts";
 import { addrText, flagText, lpmText } from "../plan/describe.ts";
 import type { MapRow } from "../plan/rows.ts";
 import { SERVICE_DECODERS } from "./decode-service-map.ts";
@@ -63,21 +62,9 @@ function u32(key: Uint8Array): number {
   return new DataView(key.buffer, key.byteOffset, key.byteLength).getUint32(0, true);
 }
 
-/** Packets and bytes over all CPUs. */
-function sumOfCpus(value: Uint8Array): { packets: number; bytes: number } {
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  let [packets, bytes] = [0n, 0n];
-  for (let at = 0; at + METRIC_VALUE_BYTES <= view.byteLength; at += METRIC_VALUE_BYTES) {
-    const cpu = decodeMetricValueAt(view, at);
-    packets += cpu.packets;
-    bytes += cpu.bytes;
-  }
-  return { packets: Number(packets), bytes: Number(bytes) };
-}
-
 function decodeMetric({ key, value }: MapRow): DecodedRow {
   const index = u32(key);
-  return { what: METRIC_NAMES.get(index) ?? `${index}`, ...sumOfCpus(value) };
+  return { what: METRIC_NAMES.get(index) ?? `${index}`, ...metricSum(value) };
 }
 
 function decodeSet({ key, value }: MapRow): DecodedRow {
@@ -178,7 +165,7 @@ const DECODERS: Readonly<Record<string, Decoder>> = {
     return { class: k.number, identity: k.identity, set: decodePolicyPeer(value).set };
   },
   policy_sets: decodeSet,
-  policy_hits: ({ key, value }) => ({ rule: decodePolicyHitKey(key).rule, ...sumOfCpus(value) }),
+  policy_hits: ({ key, value }) => ({ rule: decodePolicyHitKey(key).rule, ...metricSum(value) }),
   ct_tcp: decodeCt,
   ct_other: decodeCt,
   nat: decodeNat,

@@ -45,6 +45,7 @@ import {
   type ServiceFlowKey,
 } from "../../src/net/gen/bpf-maps.ts";
 import { mac, macBytes } from "../../src/net/mac.ts";
+import { metricSum } from "../../src/net/per-cpu.ts";
 import { mappedLength, prefix } from "../../src/net/prefix.ts";
 import { classMapKey, classMapRow, identityMapRow, POLICY_MAPS, setMapRows } from "../../src/plan/policy-rows.ts";
 import type { MapRow } from "../../src/plan/rows.ts";
@@ -305,13 +306,8 @@ export class Plane {
 
   /** How often each rule decided, over all CPUs. */
   hits(): Map<number, number> {
-    const sum = (value: Uint8Array) => {
-      const view = new DataView(value.buffer, value.byteOffset);
-      let packets = 0;
-      for (let at = 0; at < value.length; at += METRIC_VALUE_BYTES) packets += Number(view.getBigUint64(at, true));
-      return packets;
-    };
-    return new Map(this.#rows("policy_hits").map((r) => [decodePolicyHitKey(r.key).rule, sum(r.value)]));
+    const rows = this.#rows("policy_hits");
+    return new Map(rows.map((r) => [decodePolicyHitKey(r.key).rule, metricSum(r.value).packets]));
   }
 
   /** Packets counted so far, by metric number. */

@@ -17,7 +17,8 @@ import { type EventQuery, MAX_LAST } from "../../flow/query.ts";
 import { eachRecord, viewOf } from "../../flow/records.ts";
 import { type EventNames, isOfPods, tellEvent } from "../../flow/told.ts";
 import type { Kernel, Ring } from "../../kernel/kernel.ts";
-import { EVENT_BYTES, METRIC_VALUE_BYTES, Metric } from "../../net/gen/bpf-maps.ts";
+import { EVENT_BYTES, Metric } from "../../net/gen/bpf-maps.ts";
+import { metricSum } from "../../net/per-cpu.ts";
 import type { Sink } from "../http.ts";
 import type { Log } from "../log.ts";
 import { messageOf } from "../reconcile/failures.ts";
@@ -92,10 +93,7 @@ export class EventWatch implements Disposable {
   /** Events that the ring had no room for, since the programs' maps are there. */
   ringLost(): number {
     const value = this.#parts.kernel.mapGet("metrics", new Uint8Array(Uint32Array.of(Metric.eventLost).buffer));
-    let sum = 0n;
-    for (let at = 0; value !== undefined && at + METRIC_VALUE_BYTES <= value.length; at += METRIC_VALUE_BYTES)
-      sum += viewOf(value).getBigUint64(at, true);
-    return Number(sum);
+    return value === undefined ? 0 : metricSum(value).packets;
   }
 
   counts(): EventCounts {

@@ -1,14 +1,8 @@
 /** How often rules decided, as the programs count it: read when somebody asks, and cleared of rules that are long gone. */
 
 import type { Kernel } from "../../kernel/kernel.ts";
-import {
-  decodeMetricValueAt,
-  decodePolicyHitKey,
-  encodePolicyHitKey,
-  HitFlag,
-  METRIC_VALUE_BYTES,
-} from "../../net/gen/bpf-maps.ts";
-import type { MapRow } from "../../plan/rows.ts";
+import { decodePolicyHitKey, encodePolicyHitKey, HitFlag } from "../../net/gen/bpf-maps.ts";
+import { metricSum } from "../../net/per-cpu.ts";
 import type { RuleBook } from "../../policy/rule-book.ts";
 import type { RuleInfo } from "../../policy/table.ts";
 
@@ -46,17 +40,6 @@ type HitKernel = Pick<Kernel, "mapRows" | "deleteMapKeys">;
 /** Sum of two counts. */
 export function addHits(a: HitCount, b: HitCount): HitCount {
   return { packets: a.packets + b.packets, bytes: a.bytes + b.bytes };
-}
-
-function sumOfCpus({ value }: MapRow): HitCount {
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  let [packets, bytes] = [0n, 0n];
-  for (let at = 0; at + METRIC_VALUE_BYTES <= value.byteLength; at += METRIC_VALUE_BYTES) {
-    const part = decodeMetricValueAt(view, at);
-    packets += part.packets;
-    bytes += part.bytes;
-  }
-  return { packets: Number(packets), bytes: Number(bytes) };
 }
 
 function kindOf(info: RuleInfo): string {
@@ -112,7 +95,7 @@ export class PolicyHits {
     for (const row of this.#kernel.mapRows(HITS_MAP)) {
       const { rule } = decodePolicyHitKey(row.key);
       const isStaged = rule >= HitFlag.stagedHit;
-      yield { rule: isStaged ? rule - HitFlag.stagedHit : rule, isStaged, count: sumOfCpus(row) };
+      yield { rule: isStaged ? rule - HitFlag.stagedHit : rule, isStaged, count: metricSum(row.value) };
     }
   }
 

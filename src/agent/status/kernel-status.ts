@@ -1,8 +1,8 @@
 /** What the pinned maps say: readable with and without an agent. */
 
 import type { Kernel } from "../../kernel/kernel.ts";
-import { METRIC_NAMES, METRIC_VALUE_BYTES, SOCK_METRIC_NAMES } from "../../net/gen/bpf-maps.ts";
-import { sockMetricSum } from "../../net/per-cpu.ts";
+import { METRIC_NAMES, SOCK_METRIC_NAMES } from "../../net/gen/bpf-maps.ts";
+import { metricSum, sockMetricSum } from "../../net/per-cpu.ts";
 import type { MapStatus, PacketCount, SocketCount } from "./status.ts";
 
 /** Kinds of maps that hold no countable entries. */
@@ -49,13 +49,8 @@ export function readPackets(kernel: Kernel): PacketCount[] {
     const index = new DataView(row.key.buffer, row.key.byteOffset).getUint32(0, true);
     const name = METRIC_NAMES.get(index);
     if (name === undefined) continue;
-    const view = new DataView(row.value.buffer, row.value.byteOffset, row.value.byteLength);
-    let [packets, bytes] = [0n, 0n];
-    for (let at = 0; at + METRIC_VALUE_BYTES <= view.byteLength; at += METRIC_VALUE_BYTES) {
-      packets += view.getBigUint64(at, true);
-      bytes += view.getBigUint64(at + 8, true);
-    }
-    if (packets > 0n) counts.push({ name, packets: Number(packets), bytes: Number(bytes) });
+    const sum = metricSum(row.value);
+    if (sum.packets > 0) counts.push({ name, ...sum });
   }
   return counts;
 }

@@ -5,7 +5,8 @@ import { it } from "node:test";
 import { setTimeout as pause, setImmediate as turn } from "node:timers/promises";
 import { decodeFlowEvent, type FlowEvent } from "../../flow/event.ts";
 import { eachRecord, viewOf } from "../../flow/records.ts";
-import { EVENT_BYTES, METRIC_VALUE_BYTES, Metric } from "../../net/gen/bpf-maps.ts";
+import { EVENT_BYTES, Metric } from "../../net/gen/bpf-maps.ts";
+import { metricSum } from "../../net/per-cpu.ts";
 import type { Kernel, Ring } from "../kernel.ts";
 import type { KernelBench } from "./bench.ts";
 
@@ -38,9 +39,7 @@ function take(ring: Ring, maxBytes = ALL): FlowEvent[] {
 function lost(kernel: Kernel): number {
   const value = kernel.mapGet("metrics", new Uint8Array(Uint32Array.of(Metric.eventLost).buffer));
   assert.ok(value);
-  let sum = 0n;
-  for (let at = 0; at < value.length; at += METRIC_VALUE_BYTES) sum += viewOf(value).getBigUint64(at, true);
-  return Number(sum);
+  return metricSum(value).packets;
 }
 
 /** Tests of rings. */
