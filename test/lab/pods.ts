@@ -4,7 +4,7 @@ import { isPodReady } from "../../src/lab/controllers/loop.ts";
 import { echoPod } from "../../src/lab/demo/run.ts";
 import type { Lab } from "../../src/lab/lab.ts";
 
-const READY_MS = 90_000;
+const READY_MS = 120_000;
 
 /** Creates pods in the namespace `default` and waits until they are ready. */
 export async function addPods(lab: Lab, ...pods: readonly (readonly [name: string, node: string])[]): Promise<void> {

@@ -3,10 +3,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { NewObject } from "../../src/cluster/embedded/types.ts";
-import { isPodReady } from "../../src/lab/controllers/loop.ts";
-import { echoPod } from "../../src/lab/demo/run.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { policyDefinitions } from "../fixture/policy-kinds.ts";
+import { addPods } from "../lab/pods.ts";
 import { until } from "../lab/wait.ts";
 
 const READY_MS = 120_000;
@@ -20,14 +19,7 @@ let lab: Lab;
 before(async () => {
   lab = await startLab({ name: "test-policy-objects", nodes: 2, objects: policyDefinitions() });
   await lab.ready(READY_MS);
-  for (const [name, node] of [
-    ["a", "node-1"],
-    ["b", "node-1"],
-    ["c", "node-2"],
-  ] as const)
-    lab.objects.create(echoPod(name, node));
-  const pods = { apiVersion: "v1", kind: "Pod", namespace: "default" };
-  await lab.until(pods, (l) => l.length === 3 && l.every(isPodReady), READY_MS, "pods to be ready");
+  await addPods(lab, ["a", "node-1"], ["b", "node-1"], ["c", "node-2"]);
 });
 
 after(() => lab?.[Symbol.asyncDispose]());

@@ -5,10 +5,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { parse, stringify } from "yaml";
-import { isPodReady } from "../../src/lab/controllers/loop.ts";
-import { echoPod } from "../../src/lab/demo/run.ts";
 import { type Lab, startLab } from "../../src/lab/lab.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
+import { addPods } from "../lab/pods.ts";
 import { until } from "../lab/wait.ts";
 
 const READY_MS = 120_000;
@@ -20,14 +19,7 @@ let lab: Lab;
 before(async () => {
   lab = await startLab({ name: "test-policy-keys", nodes: 2, agentConfig: { policy: { reject: true } } });
   await lab.ready(READY_MS);
-  for (const [name, node] of [
-    ["a", "node-1"],
-    ["b", "node-1"],
-    ["c", "node-2"],
-  ] as const)
-    lab.objects.create(echoPod(name, node));
-  const pods = { apiVersion: "v1", kind: "Pod", namespace: "default" };
-  await lab.until(pods, (l) => l.length === 3 && l.every(isPodReady), READY_MS, "pods to be ready");
+  await addPods(lab, ["a", "node-1"], ["b", "node-1"], ["c", "node-2"]);
 });
 
 after(() => lab[Symbol.asyncDispose]());

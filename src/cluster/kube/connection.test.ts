@@ -6,19 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ClusterError } from "../source.ts";
-import { startTestApi } from "../testing.ts";
+import { PLAIN, startTestApi } from "../testing.ts";
 import { createConnection } from "./connection.ts";
-import type { ConnectionConfig } from "./credentials.ts";
-
-const plain: Omit<ConnectionConfig, "server"> = {
-  ca: undefined,
-  isInsecure: false,
-  tlsServerName: undefined,
-  clientCert: undefined,
-  clientKey: undefined,
-  token: undefined,
-  basic: undefined,
-};
 
 async function serve(
   handler: (req: IncomingMessage, res: ServerResponse) => void,
@@ -47,7 +36,7 @@ test("connections are kept and used again", async () => {
     ports.add(req.socket.remotePort ?? 0);
     res.end("{}");
   });
-  using c = createConnection({ ...plain, server: s.url }, { userAgent: "agent/1" });
+  using c = createConnection({ ...PLAIN, server: s.url }, { userAgent: "agent/1" });
   for (let i = 0; i < 5; i++) await c.json(get("/x"));
   assert.equal(ports.size, 1);
 });
@@ -63,7 +52,7 @@ test("a token in a file is read again when it is refused", async () => {
       res.end(res.statusCode === 200 ? '{"ok":true}' : '{"reason":"Unauthorized","message":"Unauthorized"}');
     });
     using c = createConnection(
-      { ...plain, server: s.url, token: { kind: "file", path: join(dir, "token") } },
+      { ...PLAIN, server: s.url, token: { kind: "file", path: join(dir, "token") } },
       { userAgent: "x" },
     );
     await assert.rejects(c.json(get("/x")), code("Unauthorized"));
@@ -72,7 +61,7 @@ test("a token in a file is read again when it is refused", async () => {
     assert.deepEqual(seen, ["Bearer old", "Bearer new"]);
     await rm(join(dir, "token"));
     using missing = createConnection(
-      { ...plain, server: s.url, token: { kind: "file", path: join(dir, "token") } },
+      { ...PLAIN, server: s.url, token: { kind: "file", path: join(dir, "token") } },
       { userAgent: "x" },
     );
     await assert.rejects(missing.json(get("/x")), code("BadConfig", /Cannot read token/));
@@ -86,7 +75,7 @@ test("refusals carry the server's reason, its message and how long it asks to wa
     res.writeHead(429, { "retry-after": "7" });
     res.end('{"kind":"Status","reason":"TooManyRequests","message":"slow down"}');
   });
-  using c = createConnection({ ...plain, server: s.url }, { userAgent: "x" });
+  using c = createConnection({ ...PLAIN, server: s.url }, { userAgent: "x" });
   await assert.rejects(
     c.json(get("/x")),
     (e) =>
@@ -106,17 +95,17 @@ test("what is no answer is told from what is a wrong one", async () => {
       setImmediate(() => res.destroy());
     } else res.end("not json");
   });
-  using c = createConnection({ ...plain, server: s.url }, { userAgent: "x" });
+  using c = createConnection({ ...PLAIN, server: s.url }, { userAgent: "x" });
   await assert.rejects(c.json(get("/html")), code("HTTP 502", /bad gateway/));
   await assert.rejects(c.json(get("/text")), code("BadAnswer"));
   await assert.rejects(c.json(get("/cut")), code("Unreachable"));
-  using nobody = createConnection({ ...plain, server: "http://127.0.0.1:1" }, { userAgent: "x" });
+  using nobody = createConnection({ ...PLAIN, server: "http://127.0.0.1:1" }, { userAgent: "x" });
   await assert.rejects(nobody.json(get("/x")), code("Unreachable", /ECONNREFUSED/));
 });
 
 test("a request ends with its signal", async () => {
   await using s = await serve(() => {});
-  using c = createConnection({ ...plain, server: s.url }, { userAgent: "x" });
+  using c = createConnection({ ...PLAIN, server: s.url }, { userAgent: "x" });
   await assert.rejects(c.json({ ...get("/x"), signal: AbortSignal.timeout(20) }), code("Aborted"));
 });
 
@@ -135,7 +124,7 @@ test("a server of another authority, or of another name, is not believed", async
 
 test("who gives up while waiting for its turn is told as for any other request", async () => {
   using c = createConnection(
-    { ...plain, server: "http://127.0.0.1:1" },
+    { ...PLAIN, server: "http://127.0.0.1:1" },
     { userAgent: "x", perSecond: 0.001, burst: 0 },
   );
   await assert.rejects(c.json({ ...get("/x"), signal: AbortSignal.timeout(20) }), code("Aborted"));

@@ -6,30 +6,18 @@ import {
   isPodOver,
   isPodReady,
   type OnError,
-  ownerReference,
   putStatus,
   refOf,
   runLoop,
   templateHash,
+  workloadPod,
 } from "./loop.ts";
 
 const HASH_LABEL = "controller-revision-hash";
 
 /** The pod of a set on a node. */
 export function daemonPod(set: KubeObject, node: string): NewObject {
-  const template = set["spec"]?.template ?? {};
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: {
-      generateName: `${set.metadata.name}-`,
-      namespace: set.metadata.namespace ?? "default",
-      labels: { ...template.metadata?.labels, [HASH_LABEL]: templateHash(set) },
-      ...(template.metadata?.annotations ? { annotations: template.metadata.annotations } : {}),
-      ownerReferences: [ownerReference(set)],
-    },
-    spec: { ...template.spec, nodeName: node },
-  };
+  return workloadPod(set, { labels: { [HASH_LABEL]: templateHash(set) }, spec: { nodeName: node } });
 }
 
 /** What to do for a set now, and its status. */

@@ -1,7 +1,7 @@
 /** What the lab's controllers share: looking at everything again after any change, once for a burst of changes. */
 
 import { createHash } from "node:crypto";
-import type { KubeObject, ObjectClient, ObjectRef } from "../../cluster/embedded/types.ts";
+import type { KubeObject, NewObject, ObjectClient, ObjectRef } from "../../cluster/embedded/types.ts";
 
 /** Told of what could not be done. */
 export type OnError = (error: unknown, doing: string) => void;
@@ -56,6 +56,26 @@ export function ownerReference(owner: KubeObject) {
     uid: owner.metadata.uid,
     controller: true,
     blockOwnerDeletion: true,
+  };
+}
+
+/** A pod of a workload, made from its template. @param more labels and fields of `spec` beside the template's */
+export function workloadPod(
+  workload: KubeObject,
+  more: { readonly labels?: object; readonly spec?: object } = {},
+): NewObject {
+  const template = workload["spec"]?.template ?? {};
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      generateName: `${workload.metadata.name}-`,
+      namespace: workload.metadata.namespace ?? "default",
+      labels: { ...template.metadata?.labels, ...more.labels },
+      ...(template.metadata?.annotations ? { annotations: template.metadata.annotations } : {}),
+      ownerReferences: [ownerReference(workload)],
+    },
+    spec: { ...template.spec, ...more.spec },
   };
 }
 

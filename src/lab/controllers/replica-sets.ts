@@ -1,27 +1,10 @@
 /** As many pods of every ReplicaSet as it asks for, and the status. */
 
-import type { KubeObject, NewObject, ObjectClient } from "../../cluster/embedded/types.ts";
-import { isOwnedBy, isPodOver, isPodReady, type OnError, ownerReference, putStatus, refOf, runLoop } from "./loop.ts";
+import type { KubeObject, ObjectClient } from "../../cluster/embedded/types.ts";
+import { isOwnedBy, isPodOver, isPodReady, type OnError, putStatus, refOf, runLoop, workloadPod } from "./loop.ts";
 
 /** Pods that are made in one look: a typing error in `replicas` must not fill the machine at once. */
 const MAX_BURST = 50;
-
-/** A pod of a set. */
-function replicaPod(set: KubeObject): NewObject {
-  const template = set["spec"]?.template ?? {};
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: {
-      generateName: `${set.metadata.name}-`,
-      namespace: set.metadata.namespace ?? "default",
-      labels: template.metadata?.labels ?? {},
-      ...(template.metadata?.annotations ? { annotations: template.metadata.annotations } : {}),
-      ownerReferences: [ownerReference(set)],
-    },
-    spec: template.spec ?? {},
-  };
-}
 
 /** Who goes first when there are too many: not scheduled, then not ready, then the youngest. */
 function deletionRank(pod: KubeObject): number {
@@ -64,7 +47,7 @@ export function runReplicaSets(objects: ObjectClient, onError: OnError): () => v
       try {
         const plan = planReplicaSet(set, pods);
         for (const pod of plan.toDelete) objects.delete(refOf(pod));
-        for (let i = 0; i < plan.toCreate; i++) objects.create(replicaPod(set));
+        for (let i = 0; i < plan.toCreate; i++) objects.create(workloadPod(set));
         putStatus(objects, set, plan.status);
       } catch (error) {
         onError(error, `reconcile ReplicaSet "${set.metadata.namespace}/${set.metadata.name}"`);

@@ -26,16 +26,16 @@ export function readAddr(family: number | undefined, bytes: Uint8Array | undefin
   return bytes?.length === wanted ? addrFromBytes(bytes) : undefined;
 }
 
+/** Which address of which device. */
+interface AddressRequest {
+  readonly index: number;
+  readonly address: InterfaceAddr;
+  readonly flags: number;
+  readonly sequence: number;
+}
+
 /** Adds an address without duplicate address detection: Twill's own are unique by construction. */
-export function writeNewAddr(
-  w: NetlinkWriter,
-  options: {
-    readonly index: number;
-    readonly address: InterfaceAddr;
-    readonly flags: number;
-    readonly sequence: number;
-  },
-): void {
+export function writeNewAddr(w: NetlinkWriter, options: AddressRequest): void {
   w.begin(RTM.NEWADDR, options.flags, options.sequence);
   writeAddr(w, options.index, options.address);
   if (options.address.addr.family === 6) w.attrU32(IFA.FLAGS, IFA_F.NODAD);
@@ -43,15 +43,7 @@ export function writeNewAddr(
 }
 
 /** Removes an address. */
-export function writeDelAddr(
-  w: NetlinkWriter,
-  options: {
-    readonly index: number;
-    readonly address: InterfaceAddr;
-    readonly flags: number;
-    readonly sequence: number;
-  },
-): void {
+export function writeDelAddr(w: NetlinkWriter, options: AddressRequest): void {
   w.begin(RTM.DELADDR, options.flags, options.sequence);
   writeAddr(w, options.index, options.address);
   w.end();
