@@ -14,7 +14,7 @@ import { hasHostPolicy } from "../plan/map-rows.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { parseConfig } from "./config/config.ts";
-import { Host, OBJECT, OTHER, SELF, started } from "./fake-host.ts";
+import { Host, OTHER, SELF, started } from "./fake-host.ts";
 
 test("one run makes everything; the second writes nothing", () => {
   using host = new Host();
@@ -277,135 +277,6 @@ test("the memory of nodes refuses what is not exactly right", () => {
   }
 });
 
-test("pods are adopted by the next agent; their attachments follow to new programs", () => {
-  using host = new Host();
-  const agent = started(host);
-  host.addPod(agent, "pod-a");
-  agent.run();
-  assert.equal(agent.report?.writes, 0, "an attachment leaves nothing to do");
-  const next = host.agent();
-  next.loadPrograms(new Uint8Array([2]));
-  next.run();
-  const kernel = createFakeKernel({ machine: host.machine });
-  const attachments = kernel.attachments();
-  assert.ok(attachments.some((a) => a.program === "from_pod"));
-  assert.ok(attachments.every((a) => a.isCurrent));
-  assert.equal(kernel.mapCount("endpoints"), 2);
-  assert.deepEqual(next.notReady(), []);
-});
-
-test("an agent that is killed before its settings are left has not yet removed the classes that the old ones name", () => {
-  using host = new Host();
-  const first = started(host);
-  const left = first.policy.openClasses();
-  assert.ok(left !== undefined, "a cluster without policy is open");
-  first.dropPredecessor();
-  first.compare(() => false);
-  const second = host.agent({ openClassesBefore: left });
-  second.run();
-  const own = second.policy.openClasses();
-  assert.ok(own !== undefined && own.ingress !== left.ingress, "each agent has classes of its own");
-  const kernel = createFakeKernel({ machine: host.machine });
-  const classes = () => new Set(kernel.mapRows("policy_classes").map((row) => decodePolicyClassKey(row.key).number));
-  // Killed here, its predecessor's settings stand, and who attaches a pod by them finds what they name.
-  assert.ok([left.ingress, left.egress, own.ingress, own.egress].every((c) => classes().has(c)));
-  second.dropPredecessor();
-  second.compare(() => false);
-  assert.ok([own.ingress, own.egress].every((c) => classes().has(c)));
-  assert.ok(![left.ingress, left.egress].some((c) => classes().has(c)));
-});
-
-test("map entries of a pod that were lost come back", () => {
-  using host = new Host();
-  const agent = started(host);
-  host.addPod(agent, "pod-a");
-  const kernel = createFakeKernel({ machine: host.machine });
-  kernel.deleteMapKeys(
-    "endpoints",
-    kernel.mapRows("endpoints").map((r) => r.key),
-  );
-  agent.run();
-  assert.equal(kernel.mapCount("endpoints"), 2);
-});
-
-test("a pod whose namespace is gone is given up, with its lease", () => {
-  using host = new Host();
-  const agent = started(host);
-  host.machine.removeNetns(host.addPod(agent, "pod-a"));
-  agent.run();
-  assert.equal(createFakeKernel({ machine: host.machine }).mapCount("endpoints"), 0);
-  assert.equal(agent.counts.repairs.get("attachment"), 1);
-  assert.deepEqual(agent.notReady(), []);
-});
-
-test("a pod that lost its device is reported, and no reason to refuse others", () => {
-  using host = new Host();
-  const agent = started(host);
-  host.addPod(agent, "pod-a");
-  const kernel = createFakeKernel({ machine: host.machine });
-  const link = kernel.links().find((l) => l.name.startsWith("twl"));
-  assert.ok(link);
-  kernel.deleteLink(link.name);
-  agent.run();
-  assert.deepEqual(agent.notReady(), []);
-  assert.match(
-    agent
-      .issues()
-      .map((i) => i.message)
-      .join(),
-    /Device "twl[0-9a-f]{12}" of pod "default\/pod-a" is gone/,
-  );
-  host.addPod(agent, "pod-b");
-});
-
-const VERIFIER = new KernelError(
-  "load programs",
-  "EACCES",
-  13,
-  "libbpf: prog 'from_pod': failed\n-- BEGIN --\nstack is too large\nprocessed 7 insns\n-- END --",
-);
-
-test("an upgrade that cannot be loaded leaves the old programs at work, says why, and is tried again", () => {
-  using host = new Host();
-  const old = started(host);
-  host.addPod(old, "pod-a");
-  host.machine.failNext("loadPrograms", VERIFIER);
-  const next = host.agent();
-  next.run();
-  assert.deepEqual(next.notReady(), [], "pods can be attached");
-  assert.equal(next.programs, "of an earlier agent");
-  assert.match(next.issues()[0]?.message ?? "", /Cannot load programs: EACCES .*: stack is too large$/);
-  host.source.setNodes(SELF, OTHER, testNode("node-3", ["192.168.77.13"], ["10.244.3.0/24"]));
-  next.run();
-  assert.notEqual(next.nodeIds().get("192.168.77.13"), undefined, "the cluster is followed");
-  host.addPod(next, "pod-b");
-  host.clockMs += 60_000;
-  next.run();
-  assert.deepEqual(next.issues(), []);
-  assert.notEqual(next.programs, "of an earlier agent");
-});
-
-test("without earlier programs, or with maps of another layout, there is no network, and it is said why", () => {
-  for (const prepare of [
-    () => undefined,
-    (h: Host) =>
-      createFakeKernel({ machine: h.machine, object: { programs: [], maps: new Map() } }).loadPrograms(OBJECT, {
-        pinDirectory: "/sys/fs/bpf/twill",
-        maxEntries: new Map(),
-      }),
-  ]) {
-    using host = new Host();
-    prepare(host);
-    host.source.setNodes(SELF);
-    host.machine.failNext("loadPrograms", VERIFIER);
-    const agent = host.agent();
-    agent.run();
-    assert.match(agent.notReady().join(), /^Cannot load programs: EACCES/);
-    assert.equal(agent.report, undefined, "nothing was touched");
-  }
-});
-
-/** What the kernel has of the node's own policy: its devices, and whether programs look. */
 function hostPolicy(host: Host) {
   const kernel = createFakeKernel({ machine: host.machine });
   const devices = kernel.mapRows("hosts").map((r) => decodeHostKey(r.key).ifindex);

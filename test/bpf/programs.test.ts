@@ -5,9 +5,10 @@ import { after, before, describe, it } from "node:test";
 import { METRIC_NAMES } from "../../src/net/gen/bpf-maps.ts";
 import { type Case, runCase } from "./case.ts";
 import { frame, TCP_FLAG, tcp, udp } from "./frames.ts";
-import { FROM_HOST_CASES, FROM_TUNNEL_CASES } from "./from-node.cases.ts";
+import { FROM_HOST_CASES } from "./from-host.cases.ts";
 import { FROM_POD_CASES } from "./from-pod.cases.ts";
 import { FROM_POD_PARTS_CASES } from "./from-pod-parts.cases.ts";
+import { FROM_TUNNEL_CASES } from "./from-tunnel.cases.ts";
 import { GENERATION_CASES } from "./generation.cases.ts";
 import { HOST_CASES } from "./host.cases.ts";
 import { HOST_PARTS_CASES } from "./host-parts.cases.ts";
@@ -33,7 +34,8 @@ import { SHAPE_CASES } from "./shape.cases.ts";
 import { SHORTCUT_CASES } from "./shortcut.cases.ts";
 import { TCP_STATE_CASES } from "./tcp-state.cases.ts";
 import { tickNow, waitForTick } from "./ticks.ts";
-import { TO_WIRE_CASES } from "./wire.cases.ts";
+import { WIRE_CASES } from "./wire.cases.ts";
+import { WIRE_PARTS_CASES } from "./wire-parts.cases.ts";
 
 const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "from_pod forwards": FROM_POD_CASES,
@@ -42,7 +44,8 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "TCP's states": TCP_STATE_CASES,
   from_host: FROM_HOST_CASES,
   from_tunnel: FROM_TUNNEL_CASES,
-  "to_wire and from_wire": TO_WIRE_CASES,
+  "to_wire and from_wire": WIRE_CASES,
+  "to_wire and from_wire: parts of packets, and ends of flows": WIRE_PARTS_CASES,
   "past the tunnel's device": SHORTCUT_CASES,
   "what a flow remembers of its pods": GENERATION_CASES,
   "policy's tables": POLICY_CASES,

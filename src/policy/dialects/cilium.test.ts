@@ -16,7 +16,7 @@ import { decide } from "../literal/decide.ts";
 import type { LiteralCluster } from "../literal/flow.ts";
 import { dialects } from "../literal/tiers.ts";
 import type { Direction } from "../rule.ts";
-import { type Answer, ask, at, trafficOf, WORLD } from "../testing/dialect-world.ts";
+import { type Answer, ask, at, outcomes, trafficOf, WORLD } from "../testing/dialect-world.ts";
 import { translateCalicoPolicy } from "./calico.ts";
 import { calicoViews } from "./calico-labels.ts";
 import { translateCiliumPolicy } from "./cilium.ts";
@@ -101,13 +101,11 @@ function answer(s: Setting, line: string): Answer {
   return got;
 }
 
-function says(s: Setting, expected: Readonly<Record<string, string>>): void {
-  const got = Object.keys(expected).map((line) => {
-    const a = answer(s, line);
-    return [line, `${a.isAllowed ? "+" : "-"} ${a.by}`.trim()];
-  });
-  assert.deepEqual(Object.fromEntries(got), expected);
-}
+const says = (s: Setting, expected: Readonly<Record<string, string>>) =>
+  assert.deepEqual(
+    outcomes((line) => answer(s, line), Object.keys(expected)),
+    expected,
+  );
 
 const END = "- end of default";
 

@@ -127,3 +127,12 @@ export function ask(
     s === undefined ? "" : s.kind === "end" ? `end of ${s.of.name}` : `${s.policy.ref.name} ${s.rule.path}`;
   return { isAllowed, by: text(by), logged: text(logged) };
 }
+
+/** Of each question what decided, with `+` for allowed and `-` for denied. */
+export function outcomes(answer: (line: string) => Answer, lines: Iterable<string>): Record<string, string> {
+  const of = (line: string): [string, string] => {
+    const { isAllowed, by } = answer(line);
+    return [line, `${isAllowed ? "+" : "-"} ${by}`.trim()];
+  };
+  return Object.fromEntries(Array.from(lines, of));
+}
