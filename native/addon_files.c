@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <malloc.h>
-#include <stdio.h>
 #include <unistd.h>
 
 /* close(fd) */
@@ -21,24 +20,6 @@ static napi_value close_fn(napi_env env, napi_callback_info info)
 	return make_undefined(env);
 }
 
-/* fdKind(fd): what /proc says the descriptor is, as "anon_inode:bpf-map" */
-static napi_value fd_kind(napi_env env, napi_callback_info info)
-{
-	char path[64], target[256];
-	struct args a;
-	ssize_t length;
-	int fd;
-
-	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &fd))
-		return NULL;
-	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		return throw_errno(env, errno == ENOENT ? EBADF : errno, "readlink", path);
-	target[length] = '\0';
-	return make_text(env, target);
-}
-
 /* trimMemory(keepBytes): gives free pages of all arenas back to the kernel, but so many bytes at the end of the first */
 static napi_value trim_memory(napi_env env, napi_callback_info info)
 {
@@ -53,6 +34,6 @@ static napi_value trim_memory(napi_env env, napi_callback_info info)
 
 bool init_files(napi_env env, napi_value exports)
 {
-	static const struct export list[] = { { "close", close_fn }, { "fdKind", fd_kind }, { "trimMemory", trim_memory } };
+	static const struct export list[] = { { "close", close_fn }, { "trimMemory", trim_memory } };
 	return EXPORT_ALL(env, exports, list);
 }

@@ -308,27 +308,13 @@ static napi_value set_option(napi_env env, napi_callback_info info)
 	return make_undefined(env);
 }
 
-/* shutdown(fd, how) */
-static napi_value shutdown_fn(napi_env env, napi_callback_info info)
-{
-	struct args a;
-	int32_t how;
-	int fd;
-
-	if (!args_read(env, info, &a) || !arg_fd(&a, 0, &fd) || !arg_i32(&a, 1, "how", &how))
-		return NULL;
-	if (shutdown(fd, how) != 0)
-		return throw_errno(env, errno, "shutdown", NULL);
-	return make_undefined(env);
-}
-
 bool init_sockets(napi_env env, napi_value exports)
 {
 	static const struct export list[] = {
 		{ "socket", socket_fn },	 { "connect", connect_fn },   { "bind", bind_fn },
 		{ "bindPacket", bind_packet },	 { "listen", listen_fn },     { "accept", accept_fn },
 		{ "socketName", socket_name },	 { "peerName", peer_name },   { "send", send_fn },	      { "receive", receive_fn },
-		{ "getOption", get_option },	 { "setOption", set_option }, { "shutdown", shutdown_fn },
+		{ "getOption", get_option },	 { "setOption", set_option },
 	};
 	return EXPORT_ALL(env, exports, list);
 }

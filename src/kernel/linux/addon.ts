@@ -110,7 +110,6 @@ export interface Addon {
   // Descriptors.
   close(fd: number): void;
   dupFd(fd: number): number;
-  fdKind(fd: number): string;
 
   /** Gives memory that nothing uses back to the kernel; the C library keeps it otherwise. @param keepBytes not these */
   trimMemory(keepBytes: number): void;
@@ -142,7 +141,6 @@ export interface Addon {
   receive(fd: number, flags?: number): (SocketName & { readonly data: Buffer; readonly flags: number }) | undefined;
   getOption(fd: number, level: number, name: number): Buffer;
   setOption(fd: number, level: number, name: number, value: number | Uint8Array): void;
-  shutdown(fd: number, how: number): void;
 
   // BPF maps.
   mapAdopt(fd: number): MapHandle;

@@ -22,7 +22,6 @@ export const NLM_F = {
   REPLACE: 0x100,
   EXCL: 0x200,
   CREATE: 0x400,
-  APPEND: 0x800,
   /** Of error messages: the request's payload is left out; attributes follow. */
   CAPPED: 0x100,
   ACK_TLVS: 0x200,
@@ -48,7 +47,6 @@ export const RTM = {
   DELROUTE: 25,
   GETROUTE: 26,
   NEWNEIGH: 28,
-  DELNEIGH: 29,
   GETNEIGH: 30,
   NEWQDISC: 36,
   DELQDISC: 37,
