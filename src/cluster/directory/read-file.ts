@@ -66,6 +66,12 @@ function firstLine(message: string): string {
   return (message.split("\n")[0] ?? "").replace(/[:\s]+$/, "");
 }
 
+/** Of all mistakes of a document the first: the others mostly follow from it. */
+function notYaml(message: string, text: string): string {
+  const hint = /^\s*\{\{|: *\{\{/m.test(text) ? ". A template is to be rendered first, as by helm template" : "";
+  return `Not YAML: ${firstLine(message)}${hint}`;
+}
+
 /** Takes values one by one and sorts them into what a file holds. */
 function createReader(interner: Interner) {
   const objects: FileObject[] = [];
@@ -117,21 +123,20 @@ export function readValues(values: readonly unknown[], interner: Interner): File
 /** Reads a file's text. */
 export function readFileContent(text: string, interner: Interner): FileContent {
   const { content, broken, take } = createReader(interner);
-  const documents = parseAllDocuments(text, { logLevel: "error" });
+  // kubectl takes merge keys ("<<") although YAML 1.2 has them no more.
+  const documents = parseAllDocuments(text, { logLevel: "error", merge: true });
   if (!Array.isArray(documents)) return content;
   for (const [i, document] of documents.slice(0, MAX_DOCUMENTS).entries()) {
     const place = String(i + 1);
-    if (document.errors.length > 0) {
-      broken.push({
-        place,
-        issues: document.errors.map((e) => ({ path: "", message: `Not YAML: ${firstLine(e.message)}` })),
-      });
+    const [error] = document.errors;
+    if (error !== undefined) {
+      broken.push({ place, issues: [{ path: "", message: notYaml(error.message, text) }] });
       continue;
     }
     try {
       take(document.toJS({ maxAliasCount: 100 }), place);
     } catch (error) {
-      broken.push({ place, issues: [{ path: "", message: `Not YAML: ${firstLine((error as Error).message)}` }] });
+      broken.push({ place, issues: [{ path: "", message: notYaml((error as Error).message, text) }] });
     }
   }
   return content;
