@@ -98,10 +98,17 @@ function readService(reader: Reader, namespace: string, interner: Interner): Cil
   );
 }
 
-function readEntities(rule: Reader, key: string): CiliumPeer[] {
+/** Pods of the namespace of whom the policy selects: known where the policy has one itself. */
+function ownNamespace(key: string, namespace: string): CiliumPeer {
+  return namespace === "" ? { kind: "later", text: `${key} namespace` } : { kind: "endpoints", selector: [] };
+}
+
+function readEntities(rule: Reader, key: string, namespace: string): CiliumPeer[] {
   return rule.strings(key).flatMap((text, i): CiliumPeer[] => {
+    if (text === "namespace") return [ownNamespace(key, namespace)];
     const entity = ENTITIES.find((e) => e === text);
-    if (entity === undefined) rule.issue(`${key}[${i}]`, `${quoted(text)} is not one of ${ENTITIES.join(", ")}`);
+    if (entity === undefined)
+      rule.issue(`${key}[${i}]`, `${quoted(text)} is not one of ${ENTITIES.join(", ")}, namespace`);
     return entity === undefined ? [] : [{ kind: "entity", entity }];
   });
 }
@@ -150,7 +157,7 @@ export function readCiliumPeers(
       `${stem}Endpoints`,
       (r): CiliumPeer => ({ kind: "endpoints", selector: readCiliumSelector(r, interner) }),
     ),
-    ...readEntities(rule, `${stem}Entities`),
+    ...readEntities(rule, `${stem}Entities`, namespace),
     ...readNets(rule, `${stem}CIDR`, 1024).map((cidr): CiliumPeer => ({ kind: "cidr", cidr, except: [] })),
     ...objects(`${stem}CIDRSet`, (r) => readCidrSet(r, interner)),
     ...objects(`${stem}Nodes`, (r): CiliumPeer => ({ kind: "nodes", selector: readCiliumSelector(r, interner) })),

@@ -224,6 +224,8 @@ describe("peers", () => {
     [{ toServices: [{ k8sServiceSelector: { selector: {} } }] }, true, ["db", "bank"]],
     [{ toFQDNs: [{ matchPattern: "*.example.org" }] }, false, []],
     [{ toGroups: [{ aws: { securityGroupsIds: ["sg"] } }] }, false, []],
+    [{ toEntities: ["namespace"] }, false, ["web", "db", "web6"]],
+    [{ toEntities: ["namespace"] }, true, []],
     [{ toPorts: [{ ports: [{ port: "80" }] }] }, false, all],
   ];
   for (const [rule, isCluster, expected] of CASES)
@@ -363,6 +365,16 @@ describe("what is not enforced fails closed", () => {
     says({ cilium: [cnp("p", { ingress: [rule("test-always-fail")] })] }, { "web <- db tcp/80": END });
     says({ cilium: [cnp("p", { ingress: [rule("disabled")] })] }, { "web <- db tcp/80": "+ p spec.ingress[0]" });
     assert.deepEqual(rules({ ingress: [rule("required")] }).at(-1)?.notEnforced, ["authentication required"]);
+  });
+  it("the entity namespace in a policy of the cluster is nobody in allows, everybody in denies, and reported", () => {
+    const spec = {
+      endpointSelector: {},
+      ingress: [{ fromEntities: ["all"] }],
+      ingressDeny: [{ fromEntities: ["namespace"] }],
+    };
+    says({ cilium: [ccnp("p", spec)] }, { "web <- outside tcp/80": "- p spec.ingressDeny[0]" });
+    const [deny] = translateCiliumPolicy(ccnp("p", spec), context);
+    assert.deepEqual(deny?.ingress.rules[0]?.notEnforced, ["fromEntities namespace"]);
   });
   it("names and groups of a cloud are nobody in allows, and everybody in denies", () => {
     assert.deepEqual(
