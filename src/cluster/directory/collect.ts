@@ -4,7 +4,7 @@ import type { Issue } from "../../base/issue.ts";
 import type { RowChange } from "../../store/table.ts";
 import type { ClusterTable, ObjectProblem } from "../source.ts";
 import type { AnyRow } from "../tables.ts";
-import type { FileContent } from "./read-file.ts";
+import type { BrokenDocument, FileContent } from "./read-file.ts";
 
 /** Rows of one file that count now. */
 export interface KeptFile {
@@ -22,9 +22,14 @@ export interface KeptFile {
 /** A file without anything in it. */
 export const EMPTY_FILE: KeptFile = { rows: [], problems: [] };
 
+/** Whether the document may be what the row was made of: one that is no YAML may be any, one of a wrong kind has the name. */
+function mayHide({ kind, name }: BrokenDocument, key: string): boolean {
+  return kind === undefined || key.slice(key.indexOf("/") + 1) === name;
+}
+
 /**
  * What counts of a file that was read again. An object that cannot be read keeps the row that the file gave for it
- * before; a document that is no YAML may hide any object, so all of the file's former rows that are not there anew stay.
+ * before, and so do former rows that are not there anew and that a broken document may hide.
  */
 export function keepGood(path: string, content: FileContent, before: KeptFile): KeptFile {
   const problems: ObjectProblem[] = [];
@@ -43,8 +48,10 @@ export function keepGood(path: string, content: FileContent, before: KeptFile): 
   }
   for (const b of content.broken)
     problems.push({ table: undefined, key: undefined, subject: `${path}#${b.place}`, issues: b.issues });
-  if (content.broken.length > 0)
-    for (const old of before.rows) if (!rows.some((r) => r.table === old.table && r.key === old.key)) rows.push(old);
+  for (const old of before.rows) {
+    const isHidden = content.broken.some((b) => mayHide(b, old.key));
+    if (isHidden && !rows.some((r) => r.table === old.table && r.key === old.key)) rows.push(old);
+  }
   return { rows, problems };
 }
 

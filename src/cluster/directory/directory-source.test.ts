@@ -118,6 +118,19 @@ test("a file that breaks keeps what it said, and the fault names file and docume
   await eventually("all is well", () => source.health().problemCount === 0 && cidrOf("n2") === undefined);
 });
 
+test("a kind that becomes a mistake keeps what the object said, and nothing else of the file", async () => {
+  const policy = (kind: string) =>
+    `{apiVersion: networking.k8s.io/v1, kind: ${kind}, metadata: {name: p}, spec: {podSelector: {}}}\n`;
+  await write("a.yaml", `${policy("NetworkPolicy")}---\n${node("n1", "10.0.1.0/24")}`);
+  start();
+  await synced();
+  await write("a.yaml", policy("NetworkPolcy"));
+  await eventually("the other object is gone", () => cidrOf("n1") === undefined);
+  assert.ok(source.snapshot().tables.networkPolicies.has("default/p"));
+  await write("a.yaml", "");
+  await eventually("the policy is gone", () => !source.snapshot().tables.networkPolicies.has("default/p"));
+});
+
 test("of two objects with one name the first file's counts, and the other is named", async () => {
   await write("a.yaml", node("n1", "10.0.1.0/24"));
   await write("b.yaml", node("n1", "10.0.2.0/24"));
