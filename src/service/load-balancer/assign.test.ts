@@ -92,6 +92,13 @@ const CASES: readonly (readonly [
   ],
   ["asked for in one family: no other", [lb("a", { ...DUAL, ...ips("192.0.2.12") })], POOL, ["a: 192.0.2.12"]],
   [
+    "one of a family that it does not have is asked for",
+    [lb("a", { spec: { loadBalancerIP: "2001:db8::10" } })],
+    POOL,
+    ["a: Invalid"],
+  ],
+  ["two of a family are asked for", [lb("a", ips("192.0.2.12,192.0.2.11"))], POOL, ["a: 192.0.2.12 Invalid"]],
+  [
     "another than it has is asked for",
     [lb("a", { has: ["192.0.2.10"], ...ips("192.0.2.12") })],
     POOL,
@@ -265,4 +272,18 @@ test("whatever services ask for: nobody gets what another has, nor what is in no
       );
     }),
   );
+});
+
+test("thousands that come at once, or in vain, do not hold an agent up", () => {
+  const all = Array.from({ length: 5_000 }, (_, i) => lb(`s${i}`));
+  const start = process.cpuUsage();
+  for (const [pool, count] of [
+    ["10.0.0.0/16", 5_000],
+    ["10.0.0.0/22", 1_024],
+  ] as const) {
+    const given = assignAddresses(all, [twill("p", [pool])]).flatMap((a) => a.addrs.map((x) => x.text));
+    assert.deepEqual([given.length, new Set(given).size], [count, count]);
+  }
+  const { user, system } = process.cpuUsage(start);
+  assert.ok(user + system < 1_000_000, `${(user + system) / 1000} ms of CPU`);
 });

@@ -44,6 +44,9 @@ class Allocation {
   readonly #pools: readonly LoadBalancerPool[];
   readonly #taken = new Map<string, { readonly addr: Addr; readonly holders: Service[] }>();
 
+  /** Where to begin to look in a range: all below are taken, and nothing is given back. */
+  readonly #untaken = new Map<AddrRange, bigint>();
+
   constructor(pools: readonly LoadBalancerPool[]) {
     this.#pools = pools;
   }
@@ -117,10 +120,16 @@ class Allocation {
     for (const range of pools.flatMap((p) => p.ranges)) {
       if (range.first.family !== family) continue;
       const last = addrToBigint(range.last);
-      for (let n = addrToBigint(range.first); n <= last && tries < TRIES_MAX; n++, tries++) {
+      const isAlone = wish.sharingKey === undefined;
+      // Whom nobody shares with has nothing to look for where all are taken.
+      let n = (isAlone ? this.#untaken.get(range) : undefined) ?? addrToBigint(range.first);
+      for (; n <= last && tries < TRIES_MAX; n++, tries++) {
         const a = addrFromBigint(family, n);
-        if (this.holder(a) === undefined || this.isFree(a, s, wish)) return a;
+        if (this.holder(a) !== undefined && (isAlone || !this.isFree(a, s, wish))) continue;
+        if (isAlone) this.#untaken.set(range, n);
+        return a;
       }
+      if (isAlone) this.#untaken.set(range, n);
     }
     return undefined;
   }
@@ -131,6 +140,15 @@ function cidrText(r: AddrRange): string {
   const size = addrToBigint(r.last) - addrToBigint(r.first) + 1n;
   const bits = size.toString(2).length - 1;
   return `${r.first.text}/${(r.first.family === 4 ? 32 : 128) - bits}`;
+}
+
+/** Addresses that are asked for in vain although nothing is short: of a family that it does not have, or a second one. */
+function unmetWish(s: Service, wish: Wish, own: readonly Addr[]): Assignment["shortage"] {
+  const unmet = wish.addrs.filter((a) => !own.some((o) => o.text === a.text)).map((a) => a.text);
+  if (unmet.length === 0) return undefined;
+  const families = s.families.map((f) => `IPv${f}`).join(" and ");
+  const message = `It asks for ${unmet.join(", ")}, but a service gets one address of each of its families, which are ${families}`;
+  return { reason: "Invalid", message };
 }
 
 /**
@@ -176,6 +194,7 @@ export function assignAddresses(
       own.push(found);
       allocation.take(found, s);
     }
+    shortage ??= unmetWish(s, wish, own);
     return { service: s, addrs: own.sort((a, b) => a.family - b.family), shortage };
   });
 }
