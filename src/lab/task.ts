@@ -48,6 +48,8 @@ export interface Task {
   onOutput(listener: OutputListener): () => void;
   /** SIGTERM, and SIGKILL after the grace period. Resolves at the end. */
   stop(graceMs: number): Promise<TaskEnd>;
+  /** SIGKILL, however young the command is. Resolves at the end. */
+  kill(): Promise<TaskEnd>;
 }
 
 /** How long after a command's end its output may still come. */
@@ -117,25 +119,32 @@ export function startTask(spec: TaskSpec): Task {
 function signalling(
   ended: Promise<TaskEnd>,
   find: () => ProcessId | undefined,
-): Pick<Task, "process" | "signal" | "stop"> {
+): Pick<Task, "process" | "signal" | "stop" | "kill"> {
   const signal = (name: NodeJS.Signals) => {
     const id = find();
     return id !== undefined && signalProcess(id, name);
   };
+  const kill = async () => {
+    signal("SIGKILL");
+    // The command may be on its way into the namespaces: repeated until there is somebody to hear it.
+    const again = setInterval(() => signal("SIGKILL"), 20);
+    const end = await ended;
+    clearInterval(again);
+    return end;
+  };
   return {
     process: find,
     signal,
+    kill,
     async stop(graceMs) {
-      // The command may be on its way into the namespaces: repeat until there is somebody to hear it.
       const knock = setInterval(() => signal("SIGTERM") && clearInterval(knock), 5);
-      const kill = setTimeout(() => {
+      const grace = setTimeout(() => {
         clearInterval(knock);
-        const again = setInterval(() => signal("SIGKILL"), 20);
-        void ended.then(() => clearInterval(again));
+        void kill();
       }, graceMs);
       const end = await ended;
       clearInterval(knock);
-      clearTimeout(kill);
+      clearTimeout(grace);
       return end;
     },
   };

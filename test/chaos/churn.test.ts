@@ -28,7 +28,8 @@ describe("churn", () => {
 
   test(`${OPERATIONS} ADD and DEL with kills at random points leave exactly the pods that live`, async (t) => {
     const seed = Number(process.env["TWILL_CHURN_SEED"] ?? randomInt(2 ** 31));
-    t.diagnostic(`TWILL_CHURN_SEED=${seed}`);
+    // At once: what hangs shows what it has printed, and no diagnostics.
+    console.log(`TWILL_CHURN_SEED=${seed}`);
     const random = randomNumbers(seed);
     const churn = new Churn({ node, random, operations: OPERATIONS, workers: 4, podsAtMost: 24, killShare: 0.15 });
     let isRunning = true;
