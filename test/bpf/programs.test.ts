@@ -13,6 +13,7 @@ import { GENERATION_CASES } from "./generation.cases.ts";
 import { HOST_CASES } from "./host.cases.ts";
 import { HOST_PARTS_CASES } from "./host-parts.cases.ts";
 import { HOST_PORT_CASES } from "./host-port.cases.ts";
+import { HOST_PORT_PARTS_CASES } from "./host-port-parts.cases.ts";
 import { hostRule } from "./host-way.ts";
 import { enterEmptyNetns, makeUnderlay, NODE } from "./node.ts";
 import { Plane, whyNot } from "./plane.ts";
@@ -63,6 +64,7 @@ const GROUPS: Readonly<Record<string, readonly Case[]>> = {
   "services asked for from the wire: what belongs to it": SERVICE_WIRE_PARTS_CASES,
   "services asked for from the wire: backends that answer themselves": SERVICE_DSR_CASES,
   "host ports": HOST_PORT_CASES,
+  "host ports and what belongs to them": HOST_PORT_PARTS_CASES,
 };
 
 const { podA, podB, outside } = NODE;

@@ -33,6 +33,12 @@ const ATTACH_TYPES = [10, 11, 14, 15, 19, 20, 29, 30];
 export const PROTOCOL = { TCP: 6, UDP: 17 } as const;
 export type Protocol = keyof typeof PROTOCOL;
 
+/** The service that tests ask for. */
+export const CLUSTER_IP = { 4: "10.96.0.10", 6: "fd00:96::10" } as const;
+
+/** By protocol: the service's port, and its backends'. */
+export const PORT = { TCP: [80, 8080], UDP: [53, 5353] } as const;
+
 /** Addresses that are there; backends answer at the first two of each family. */
 export const HERE = {
   4: ["10.244.1.10", "10.244.1.11", "192.168.77.11"],
@@ -130,6 +136,14 @@ export class SockBench implements Disposable {
     return Number(new BigUint64Array(value.buffer, value.byteOffset, value.byteLength / 8).reduce((a, b) => a + b));
   }
 
+  /** Closes sockets, and removes the service that tests ask for. */
+  clear(): void {
+    this.closeSockets();
+    for (const family of [4, 6] as const)
+      for (const protocol of ["TCP", "UDP"] as const)
+        this.removeService(CLUSTER_IP[family], PORT[protocol][0], protocol);
+  }
+
   /** Makes a backend. @returns its number */
   backend(address: string, port: number, protocol: Protocol = "TCP"): number {
     const number = this.#number++;
@@ -214,6 +228,16 @@ export class SockBench implements Disposable {
   /** Sockets that a member of the group has made: to become one takes the kernel milliseconds. */
   sockets(count: number, protocol: Protocol, family: 4 | 6): number[] {
     return this.#asMember(() => Array.from({ length: count }, () => this.socket(protocol, family, false)));
+  }
+
+  /** Backends at the first two addresses of a family, and servers there. */
+  twoBackends(family: 4 | 6, protocol: Protocol) {
+    const [, port] = PORT[protocol];
+    const addresses = HERE[family].slice(0, 2);
+    return {
+      numbers: addresses.map((a) => this.backend(a, port, protocol)),
+      servers: addresses.map((a) => this.server(protocol, a, port)),
+    };
   }
 
   /** A socket that listens or receives, made by somebody else. */
