@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import { layers } from "../tools/layers.ts";
 import { repoFiles, repoText } from "../tools/repo-files.ts";
 import { untested } from "../tools/tested.ts";
+import { unusedExports } from "../tools/unused-exports.ts";
 
 const files = repoFiles();
 const isGenerated = (f: string) => /(^|\/)gen\//.test(f);
@@ -82,6 +83,16 @@ describe("words", () => {
     const sources = code.filter((f) => f.startsWith("src/") && !isTest(f) && !speaksKubernetes.test(f));
     assert.deepEqual([...grep(sources, begins), ...grep(sources, ends)], []);
   });
+});
+
+it("what only its own file uses is not exported, and what nobody uses is not there", () => {
+  assert.deepEqual(
+    unusedExports(
+      code.filter((f) => /\.(ts|mjs)$/.test(f)),
+      repoText,
+    ),
+    [],
+  );
 });
 
 describe("licences", () => {

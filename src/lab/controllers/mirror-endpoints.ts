@@ -36,7 +36,7 @@ function endpointOf({ ip, hostname, nodeName, targetRef }: Address, ready: boole
 }
 
 /** The slices of Endpoints: one for each subset and family that has addresses. */
-export function mirrorSlices(endpoints: KubeObject): NewObject[] {
+function mirrorSlices(endpoints: KubeObject): NewObject[] {
   const { name, namespace = "default", labels } = endpoints.metadata;
   const subsets: readonly Subset[] = endpoints["subsets"] ?? [];
   return subsets.flatMap(({ addresses = [], notReadyAddresses = [], ports = [] }, i) =>
