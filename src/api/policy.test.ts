@@ -144,3 +144,16 @@ test("what is about nodes, and what is not enforced yet, can be built as well", 
     ["web"],
   );
 });
+
+test("a service's address is told from others: packets are judged by the backend that they are given", () => {
+  const service = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "db", namespace: "a" },
+    spec: { clusterIP: "10.96.0.10", clusterIPs: ["10.96.0.10"], ports: [{ port: 80 }] },
+  };
+  const { text, flow } = world.with(service).explain("a/x", "10.96.0.10", "80/TCP");
+  assert.equal(flow.service, "a/db");
+  assert.match(text, /\n {2}10\.96\.0\.10 is an address of Service a\/db: packets are judged by the backend/);
+  assert.equal(world.explain("a/x", "10.96.0.10", "80/TCP").flow.service, undefined);
+});

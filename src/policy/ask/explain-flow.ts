@@ -1,7 +1,7 @@
 /** One flow explained at both of its ends. */
 
 import { err, ok, type Result } from "../../base/result.ts";
-import type { Addr, Family } from "../../net/addr.ts";
+import { type Addr, addrEqual, type Family } from "../../net/addr.ts";
 import { type Explanation, explainEnd } from "../explain.ts";
 import type { Direction } from "../rule.ts";
 import { type FamilyFlow, familyFlows, isInside, judgeEnds, judgesOf } from "./flow.ts";
@@ -38,6 +38,16 @@ export interface FlowExplanation {
   readonly isInside: boolean;
   /** At least one. */
   readonly families: readonly FamilyExplanation[];
+  /** `namespace/name` of the service whose address the receiver's is: packets are judged by the backend that they are given instead. */
+  readonly service: string | undefined;
+}
+
+function serviceAt(world: World, { kind, addrs }: WorldEnd): string | undefined {
+  if (kind !== "outside") return undefined;
+  for (const s of world.objects.services ?? [])
+    if ([...s.clusterIps, ...s.externalIps, ...s.loadBalancerIps].some((a) => addrs.some((b) => addrEqual(a, b))))
+      return `${s.namespace}/${s.name}`;
+  return undefined;
 }
 
 function explainSide(
@@ -88,5 +98,6 @@ export function explainFlow(
     isAllowed: families.every((f) => f.isAllowed),
     isInside: isInside(from, to),
     families,
+    service: serviceAt(world, to),
   });
 }

@@ -112,6 +112,10 @@ export function explainText(flow: FlowExplanation, o: ExplainTextOptions): strin
     const isShown = !isSame || i === flow.families.length - 1;
     if (isShown && bodies[i] !== "") lines.push(bodies[i] ?? "");
   }
+  if (flow.service !== undefined)
+    lines.push(
+      `  ${flow.to.name} is an address of Service ${flow.service}: packets are judged by the backend that they are given, not by it`,
+    );
   if (flow.isInside) lines.push("  Both ends are the same: no packet leaves it, so nothing is judged");
   else if (bodies.every((b) => b === "")) lines.push("  No policy speaks of either end: nobody judges it");
   return `${lines.join("\n")}\n`;
@@ -126,6 +130,7 @@ export function explainJson(flow: FlowExplanation): object {
     traffic: trafficText(flow.traffic),
     verdict: flow.isAllowed ? "allowed" : "denied",
     isInside: flow.isInside,
+    service: flow.service ?? null,
     families: flow.families.map((f) => ({
       family: f.family,
       from: f.from.text,
