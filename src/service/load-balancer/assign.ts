@@ -32,38 +32,62 @@ function byAge(a: Service, b: Service): number {
 
 const has = (pool: LoadBalancerPool, a: Addr) => pool.ranges.some((r) => rangeHas(r, a));
 
-/** Whether two services may answer at one address: both say so, and no packet could be for both. */
-function canShare(a: Service, keyA: string | undefined, b: Service): boolean {
-  if (keyA === undefined || keyA !== wishOf(b).sharingKey) return false;
-  // One node announces an address: with backends of its own for both of them there may be none.
-  if (a.isOutsideLocal || b.isOutsideLocal) return false;
-  return !a.ports.some((p) => b.ports.some((q) => p.port === q.port && p.protocol === q.protocol));
+/** An address that somebody has. */
+interface Taken {
+  readonly addr: Addr;
+  /** Who had it first. */
+  readonly holder: Service;
+  /** Of all holders; undefined: nobody else may have it. */
+  readonly key: string | undefined;
+  /** `port protocol` of all holders. */
+  readonly ports: Set<string>;
+}
+
+const portsOf = (s: Service) => s.ports.map((p) => `${p.port} ${p.protocol}`);
+
+/** With what a service shares addresses. One node announces an address: with backends of its own for two services there may be none. */
+const keyOf = (s: Service, wish: Wish) => (s.isOutsideLocal ? undefined : wish.sharingKey);
+
+/** Whether a service may have an address beside its holders: all say so by one key, and no packet could be for two. */
+function canShare(taken: Taken, key: string | undefined, ports: readonly string[]): boolean {
+  return key !== undefined && key === taken.key && !ports.some((p) => taken.ports.has(p));
 }
 
 class Allocation {
   readonly #pools: readonly LoadBalancerPool[];
-  readonly #taken = new Map<string, { readonly addr: Addr; readonly holders: Service[] }>();
-
-  /** Where to begin to look in a range: all below are taken, and nothing is given back. */
+  readonly #taken = new Map<string, Taken>();
+  readonly #byKey = new Map<string, Taken[]>();
+  /** Where to begin to look in a range: all below are taken, as what is found there is taken at once, and nothing is given back. */
   readonly #untaken = new Map<AddrRange, bigint>();
 
   constructor(pools: readonly LoadBalancerPool[]) {
     this.#pools = pools;
   }
 
-  take(a: Addr, s: Service): void {
+  /** It has to be free for the service. */
+  take(a: Addr, s: Service, wish: Wish): void {
     const known = this.#taken.get(a.text);
-    if (known === undefined) this.#taken.set(a.text, { addr: a, holders: [s] });
-    else known.holders.push(s);
+    const key = keyOf(s, wish);
+    if (known !== undefined) {
+      for (const p of portsOf(s)) known.ports.add(p);
+      return;
+    }
+    const taken: Taken = { addr: a, holder: s, key, ports: new Set(portsOf(s)) };
+    this.#taken.set(a.text, taken);
+    if (key === undefined) return;
+    const same = this.#byKey.get(key);
+    if (same === undefined) this.#byKey.set(key, [taken]);
+    else same.push(taken);
   }
 
   /** Whether the service may have the address beside those who have it. */
   isFree(a: Addr, s: Service, wish: Wish): boolean {
-    return (this.#taken.get(a.text)?.holders ?? []).every((other) => canShare(s, wish.sharingKey, other));
+    const taken = this.#taken.get(a.text);
+    return taken === undefined || canShare(taken, keyOf(s, wish), portsOf(s));
   }
 
   holder(a: Addr): Service | undefined {
-    return this.#taken.get(a.text)?.holders[0];
+    return this.#taken.get(a.text)?.holder;
   }
 
   /** Pools that may serve it. @param isNew a disabled pool gives nothing new */
@@ -89,9 +113,8 @@ class Allocation {
     const asked = wish.addrs.find((a) => a.family === family);
     if (asked !== undefined) return this.#check(asked, s, wish, pools);
     if (pools.length === 0) return { reason: "NoPool", message: `No pool has IPv${family} addresses for it` };
-    // An address that it may share comes first: that is what the key is for.
-    const shared = wish.sharingKey === undefined ? undefined : this.#shared(s, wish, family, pools);
-    const free = shared ?? this.#lowest(s, wish, family, pools);
+    // An address that it may share comes first: that is what the key is for. Then only those that nobody has are left.
+    const free = this.#shared(s, wish, family, pools) ?? this.#lowest(family, pools);
     const names = pools.map((p) => `${p.kind} ${p.name}`).join(", ");
     return free ?? { reason: "Exhausted", message: `No IPv${family} address is free in ${names}` };
   }
@@ -108,28 +131,28 @@ class Allocation {
   }
 
   #shared(s: Service, wish: Wish, family: Family, pools: readonly LoadBalancerPool[]): Addr | undefined {
-    for (const { addr: a } of this.#taken.values()) {
-      if (a.family !== family || !pools.some((p) => has(p, a))) continue;
-      if (this.isFree(a, s, wish)) return a;
+    const key = keyOf(s, wish);
+    const ports = portsOf(s);
+    for (const taken of key === undefined ? [] : (this.#byKey.get(key) ?? [])) {
+      const { addr: a } = taken;
+      if (a.family === family && canShare(taken, key, ports) && pools.some((p) => has(p, a))) return a;
     }
     return undefined;
   }
 
-  #lowest(s: Service, wish: Wish, family: Family, pools: readonly LoadBalancerPool[]): Addr | undefined {
+  #lowest(family: Family, pools: readonly LoadBalancerPool[]): Addr | undefined {
     let tries = 0;
     for (const range of pools.flatMap((p) => p.ranges)) {
       if (range.first.family !== family) continue;
       const last = addrToBigint(range.last);
-      const isAlone = wish.sharingKey === undefined;
-      // Whom nobody shares with has nothing to look for where all are taken.
-      let n = (isAlone ? this.#untaken.get(range) : undefined) ?? addrToBigint(range.first);
-      for (; n <= last && tries < TRIES_MAX; n++, tries++) {
+      let n = this.#untaken.get(range) ?? addrToBigint(range.first);
+      let found: Addr | undefined;
+      for (; n <= last && tries < TRIES_MAX && found === undefined; n++, tries++) {
         const a = addrFromBigint(family, n);
-        if (this.holder(a) !== undefined && (isAlone || !this.isFree(a, s, wish))) continue;
-        if (isAlone) this.#untaken.set(range, n);
-        return a;
+        if (this.holder(a) === undefined) found = a;
       }
-      if (isAlone) this.#untaken.set(range, n);
+      this.#untaken.set(range, n);
+      if (found !== undefined) return found;
     }
     return undefined;
   }
@@ -173,7 +196,7 @@ export function assignAddresses(
       // One of each family.
       if (own.some((o) => o.family === a.family) || !allocation.mayKeep(a, s, wish)) continue;
       own.push(a);
-      allocation.take(a, s);
+      allocation.take(a, s, wish);
     }
     kept.set(s, own);
   }
@@ -192,7 +215,7 @@ export function assignAddresses(
         continue;
       }
       own.push(found);
-      allocation.take(found, s);
+      allocation.take(found, s, wish);
     }
     shortage ??= unmetWish(s, wish, own);
     return { service: s, addrs: own.sort((a, b) => a.family - b.family), shortage };
