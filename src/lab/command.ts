@@ -1,18 +1,18 @@
 /** `twill lab …`: the commands, for the lab's own main and for the command line of Twill. */
 
 import { readFileSync } from "node:fs";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { parse } from "yaml";
 import { formatMatrix } from "../policy/ask/matrix-text.ts";
-import type { AgentConfig } from "./agent-set.ts";
+import { type AgentConfig, agentConfig } from "./agent-set.ts";
 import { askLab } from "./control.ts";
 import type { LabStatus } from "./daemon.ts";
 import type { DemoResult } from "./demo/events.ts";
 import { openScreen } from "./demo/screen.ts";
 import { runInTerminal } from "./exec.ts";
-import { launch } from "./launch.ts";
+import { type Launched, launch } from "./launch.ts";
 import { type Matrix, parsePorts } from "./probe/matrix.ts";
-import { isAlive } from "./process.ts";
+import { isAlive, signalProcess } from "./process.ts";
 import { labDirectory, listLabs, readState, sweep, sweepAll } from "./state.ts";
 import { MAX_NODES } from "./topology.ts";
 
@@ -40,13 +40,20 @@ function mtu(text: string): number {
   return n;
 }
 
-function familiesOf(text: string): readonly (4 | 6)[] {
-  const found: readonly (4 | 6)[] | undefined = { "4": [4] as const, "6": [6] as const, both: [4, 6] as const }[text];
-  if (found === undefined) throw new Error(`"${text}" is not a family: 4, 6 or both`);
+type Families = readonly (4 | 6)[];
+
+function familiesOf(text: string): Families {
+  const found: Families | undefined = { "4": [4] as const, "6": [6] as const, both: [4, 6] as const }[text];
+  if (found === undefined) throw new InvalidArgumentError(`"${text}" is not a family: 4, 6 or both`);
   return found;
 }
 
-function readConfig(path: string | undefined): AgentConfig {
+function familiesOption(flags: string, description: string): Option {
+  return new Option(flags, description).default([4, 6], "both").argParser(familiesOf);
+}
+
+/** @throws Error with everything that an agent would refuse: it would do so on each node, a minute later */
+async function readAgentConfig(path: string | undefined): Promise<AgentConfig> {
   if (path === undefined) return {};
   let value: unknown;
   try {
@@ -58,7 +65,12 @@ function readConfig(path: string | undefined): AgentConfig {
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new Error(`"${path}" must hold a map of configuration keys`);
-  return value as AgentConfig;
+  const own = value as AgentConfig;
+  // The schema takes longer to load than everything else here: only where it is needed.
+  const { ConfigError, readConfig } = await import("../agent/config/config.ts");
+  const read = readConfig(agentConfig("node-1", own), "node-1");
+  if (!read.ok) throw new ConfigError(`"${path}"`, read.error);
+  return own;
 }
 
 interface MakeOptions {
@@ -66,16 +78,16 @@ interface MakeOptions {
   readonly nodes: number;
   readonly config?: string;
   readonly mtu?: number;
-  readonly underlay: string;
+  readonly underlay: Families;
 }
 
-function orderOf(o: MakeOptions, podsPerNode: number, isKept: boolean) {
+async function orderOf(o: MakeOptions, podsPerNode: number, isKept: boolean) {
   return {
     // A demonstration that leaves nothing needs no name to be found by, and never stands in another lab's way.
     name: o.name ?? (isKept ? DEFAULT_NAME : `demo-${process.pid}`),
     nodes: o.nodes,
-    agentConfig: readConfig(o.config),
-    underlay: familiesOf(o.underlay),
+    agentConfig: await readAgentConfig(o.config),
+    underlay: o.underlay,
     podsPerNode,
     isKept,
     ...(o.mtu === undefined ? {} : { mtuBytes: o.mtu }),
@@ -103,6 +115,12 @@ function howToUse(name: string, kubeconfig: string, nodes: readonly string[], po
   return `${lines.join("\n")}\n`;
 }
 
+/** What is interrupted before it is up leaves nothing. */
+function endOnSignals(launched: Launched): void {
+  const stop = () => void launched.release().then(() => process.exit(130));
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, stop);
+}
+
 /** The demonstration. @returns exit status */
 async function demonstrate(
   o: MakeOptions & { readonly json?: boolean; readonly keep?: boolean; readonly pods: number },
@@ -111,12 +129,11 @@ async function demonstrate(
   sweepOld(io);
   const screen = openScreen(o.json === true ? process.stderr : process.stdout);
   let result: DemoResult | undefined;
-  const launched = launch(orderOf(o, o.pods, o.keep === true), (event) => {
+  const launched = launch(await orderOf(o, o.pods, o.keep === true), (event) => {
     screen.show(event);
     if (event.kind === "result") result = event.result;
   });
-  const stop = () => void launched.release().then(() => process.exit(130));
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, stop);
+  endOnSignals(launched);
   try {
     const up = await launched.up;
     screen.close();
@@ -138,7 +155,8 @@ async function demonstrate(
 async function up(o: MakeOptions, io: LabOutput): Promise<number> {
   sweepOld(io);
   const screen = openScreen(process.stdout);
-  const launched = launch(orderOf(o, 0, true), (event) => screen.show(event));
+  const launched = launch(await orderOf(o, 0, true), (event) => screen.show(event));
+  endOnSignals(launched);
   try {
     const lab = await launched.up;
     screen.close();
@@ -149,12 +167,22 @@ async function up(o: MakeOptions, io: LabOutput): Promise<number> {
   }
 }
 
+/** A lab that does not answer: it is not up yet, or nobody runs it any more. */
+function silentText(name: string): string {
+  const owner = readState(name)?.owner;
+  return owner !== undefined && isAlive(owner)
+    ? `Lab "${name}" is being made (process ${owner.pid})\n`
+    : `Lab "${name}" was killed: "twill lab down --name ${name}" removes what it left\n`;
+}
+
 async function status(o: { readonly name?: string; readonly json?: boolean }, io: LabOutput): Promise<number> {
   const names = o.name === undefined ? listLabs() : [o.name];
-  if (names.length === 0) io.out(o.json === true ? "[]\n" : 'No lab is up: "twill lab up" would make one\n');
-  const all = await Promise.all(names.map((name) => askLab(name, "status") as Promise<LabStatus>));
-  if (o.json === true && names.length > 0) io.out(`${JSON.stringify(all)}\n`);
-  if (o.json !== true) for (const s of all) io.out(statusText(s));
+  const ask = (name: string) => askLab(name, "status") as Promise<LabStatus>;
+  // One that does not answer must not hide the others.
+  const all = await Promise.all(names.map((name) => (o.name === undefined ? ask(name).catch(() => name) : ask(name))));
+  if (o.json === true) io.out(`${JSON.stringify(all.filter((s) => typeof s !== "string"))}\n`);
+  else if (all.length === 0) io.out('No lab is up: "twill lab up" would make one\n');
+  else for (const s of all) io.out(typeof s === "string" ? silentText(s) : statusText(s));
   return 0;
 }
 
@@ -188,7 +216,7 @@ interface ProbeFlags {
   readonly name: string;
   readonly ports: string;
   readonly json?: boolean;
-  readonly family: string;
+  readonly family: Families;
   readonly timeout: string;
   readonly from?: string;
   readonly to?: string;
@@ -197,14 +225,13 @@ interface ProbeFlags {
 async function probe(o: ProbeFlags, io: LabOutput): Promise<number> {
   const ports = parsePorts(o.ports);
   if (!ports.ok) throw new Error(ports.error);
-  const families = familiesOf(o.family);
   const timeoutMs = Number(o.timeout);
   if (!(timeoutMs >= 10 && timeoutMs <= 60_000))
     throw new Error(`"${o.timeout}" is not a time-out: 10 to 60000 milliseconds are possible`);
   const names = (text: string | undefined) => text?.split(",").map((n) => n.trim());
   const matrix = (await askLab(o.name, "probe", {
     ports: ports.value,
-    families,
+    families: o.family,
     timeoutMs,
     from: names(o.from),
     to: names(o.to),
@@ -220,7 +247,8 @@ async function down(o: { readonly name: string }, io: LabOutput): Promise<number
     io.out(sweep(o.name) ? `Swept what lab "${o.name}" left\n` : `No lab "${o.name}" is up\n`);
     return 0;
   }
-  await askLab(o.name, "down");
+  // One that is still being made does not answer yet: it ends all the same.
+  await askLab(o.name, "down").catch(() => signalProcess(state.owner, "SIGTERM"));
   const end = Date.now() + DOWN_MS;
   while (isAlive(state.owner)) {
     if (Date.now() > end)
@@ -232,7 +260,10 @@ async function down(o: { readonly name: string }, io: LabOutput): Promise<number
   return 0;
 }
 
-/** The command and its sub-commands. `setStatus` gets the exit status of the one that ran. */
+/**
+ * The command and its sub-commands. `setStatus` gets the exit status of the one that ran; of a wrong use they say what is
+ * wrong and throw commander's error.
+ */
 export function labCommand(setStatus: (code: number) => void, io: LabOutput = STANDARD): Command {
   const run =
     <A extends unknown[]>(work: (...args: A) => Promise<number>) =>
@@ -240,6 +271,8 @@ export function labCommand(setStatus: (code: number) => void, io: LabOutput = ST
       work(...args).then(setStatus);
   const lab = new Command("lab")
     .description("a cluster in a box: without a sub-command, the demonstration")
+    .configureOutput({ writeOut: io.out, writeErr: io.err })
+    .exitOverride()
     .enablePositionalOptions();
   const making = (c: Command) =>
     c
@@ -247,7 +280,7 @@ export function labCommand(setStatus: (code: number) => void, io: LabOutput = ST
       .option("--nodes <N>", "number of nodes", nodeCount, 3)
       .option("--config <FILE>", "YAML with keys of the agents' configuration")
       .option("--mtu <BYTES>", "MTU of the wire", mtu)
-      .option("--underlay <F>", "IP versions of the nodes' own addresses: 4, 6 or both", "both");
+      .addOption(familiesOption("--underlay <F>", "IP versions of the nodes' own addresses: 4, 6 or both"));
   const named = (c: Command) => c.option("--name <NAME>", "name of the lab", checkedName, DEFAULT_NAME);
   making(lab)
     .option("--pods <N>", "pods on each node", nodeCount, PODS_PER_NODE)
@@ -268,7 +301,7 @@ export function labCommand(setStatus: (code: number) => void, io: LabOutput = ST
     .action(run((target, command, o) => exec(target, command, o)));
   named(lab.command("probe").description("send real packets between all pods, nodes and the outside host"))
     .requiredOption("--ports <LIST>", "as 80/TCP,81/UDP,ICMP")
-    .option("--family <F>", "4, 6 or both", "both")
+    .addOption(familiesOption("--family <F>", "4, 6 or both"))
     .option("--timeout <MS>", "milliseconds without an answer that count as a time-out", "500")
     .option("--from <LIST>", "only these senders")
     .option("--to <LIST>", "only these receivers")

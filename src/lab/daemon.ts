@@ -1,6 +1,6 @@
 /**
- * The process that runs a lab. Who starts it hears what happens over the IPC channel; a lab that is not to be kept ends
- * when that channel closes, for whatever reason.
+ * The process that runs a lab. Who starts it hears what happens over the IPC channel; a lab that is not to be kept, or is
+ * not up yet, ends when that channel closes, for whatever reason.
  */
 
 import { appendFileSync } from "node:fs";
@@ -99,6 +99,7 @@ async function main(): Promise<void> {
   const order = JSON.parse(process.argv[2] ?? "{}") as DaemonOrder;
   let closing: Promise<void> | undefined;
   let lab: Lab | undefined;
+  let isUp = false;
   const close = () => {
     closing ??= (lab?.[Symbol.asyncDispose]() ?? Promise.resolve()).then(() => {
       // Told to end while the lab was still being made: its boxes end with this process, its directory here.
@@ -108,7 +109,9 @@ async function main(): Promise<void> {
     return closing;
   };
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => void close());
-  if (!order.isKept) process.on("disconnect", () => void close());
+  process.on("disconnect", () => {
+    if (!order.isKept || !isUp) void close();
+  });
   let logLines = 0;
   const onError = (error: unknown, doing: string) => {
     const text = `${new Date().toISOString()} Cannot ${doing}: ${error instanceof Error ? error.message : String(error)}\n`;
@@ -142,6 +145,7 @@ async function main(): Promise<void> {
   if (order.podsPerNode > 0) emit({ kind: "result", result: await runDemo(running, order.podsPerNode, emit) });
   else await running.ready(READY_MS);
   const pods = running.endpoints().filter((e) => e.kind === "pod");
+  isUp = true;
   emit({
     kind: "up",
     name: order.name,

@@ -11,7 +11,7 @@ const DAEMON = fileURLToPath(new URL("./daemon.ts", import.meta.url));
 export interface Launched {
   /** Resolves when the lab is up (and its demonstration over). @throws Error that says why it is not */
   readonly up: Promise<Extract<DemoEvent, { kind: "up" }>>;
-  /** Ends a lab that is not kept, and resolves when nothing of it is left; lets go of a kept one. */
+  /** Ends a lab that is not kept or not up yet, and resolves when nothing of it is left; lets go of a kept one. */
   readonly release: () => Promise<void>;
 }
 
@@ -24,6 +24,7 @@ export function launch(order: DaemonOrder, onEvent: (event: DemoEvent) => void):
     cwd: "/",
   });
   let stderr = "";
+  let isUp = false;
   child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     if (stderr.length < 8_192) stderr += text;
   });
@@ -31,6 +32,7 @@ export function launch(order: DaemonOrder, onEvent: (event: DemoEvent) => void):
   const up = new Promise<Extract<DemoEvent, { kind: "up" }>>((resolve, reject) => {
     child.on("message", (message) => {
       const event = message as DemoEvent;
+      isUp ||= event.kind === "up";
       onEvent(event);
       if (event.kind === "up") resolve(event);
       if (event.kind === "error") reject(new Error(event.message));
@@ -44,7 +46,7 @@ export function launch(order: DaemonOrder, onEvent: (event: DemoEvent) => void):
       ),
     );
   });
-  return { up, release: () => release(child, order.isKept, ended) };
+  return { up, release: () => release(child, order.isKept && isUp, ended) };
 }
 
 async function release(child: ChildProcess, isKept: boolean, ended: Promise<void>): Promise<void> {

@@ -2,7 +2,10 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { isAlive } from "../../src/lab/process.ts";
@@ -144,6 +147,7 @@ test("what a killed lab leaves ends by itself, and the next one sweeps its files
     "every process of the killed lab to end",
   );
   assert.equal(existsSync(labDirectory(name)), true);
+  assert.match(await ok("status"), /Lab "test-killed" was killed: "twill lab down --name test-killed" removes/);
   assert.match(await ok("down", "--name", name), /Swept what lab "test-killed" left/);
   assert.equal(existsSync(labDirectory(name)), false);
 });
@@ -159,12 +163,42 @@ test("a demonstration ends with the command that started it, even when that is k
   await until(() => !existsSync(labDirectory(name)), "its directory to be removed");
 });
 
+test("what is interrupted before it is up leaves nothing, whether it was to stay or not", async () => {
+  const name = "test-interrupted";
+  for (const words of [["up"], ["--keep"]]) {
+    sweep(name);
+    const child = spawn(process.execPath, [MAIN, ...words, "--name", name, "--nodes", "1"], { stdio: "ignore" });
+    const ended = once(child, "exit");
+    await until(() => (readState(name)?.boxes.length ?? 0) > 0, "the lab to be made");
+    const state = readState(name);
+    child.kill("SIGINT");
+    assert.deepEqual(await ended, [130, null], words.join(" "));
+    await until(() => [state!.owner, ...state!.boxes].every((id) => !isAlive(id)), "every process to end");
+    assert.equal(existsSync(labDirectory(name)), false, words.join(" "));
+  }
+});
+
+test("down ends a lab that is still being made", async () => {
+  const name = "test-early-down";
+  sweep(name);
+  const child = spawn(process.execPath, [MAIN, "up", "--name", name, "--nodes", "1"], { stdio: "ignore" });
+  const ended = once(child, "exit");
+  await until(() => readState(name) !== undefined, "the lab to be begun");
+  assert.match(await ok("down", "--name", name), /is down/);
+  await ended;
+  assert.equal(existsSync(labDirectory(name)), false);
+});
+
 test("options that make no sense are refused before anything is made", async () => {
+  const wrong = join(tmpdir(), `twill-lab-config-${process.pid}.yaml`);
+  writeFileSync(wrong, "tunnel: { port: 99999 }\nmtuu: 1400\n");
   const cases: [string[], RegExp][] = [
     [["up", "--nodes", "0"], /1 to 200 are possible/],
     [["up", "--name", "Not/OK"], /is not a lab name/],
     [["probe", "--ports", "80/SCTP"], /SCTP cannot be probed/],
     [["probe", "--ports", "80", "--family", "5"], /"5" is not a family/],
+    [["up", "--underlay", "5"], /"5" is not a family/],
+    [["up", "--config", wrong], /tunnel.port: 99999 is more than 65535\n.*mtuu.*did you mean "mtu"/],
     [
       ["up", "--config", "/nonexistent.yaml"],
       /Cannot read the agents' configuration "\/nonexistent.yaml": .*no such file/,
@@ -175,4 +209,7 @@ test("options that make no sense are refused before anything is made", async () 
     assert.notEqual(r.code, 0, words.join(" "));
     assert.match(r.stderr, message);
   }
+  rmSync(wrong);
+  assert.equal((await lab("up", "--nodes", "0")).code, 2);
+  assert.equal((await lab("--help")).code, 0);
 });
