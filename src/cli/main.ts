@@ -34,6 +34,8 @@ async function main(io: Io): Promise<void> {
   // A reader that has seen enough (`twill … | head`) is no error.
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(0);
+    io.err(`twill: Cannot write to standard output: ${error.code ?? error.message}\n`);
+    process.exit(1);
   });
   try {
     await makeProgram(io).parseAsync([...io.words], { from: "user" });
