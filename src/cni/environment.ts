@@ -37,11 +37,18 @@ function utf8Bytes(text: string): number {
   return bytes;
 }
 
-/** What is wrong with an interface's name, as the kernel sees it (`dev_valid_name`). */
+/** Where settings of all devices and of those to come stand, below `/proc/sys/net`. */
+const SETTINGS_NAMES = ["all", "default"];
+
+/**
+ * What is wrong with an interface's name, as the kernel sees it (`dev_valid_name`). With "%" it would be a pattern, and the
+ * device would have another name than was asked for.
+ */
 export function ifnameProblem(name: string): string | undefined {
   if (name === "") return "is missing or empty";
   if (utf8Bytes(name) > IFNAME_MAX) return `"${name.slice(0, 64)}" is longer than ${IFNAME_MAX} bytes`;
-  if (name === "." || name === ".." || /[/:\s\0]/.test(name)) return `"${name}" is no name of an interface`;
+  if (name === "." || name === ".." || SETTINGS_NAMES.includes(name) || /[/:%\s\0]/.test(name))
+    return `"${name}" is no name of an interface`;
   // The kernel takes any byte; names that nobody can type or that terminals hide are refused here.
   if (!/^[!-~]+$/.test(name)) return `"${name}" has characters that are not printable ASCII`;
   return undefined;
