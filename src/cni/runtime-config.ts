@@ -167,7 +167,9 @@ function readHostPorts(r: Reader | undefined): readonly HostPort[] {
   const listed = r?.objects("portMappings") ?? [];
   if (listed.length > PORTS_MAX) r?.issue("portMappings", `At most ${PORTS_MAX} ports are allowed`);
   const ports = listed.slice(0, PORTS_MAX).flatMap(readHostPort);
-  return [...new Map(ports.map((p) => [`${p.protocol} ${p.hostPort} ${p.hostIp?.text}`, p])).values()];
+  // Told twice is one; one port that is to lead to two is refused later, by whoever looks for conflicts.
+  const text = (p: HostPort) => `${p.protocol} ${p.hostPort} ${p.hostIp?.text} ${p.containerPort}`;
+  return [...new Map(ports.map((p) => [text(p), p])).values()];
 }
 
 /** Reads the wishes out of a network configuration. `args.cni.ips` adds to `runtimeConfig.ips`. */

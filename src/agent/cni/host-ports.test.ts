@@ -69,6 +69,11 @@ test("a port that is asked for twice is refused", () => {
   const refused = n.add("a", asking({ hostPort: 80 }, { hostPort: 80, containerPort: 81, hostIP: "192.0.2.1" }));
   assert.equal(refused.json.code, 107);
   assert.match(refused.json.msg, /192\.0\.2\.1:80\/TCP is asked for twice, also as \*:80/);
+  const twoWays = n.add("a", asking({ hostPort: 80, containerPort: 80 }, { hostPort: 80, containerPort: 81 }));
+  assert.equal(twoWays.json.code, 107);
+  assert.match(twoWays.json.msg, /\*:80\/TCP is asked for twice, also as \*:80/);
+  const same = asking({ hostPort: 80, containerPort: 81 }, { hostPort: 80, containerPort: 81, protocol: "tcp" });
+  assert.equal(n.add("a", same).exitCode, 0, "the same told twice is one");
 });
 
 test("a pod that died without a DEL gives its ports to the next one", () => {
