@@ -63,7 +63,8 @@ function dispatch(context: () => NodeContext, call: CniCall): Result<string, Cni
   }
 }
 
-function describe(call: CniCall): { readonly subject: string; readonly version: string } {
+/** What is done, in words that follow "Cannot", and the caller's version. */
+export function describeCall(call: CniCall): { readonly subject: string; readonly version: string } {
   if (call.kind === "version") return { subject: "answer VERSION", version: NEWEST_VERSION };
   const version = "request" in call ? call.request.version : call.network.version;
   return { subject: `do ${call.kind.toUpperCase()}`, version };
@@ -101,7 +102,7 @@ function answer(request: ShimRequest, outcome: Result<string, CniError>, version
 export function handleCall(context: () => NodeContext, request: ShimRequest): Handled {
   const call = parseCall(request.env, request.stdin);
   if (!call.ok) return answer(request, { ok: false, error: call.error.error }, call.error.version);
-  const { subject, version } = describe(call.value);
+  const { subject, version } = describeCall(call.value);
   try {
     return answer(request, dispatch(context, call.value), version);
   } catch (error) {

@@ -84,4 +84,10 @@ test("without readable settings it says to try later", () => {
   const other = join(directory, "other.json");
   writeFileSync(other, '{"version":99}');
   assert.match(JSON.parse(call("ADD", "{}", other).stdout).msg, /of another version; start the agent/);
+  const told = (command: string, cniVersion: string) => {
+    const r = JSON.parse(call(command, JSON.stringify({ cniVersion, name: "twill", type: "twill" }), other).stdout);
+    return [r.cniVersion, r.code];
+  };
+  assert.deepEqual(told("ADD", "0.4.0"), ["0.4.0", 11], "in the caller's version");
+  assert.deepEqual(told("STATUS", "1.1.0"), ["1.1.0", 50], "STATUS answers that ADD would fail");
 });
