@@ -20,8 +20,10 @@ const QUEUE_BYTES = 128 * 1024;
 const QUEUE_S = 0.025;
 /** A bucket that nobody gave a size holds what is sent in this time. */
 const DEFAULT_BURST_S = 0.1;
-/** The kernel tells a bucket's depth as a time of at most 274 s. */
+/** The kernel tells a bucket's depth as a time of at most 274 s, in steps of 64 ns. */
 const BURST_MAX_S = 200;
+/** At more a bucket would be a few steps deep; no device is that fast. */
+const RATE_MAX_BYTES = 1.25e12;
 
 /** Whether the pod's traffic is limited in either direction. */
 export function isShaped(e: Pick<Endpoint, "download" | "upload">): boolean {
@@ -30,10 +32,12 @@ export function isShaped(e: Pick<Endpoint, "download" | "upload">): boolean {
 
 /**
  * A limit as the kernel's token bucket. A bucket that no packet fits in would let nothing pass, and one whose queue is as long as the
- * runtime's burst (256 MiB from containerd) would keep packets for minutes.
+ * runtime's burst (256 MiB from containerd) would keep packets for minutes. Rates that the kernel has no bucket for are brought
+ * to the nearest that it has.
  */
 export function bucketOf(limit: Bandwidth, link: string, mtuBytes: number): QdiscRow {
-  const rateBytes = Math.max(1, Math.ceil(limit.rateBits / 8));
+  const leastRate = Math.ceil((mtuBytes + FRAME_BYTES) / BURST_MAX_S);
+  const rateBytes = Math.min(RATE_MAX_BYTES, Math.max(leastRate, Math.ceil(limit.rateBits / 8)));
   const asked =
     limit.burstBits === 0 ? Math.max(QUEUE_BYTES, rateBytes * DEFAULT_BURST_S) : Math.ceil(limit.burstBits / 8);
   const most = Math.min(U32_MAX, Math.max(rateBytes * BURST_MAX_S, mtuBytes + FRAME_BYTES));
