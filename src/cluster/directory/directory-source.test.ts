@@ -166,6 +166,31 @@ test("a directory that is not there is waited for", async () => {
   assert.equal(source.health().lastError, undefined);
 });
 
+test("a directory that another one takes the place of, or that comes back, is followed at once", async () => {
+  const version = async (name: string, cidr: string) => {
+    await mkdir(join(dir, name));
+    await writeFile(join(dir, name, "a.yaml"), node("n1", cidr));
+  };
+  const point = async (name: string) => {
+    await symlink(name, join(dir, "next"));
+    await rename(join(dir, "next"), join(dir, "current"));
+  };
+  await version("v1", "10.0.1.0/24");
+  await point("v1");
+  start(join(dir, "current"));
+  await synced();
+  await version("v2", "10.0.2.0/24");
+  await point("v2");
+  await eventually("the other directory", () => cidrOf("n1") === "10.0.2.0/24");
+  await writeFile(join(dir, "v2", "a.yaml"), node("n1", "10.0.3.0/24"));
+  await eventually("a change in it", () => cidrOf("n1") === "10.0.3.0/24");
+  await rm(join(dir, "current"));
+  await eventually("that it is gone", () => source.health().lastError !== undefined);
+  assert.equal(cidrOf("n1"), "10.0.3.0/24", "nothing changes meanwhile");
+  await point("v1");
+  await eventually("that it is back", () => cidrOf("n1") === "10.0.1.0/24");
+});
+
 test("a mounted ConfigMap is seen once, and its update as a whole", async () => {
   const version = async (name: string, text: string) => {
     await mkdir(join(dir, name));

@@ -5,7 +5,7 @@
  * problem that names file and document, and what the same file said before goes on to count.
  */
 
-import { watch } from "node:fs";
+import { statSync, watch } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,6 +28,15 @@ export interface DirectorySourceOptions {
   readonly settleMs?: number;
   /** Told of every failure and problem when it is new, for the log. */
   readonly onFailure?: (error: unknown, subject: string) => void;
+}
+
+/** How often it is looked whether another directory stands at the path: what watches the one before would not tell. */
+const SAME_MS = 1_000;
+
+/** Which directory it is, whatever leads there; empty: none. */
+function identityOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? "" : `${found.dev}:${found.ino}`;
 }
 
 interface Known {
@@ -161,8 +170,19 @@ export function createDirectorySource(options: DirectorySourceOptions): ClusterS
     async run(signal) {
       const bell = createBell();
       let watcher: { close(): void } | undefined;
+      let watched = "";
+      const isSame = setInterval(() => {
+        if (identityOf(root) !== watched) bell.ring();
+      }, SAME_MS);
+      isSame.unref();
       try {
         while (!signal.aborted) {
+          const now = identityOf(root);
+          if (now !== watched) {
+            watcher?.close();
+            watcher = undefined;
+          }
+          watched = now;
           // The ear first: a change during the look must not be missed.
           watcher ??= listen(bell.ring);
           if (!(await look())) {
@@ -173,6 +193,7 @@ export function createDirectorySource(options: DirectorySourceOptions): ClusterS
           await sleep(settleMs, undefined, { signal }).catch(() => {});
         }
       } finally {
+        clearInterval(isSame);
         watcher?.close();
         for (const { table } of TABLE_KINDS) state.setLive(table, false);
       }
