@@ -159,6 +159,7 @@ test("all issues are reported at once, flags' ones too", () => {
 test("broken YAML and alias bombs are refused with a reason", () => {
   assert.match(issues("a: [1, 2"), /./);
   assert.match(issues("tunnel: {port: 1}\ntunnel: {port: 2}"), /unique/);
+  assert.match(issues("mtu: 1400\n---\nmtu: 1300\n"), /more than one document/);
   const bomb = ["a: &a [x,x,x,x,x,x,x,x,x]", "b: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]", "c: [*b,*b,*b,*b,*b,*b,*b,*b,*b]"];
   assert.match(issues(bomb.join("\n")), /alias/i);
 });

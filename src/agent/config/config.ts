@@ -106,7 +106,12 @@ export interface ConfigOverrides {
 }
 
 function parseYaml(text: string): Result<unknown, readonly Issue[]> {
-  const doc = yaml.parseDocument(text, { prettyErrors: true, uniqueKeys: true });
+  const [doc, more] = yaml.parseAllDocuments(text, {
+    prettyErrors: true,
+    uniqueKeys: true,
+  }) as readonly yaml.Document[];
+  if (doc === undefined) return ok({});
+  if (more !== undefined) return err([{ path: "", message: "It has more than one document: all keys stand in one" }]);
   if (doc.errors.length > 0)
     return err(doc.errors.map((e) => ({ path: "", message: (e.message.split("\n")[0] ?? "").replace(/[:\s]+$/, "") })));
   try {
