@@ -18,7 +18,7 @@ import { CallStats } from "./call-stats.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { CniDoor } from "./cni/door.ts";
 import { handleCall } from "./cni/handler.ts";
-import { readOpenClasses } from "./cni/offline-files.ts";
+import { readOfflineSettings } from "./cni/offline-files.ts";
 import { Slices } from "./compare/slices.ts";
 import type { AgentConfig } from "./config/config.ts";
 import { RUN_FILES } from "./config/default-paths.ts";
@@ -116,7 +116,7 @@ function makeParts(stack: AsyncDisposableStack, live: LiveConfig, log: Log, sour
     source,
     memory: new ClusterMemory(join(config.paths.run, RUN_FILES.nodes)),
     log,
-    openClassesBefore: readOpenClasses(config.paths.run),
+    openClassesBefore: readOfflineSettings(config.paths.run)?.openClasses,
     nowMs: Date.now,
     newMac,
   };

@@ -287,8 +287,11 @@ describe("without an agent", () => {
   it("endpoints, addresses and maps can be looked at", async () => {
     assert.match((await cli("endpoint", "list")).out, /default\/pod-a/);
     assert.match((await cli("ipam", "show")).out, /10\.244\.1\.0\/24 +253 +1/);
+    // As where the agent has its node's name from its pod's environment.
+    assert.match((await cli("ipam", "show", "--set", "nodeName=elsewhere")).out, /10\.244\.1\.0\/24 +253 +1/);
     assert.equal((await cli("ipam", "check")).code, 0);
     assert.match((await cli("bpf", "dump", "nodes")).out, /empty/);
+    assert.match((await cli("bpf", "dump", "events")).out, /is a ring buffer.*twill monitor/);
     assert.equal((await cli("version")).out, "twill 0.1.0\nagent not running\n");
     const nodes = await cli("node", "list");
     assert.deepEqual([nodes.code, nodes.err.includes("no agent is running here")], [1, true]);

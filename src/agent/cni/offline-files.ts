@@ -13,8 +13,8 @@ const OFFLINE_SETTINGS_FILE = "offline.json";
 /** Below the run directory: where Node keeps the offline program compiled, unless the agent has such a place itself. */
 const CACHE_DIRECTORY = "compile-cache";
 
-/** What an earlier agent of this boot left of {@link OfflineSettings.openClasses}. */
-export function readOpenClasses(runDirectory: string): OfflineSettings["openClasses"] {
+/** What the last agent of this boot left; undefined: nothing that can be read. */
+export function readOfflineSettings(runDirectory: string): OfflineSettings | undefined {
   let text: string;
   try {
     text = readFileSync(join(runDirectory, OFFLINE_SETTINGS_FILE), "utf8");
@@ -23,7 +23,7 @@ export function readOpenClasses(runDirectory: string): OfflineSettings["openClas
     return undefined;
   }
   const settings = parseOfflineSettings(text);
-  return settings.ok ? settings.value.openClasses : undefined;
+  return settings.ok ? settings.value : undefined;
 }
 
 /** Command line of the offline program as this process would start it. */

@@ -55,8 +55,10 @@ async function dump(io: Io, name: string, options: DumpOptions): Promise<void> {
   await withKernel(io, options, async (kernel) => {
     const { decodeRow } = await import("../decode-map.ts");
     const { nearest } = await import("../../base/nearest.ts");
-    const names = kernel.maps().map((m) => m.name);
-    if (!names.includes(name)) {
+    const maps = kernel.maps();
+    const names = maps.map((m) => m.name);
+    const map = maps.find((m) => m.name === name);
+    if (map === undefined) {
       const near = nearest(name, names);
       throw new UsageError(
         `There is no map "${name}": ${near === undefined ? `there are ${names.join(", ")}` : `did you mean "${near}"?`}`,
@@ -69,6 +71,10 @@ async function dump(io: Io, name: string, options: DumpOptions): Promise<void> {
     if (truncated)
       io.err(`"${name}" has ${total} entries, of which ${decoded.length} are printed: --limit ${total} prints all\n`);
     if (options.json) return printJson(io, { map: name, total, truncated, entries: decoded } satisfies MapDump);
+    if (map.type === "ringbuf")
+      return io.out(
+        `Map "${name}" is a ring buffer, which keeps no entries: twill monitor shows what comes out of it.\n`,
+      );
     if (decoded.length === 0) return io.out(`Map "${name}" is empty.\n`);
     const header = Object.keys(decoded[0] ?? {});
     io.out(

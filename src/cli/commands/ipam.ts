@@ -42,7 +42,7 @@ async function openLedger({ paths, coolDownMs }: NodeBasics): Promise<Ledger> {
   return openNodeLedger(paths.run, coolDownMs);
 }
 
-/** The agent's figures; without one, those of the node as the agent last saw it. */
+/** The agent's figures; without one, those of the pools that it left, else of the node as it last saw it. */
 async function readPools(
   io: Io,
   options: NodeOptions,
@@ -54,9 +54,12 @@ async function readPools(
   } catch (error) {
     if (!(error instanceof AgentAwayError)) throw error;
   }
+  const { poolStatus } = await import("../../agent/status/ledger-status.ts");
+  const { readOfflineSettings } = await import("../../agent/cni/offline-files.ts");
+  const left = readOfflineSettings(paths.run);
+  if (left !== undefined) return poolStatus(ledger, left.pools);
   const { ClusterMemory } = await import("../../agent/cluster-memory.ts");
   const { makePool } = await import("../../ipam/pool.ts");
-  const { poolStatus } = await import("../../agent/status/ledger-status.ts");
   const config = await loadCommandConfig(io, options);
   const self = new ClusterMemory(join(paths.run, RUN_FILES.nodes)).load()?.find((n) => n.name === config.nodeName);
   return poolStatus(
