@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +31,20 @@ async function serve(options: Omit<CniServerOptions, "path">) {
   const path = join(directory, `${serial++}.sock`);
   return { path, server: await listenCni({ ...options, path }) };
 }
+
+test("a path that cannot be taken is refused, and nothing goes on listening", async () => {
+  const path = join(directory, "taken.sock");
+  mkdirSync(path);
+  const listening = () => process.getActiveResourcesInfo().filter((kind) => kind === "PipeServerWrap").length;
+  const before = listening();
+  await assert.rejects(
+    listenCni({ path, handle: () => answer("") }),
+    /Cannot put the plugin's socket at ".*taken\.sock": EISDIR/,
+  );
+  for (let i = 0; listening() !== before && i < 1000; i++) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(listening(), before);
+  assert.equal(existsSync(`${path}.new`), false);
+});
 
 const requestFrame = (container: string, command = "ADD") =>
   encodeRequest({ env: { CNI_COMMAND: command, CNI_CONTAINERID: container }, stdin: "{}" });

@@ -198,10 +198,18 @@ export async function listenCni(options: CniServerOptions): Promise<CniServer> {
   const fresh = `${path}.new`;
   rmSync(fresh, { force: true });
   await listen(server, fresh);
-  // Nobody connects to it under this name: the mode is right before the name that callers know leads to it.
-  chmodSync(fresh, 0o600);
-  const own = identity(fresh);
-  renameSync(fresh, path);
+  let own: string | undefined;
+  try {
+    // Nobody connects to it under this name: the mode is right before the name that callers know leads to it.
+    chmodSync(fresh, 0o600);
+    own = identity(fresh);
+    renameSync(fresh, path);
+  } catch (cause) {
+    // A server that nobody closes keeps its process from ending.
+    server.close();
+    rmSync(fresh, { force: true });
+    throw new Error(`Cannot put the plugin's socket at "${path}": ${(cause as Error).message}`, { cause });
+  }
   return {
     counters: () => connections.counters(),
     async [Symbol.asyncDispose]() {
