@@ -44,6 +44,9 @@ ${["input", "forward", "output"]
   .join("\n")}
 }`;
 
+/** What is known of flows, in both directions. */
+const FLOW_MAPS = ["ct_tcp", "ct_other", "nat", "service_flows"];
+
 /** The pinned maps of a node. */
 class NodeTables implements Tables {
   readonly #addon: Addon = loadAddon();
@@ -66,6 +69,15 @@ class NodeTables implements Tables {
 
   put(map: string, key: Uint8Array, value: Uint8Array): void {
     this.#with(map, (handle) => this.#addon.mapPut(handle, key, value));
+  }
+
+  /** No flow is known any more: an address and port that is chosen by chance again would find who answered it before. */
+  forgetFlows(): void {
+    for (const map of FLOW_MAPS)
+      this.#with(map, (handle) => {
+        for (let key = this.#addon.mapNextKey(handle); key !== undefined; key = this.#addon.mapNextKey(handle))
+          this.#addon.mapDelete(handle, key);
+      });
   }
 
   /** Switches services on, and what else is asked for. */
@@ -135,6 +147,7 @@ for (const isTracked of [false, true])
     const fill = (f: Frontend) => {
       for (const node of nodes) {
         const tables = new NodeTables(node);
+        tables.forgetFlows();
         putFrontend(tables, f);
         tables.serve(isTracked ? ConfigFlag.tracked : 0);
       }
