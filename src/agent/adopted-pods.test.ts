@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createFakeKernel } from "../kernel/fake/fake-kernel.ts";
 import { decodePolicyClassKey } from "../net/gen/bpf-maps.ts";
-import { Host, started } from "./fake-host.ts";
+import { Host, issuesOf, started } from "./fake-host.ts";
 
 test("pods are adopted by the next agent; their attachments follow to new programs", () => {
   using host = new Host();
@@ -75,12 +75,6 @@ test("a pod that lost its device is reported, and no reason to refuse others", (
   kernel.deleteLink(link.name);
   agent.run();
   assert.deepEqual(agent.notReady(), []);
-  assert.match(
-    agent
-      .issues()
-      .map((i) => i.message)
-      .join(),
-    /Device "twl[0-9a-f]{12}" of pod "default\/pod-a" is gone/,
-  );
+  assert.match(issuesOf(agent), /Device "twl[0-9a-f]{12}" of pod "default\/pod-a" is gone/);
   host.addPod(agent, "pod-b");
 });

@@ -93,6 +93,14 @@ export class Host implements Disposable {
   }
 }
 
+/** All that an agent says is wrong, in its words. */
+export function issuesOf(agent: NodeAgent): string {
+  return agent
+    .issues()
+    .map((i) => i.message)
+    .join("\n");
+}
+
 /** An agent that has run once. */
 export function started(host: Host): NodeAgent {
   host.source.setNodes(SELF, OTHER);

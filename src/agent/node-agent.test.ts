@@ -14,7 +14,7 @@ import { hasHostPolicy } from "../plan/map-rows.ts";
 import type { NodeNet } from "../routing/node-net.ts";
 import { ClusterMemory } from "./cluster-memory.ts";
 import { parseConfig } from "./config/config.ts";
-import { Host, OTHER, SELF, started } from "./fake-host.ts";
+import { Host, issuesOf, OTHER, SELF, started } from "./fake-host.ts";
 
 test("one run makes everything; the second writes nothing", () => {
   using host = new Host();
@@ -181,13 +181,7 @@ test("a full ipcache is an issue and keeps no pod of this node from starting", (
   host.source.setNodes(SELF, ...many);
   agent.run();
   assert.deepEqual(agent.notReady(), []);
-  assert.match(
-    agent
-      .issues()
-      .map((i) => i.message)
-      .join("\n"),
-    /map\/ipcache: .*16/,
-  );
+  assert.match(issuesOf(agent), /map\/ipcache: .*16/);
 });
 
 test("what keeps pods from being attached is said in words", () => {

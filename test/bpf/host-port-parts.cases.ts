@@ -19,13 +19,20 @@ import {
   type Way,
 } from "./host-port-way.ts";
 import { NODE } from "./node.ts";
+import type { Plane } from "./plane.ts";
 import { BACK, CLIENT, FROM_WIRE, putFrontend, SERVED } from "./service-way.ts";
 import { OUTSIDE } from "./service-wire-way.ts";
-import { bothFamilies, familyOf } from "./wire-way.ts";
+import { bothFamilies, familyOf, type Word } from "./wire-way.ts";
 
 const { podA, podB, podC, remote, remoteNode, node, second, outside } = NODE;
 
 const [near, , far, , beyond] = WAYS as readonly [Way, Way, Way, Way, Way];
+
+/** A pod's port is open, and a pod of another node has asked by it. */
+function openAndAsked(plane: Plane, f: Word): void {
+  open(plane, podA[f], ANY[f]);
+  plane.run("from_tunnel", question(f, far, udp(CLIENT, PORT)), BY_TUNNEL);
+}
 
 export const HOST_PORT_PARTS_CASES: readonly Case[] = bothFamilies.flatMap((f): Case[] => [
   asks(f, near, "a port of another node is that node's", {
@@ -87,10 +94,7 @@ export const HOST_PORT_PARTS_CASES: readonly Case[] = bothFamilies.flatMap((f): 
   }),
   asks(f, far, "what the wire brings in its name is not its flow", {
     program: "from_wire",
-    before: (plane) => {
-      open(plane, podA[f], ANY[f]);
-      plane.run("from_tunnel", question(f, far, udp(CLIENT, PORT)), BY_TUNNEL);
-    },
+    before: (plane) => openAndAsked(plane, f),
     frame: frame(remote[f], node[f], udp(CLIENT, PORT), FROM_WIRE),
     options: {},
     verdict: "next",
@@ -110,19 +114,13 @@ export const HOST_PORT_PARTS_CASES: readonly Case[] = bothFamilies.flatMap((f): 
     metrics: ["forward_local", "fragment", "service_forward"],
   }),
   asks(f, far, "an ICMP error about an answer reaches the pod", {
-    before: (plane) => {
-      open(plane, podA[f], ANY[f]);
-      plane.run("from_tunnel", question(f, far, udp(CLIENT, PORT)), BY_TUNNEL);
-    },
+    before: (plane) => openAndAsked(plane, f),
     frame: frame(remote[f], node[f], icmpError(familyOf(f), ipPacket(node[f], remote[f], udp(PORT, CLIENT)))),
     metrics: ["forward_local", "icmp_related", "service_forward"],
     check: (d) => assert.deepEqual([d.src, d.dst], [remote[f], podA[f]]),
   }),
   asks(f, far, "an answer that does not fit the tunnel is the stack's to cut up, or to refuse", {
-    before: (plane) => {
-      open(plane, podA[f], ANY[f]);
-      plane.run("from_tunnel", question(f, far, udp(CLIENT, PORT)), BY_TUNNEL);
-    },
+    before: (plane) => openAndAsked(plane, f),
     program: "from_pod",
     options: {},
     frame: frame(podA[f], remote[f], udp(BACK, CLIENT, payload(NODE.tunnelMtu))),
@@ -132,10 +130,7 @@ export const HOST_PORT_PARTS_CASES: readonly Case[] = bothFamilies.flatMap((f): 
     check: (d) => leads(d, podA[f], BACK, remote[f], CLIENT),
   }),
   asks(f, far, "an answer that the stack has cut up goes on", {
-    before: (plane) => {
-      open(plane, podA[f], ANY[f]);
-      plane.run("from_tunnel", question(f, far, udp(CLIENT, PORT)), BY_TUNNEL);
-    },
+    before: (plane) => openAndAsked(plane, f),
     program: "from_host",
     options: {},
     frame: frame(podA[f], remote[f], udp(BACK, CLIENT)),
@@ -145,10 +140,7 @@ export const HOST_PORT_PARTS_CASES: readonly Case[] = bothFamilies.flatMap((f): 
     check: (d) => leads(d, node[f], PORT, remote[f], CLIENT),
   }),
   asks(f, far, "an answer without a hop left ends", {
-    before: (plane) => {
-      open(plane, podA[f], ANY[f]);
-      plane.run("from_tunnel", question(f, far, udp(CLIENT, PORT)), BY_TUNNEL);
-    },
+    before: (plane) => openAndAsked(plane, f),
     program: "from_pod",
     options: {},
     frame: frame(podA[f], remote[f], udp(BACK, CLIENT), { ttl: 1 }),

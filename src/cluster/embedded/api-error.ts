@@ -142,6 +142,11 @@ export function unsupportedValue(field: string, value: unknown, allowed: readonl
   };
 }
 
+/** A cause for what stands in a list twice. */
+export function duplicateValue(field: string, value: unknown): StatusCause {
+  return { reason: "FieldValueDuplicate", field, message: `Duplicate value: ${JSON.stringify(value)}` };
+}
+
 /** A cause for a change that is not allowed. */
 export function forbiddenValue(field: string, detail: string): StatusCause {
   return { reason: "FieldValueForbidden", field, message: `Forbidden: ${detail}` };

@@ -4,7 +4,7 @@ import { defaultDefinition } from "./custom-resources.ts";
 import { admitPodSpec, defaultPodSpec, qosClass } from "./defaults-pod.ts";
 import { type Fields, isFields } from "./fields.ts";
 import type { ResourceType } from "./resources.ts";
-import { isAskedFromOutside } from "./service-change.ts";
+import { isAskedFromOutside, portsOf } from "./service-change.ts";
 import type { KubeObject } from "./types.ts";
 
 type Defaulter = (object: KubeObject) => KubeObject;
@@ -29,7 +29,7 @@ function strategy(value: unknown, type: string, rolling: Fields): Fields {
 }
 
 function defaultService(spec: Fields): Fields {
-  const ports: readonly Fields[] = Array.isArray(spec["ports"]) ? spec["ports"] : [];
+  const ports = portsOf(spec);
   const type = spec["type"] ?? "ClusterIP";
   // A time-out that was given for an affinity goes with it.
   const { sessionAffinityConfig: affinity, ...rest } = spec;

@@ -1,6 +1,6 @@
 /** Structural schemas of custom resources (OpenAPI v3 subset): validation, defaults and pruning. */
 
-import { invalidValue, required, type StatusCause, unsupportedValue } from "./api-error.ts";
+import { duplicateValue, invalidValue, required, type StatusCause, unsupportedValue } from "./api-error.ts";
 import { type Fields, isFields, jsonEqual, setOwn } from "./fields.ts";
 
 /** The part of a `JSONSchemaProps` that is looked at. Other members are kept but have no effect. */
@@ -110,9 +110,9 @@ function checkArray(v: readonly unknown[], s: JsonSchema, at: string, out: Statu
   const isSet = s.uniqueItems === true || s["x-kubernetes-list-type"] === "set" || keys !== undefined;
   const seen = new Set<string>();
   for (const [i, item] of v.entries()) {
-    const id = JSON.stringify(keys === undefined || !isFields(item) ? item : keys.map((k) => item[k]));
-    if (isSet && seen.has(id))
-      out.push({ reason: "FieldValueDuplicate", field: `${at}[${i}]`, message: `Duplicate value: ${id}` });
+    const own = keys === undefined || !isFields(item) ? item : keys.map((k) => item[k]);
+    const id = JSON.stringify(own);
+    if (isSet && seen.has(id)) out.push(duplicateValue(`${at}[${i}]`, own));
     seen.add(id);
     if (s.items !== undefined) check(item, s.items, `${at}[${i}]`, out);
   }

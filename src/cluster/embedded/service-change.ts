@@ -34,7 +34,11 @@ export function hasHealthCheck(spec: Fields): boolean {
   return spec["type"] === "LoadBalancer" && spec["externalTrafficPolicy"] === "Local";
 }
 
-const portsOf = (spec: Fields): readonly Fields[] => (Array.isArray(spec["ports"]) ? spec["ports"] : []);
+/** Its ports as they stand. */
+export function portsOf(spec: Fields): readonly Fields[] {
+  return Array.isArray(spec["ports"]) ? spec["ports"] : [];
+}
+
 const nodePorts = (spec: Fields) => portsOf(spec).map((p) => p["nodePort"] ?? 0);
 const isBalancer = (spec: Fields) => spec["type"] === "LoadBalancer";
 

@@ -4,7 +4,7 @@ import type { Family } from "../../net/addr.ts";
 import { nthAddr, type Prefix, prefix, prefixSize } from "../../net/prefix.ts";
 import { ApiError, invalidValue, type StatusCause } from "./api-error.ts";
 import type { Fields } from "./fields.ts";
-import { familyOf, hasClusterIp, hasHealthCheck, hasNodePorts } from "./service-change.ts";
+import { familyOf, hasClusterIp, hasHealthCheck, hasNodePorts, portsOf } from "./service-change.ts";
 import type { Storage } from "./storage.ts";
 import type { KubeObject } from "./types.ts";
 
@@ -35,8 +35,7 @@ function familiesOf(spec: Fields): readonly Family[] {
 
 /** Numbers of the nodes that a specification has: of its ports, and where its health is asked. */
 function nodePortsOf(spec: Fields): readonly number[] {
-  const own: readonly Fields[] = Array.isArray(spec["ports"]) ? spec["ports"] : [];
-  return [...own.map((p) => p["nodePort"]), spec["healthCheckNodePort"]].filter((p) => p);
+  return [...portsOf(spec).map((p) => p["nodePort"]), spec["healthCheckNodePort"]].filter((p) => p);
 }
 
 /** What Services have. */

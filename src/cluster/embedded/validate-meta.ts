@@ -4,9 +4,8 @@ import { invalidValue, required, type StatusCause } from "./api-error.ts";
 import { type Fields, isFields } from "./fields.ts";
 import { isLabelKey, isLabelValue } from "./label-selector.ts";
 import type { ResourceType } from "./resources.ts";
+import { DNS_LABEL, SUBDOMAIN } from "./words.ts";
 
-const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const SERVICE = /^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /** Total size of the annotations of one object. */
@@ -25,7 +24,7 @@ function checkName(r: ResourceType, name: string): StatusCause[] {
     return /[/%]/.test(name) || name === "." || name === ".."
       ? [invalidValue(field, name, "may not contain '/' or '%'")]
       : [];
-  if (r.storage === "/namespaces") return LABEL.test(name) ? [] : [invalidValue(field, name, LABEL_RULE)];
+  if (r.storage === "/namespaces") return DNS_LABEL.test(name) ? [] : [invalidValue(field, name, LABEL_RULE)];
   if (r.storage === "/services")
     return SERVICE.test(name) ? [] : [invalidValue(field, name, "a DNS-1035 label must start with a lowercase letter")];
   return name.length <= 253 && SUBDOMAIN.test(name) ? [] : [invalidValue(field, name, SUBDOMAIN_RULE)];

@@ -2,19 +2,26 @@
 
 import { type Addr, parseAddr } from "../../net/addr.ts";
 import { parseInterfaceAddr, prefix, prefixHas } from "../../net/prefix.ts";
-import { forbiddenValue, invalidValue, required, type StatusCause, unsupportedValue } from "./api-error.ts";
+import {
+  duplicateValue,
+  forbiddenValue,
+  invalidValue,
+  required,
+  type StatusCause,
+  unsupportedValue,
+} from "./api-error.ts";
 import { type Fields, isFields, jsonEqual } from "./fields.ts";
 import { familyOf, hasClusterIp, hasHealthCheck, hasNodePorts, isAskedFromOutside } from "./service-change.ts";
 import type { KubeObject } from "./types.ts";
 import { validateLabels } from "./validate-meta.ts";
 import { validateServicePorts } from "./validate-service-ports.ts";
+import { SUBDOMAIN } from "./words.ts";
 
 const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const FAMILIES = ["IPv4", "IPv6"];
 const FAMILY_POLICIES = ["PreferDualStack", "RequireDualStack", "SingleStack"];
 const TRAFFIC_POLICIES = ["Cluster", "Local"];
 const DISTRIBUTIONS = ["PreferClose", "PreferSameNode", "PreferSameZone"];
-const SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const TWO_FAMILIES = "must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified";
 const MAX_AFFINITY_SECONDS = 86_400;
 
@@ -40,9 +47,7 @@ function checkFamilies(families: readonly string[]): StatusCause[] {
   return families.flatMap((f, i): StatusCause[] => {
     const field = `spec.ipFamilies[${i}]`;
     if (!FAMILIES.includes(f)) return [unsupportedValue(field, f, FAMILIES)];
-    return families.indexOf(f) < i
-      ? [{ reason: "FieldValueDuplicate", field, message: `Duplicate value: "${f}"` }]
-      : [];
+    return families.indexOf(f) < i ? [duplicateValue(field, f)] : [];
   });
 }
 

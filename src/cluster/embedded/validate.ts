@@ -2,7 +2,14 @@
 
 import { parseAddr } from "../../net/addr.ts";
 import { parsePrefix, prefixCovers } from "../../net/prefix.ts";
-import { forbiddenValue, invalidValue, required, type StatusCause, unsupportedValue } from "./api-error.ts";
+import {
+  duplicateValue,
+  forbiddenValue,
+  invalidValue,
+  required,
+  type StatusCause,
+  unsupportedValue,
+} from "./api-error.ts";
 import { validateDefinition } from "./custom-resources.ts";
 import { type Fields, isFields, jsonEqual } from "./fields.ts";
 import type { ResourceType } from "./resources.ts";
@@ -10,17 +17,9 @@ import type { KubeObject } from "./types.ts";
 import { validateConfigMap, validateSecret } from "./validate-data.ts";
 import { validateLabels } from "./validate-meta.ts";
 import { validateService } from "./validate-service.ts";
+import { DNS_LABEL, isPort, objects, PORT_RANGE } from "./words.ts";
 
-const DNS_LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 const PROTOCOLS = ["TCP", "UDP", "SCTP"];
-
-function isPort(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 65535;
-}
-
-function objects(value: unknown): readonly Fields[] {
-  return Array.isArray(value) ? value.map((v) => (isFields(v) ? v : {})) : [];
-}
 
 function checkPorts(container: Fields, at: string): StatusCause[] {
   return objects(container["ports"]).flatMap((p, i) => {
@@ -28,7 +27,7 @@ function checkPorts(container: Fields, at: string): StatusCause[] {
     const out: StatusCause[] = [];
     if (p["containerPort"] === undefined) out.push(required(`${field}.containerPort`));
     else if (!isPort(p["containerPort"]))
-      out.push(invalidValue(`${field}.containerPort`, p["containerPort"], "must be between 1 and 65535, inclusive"));
+      out.push(invalidValue(`${field}.containerPort`, p["containerPort"], PORT_RANGE));
     if (!PROTOCOLS.includes(p["protocol"])) out.push(unsupportedValue(`${field}.protocol`, p["protocol"], PROTOCOLS));
     return out;
   });
@@ -46,8 +45,7 @@ function validatePodSpec(spec: Fields, at: string): StatusCause[] {
       if (name === undefined || name === "") out.push(required(`${field}.name`));
       else if (typeof name !== "string" || !DNS_LABEL.test(name))
         out.push(invalidValue(`${field}.name`, name, "must be a lowercase RFC 1123 label"));
-      else if (names.has(name))
-        out.push({ reason: "FieldValueDuplicate", field: `${field}.name`, message: `Duplicate value: "${name}"` });
+      else if (names.has(name)) out.push(duplicateValue(`${field}.name`, name));
       names.add(String(name));
       if (typeof c["image"] !== "string" || c["image"] === "") out.push(required(`${field}.image`));
       out.push(...checkPorts(c, field));

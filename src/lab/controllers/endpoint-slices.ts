@@ -1,11 +1,13 @@
 /** EndpointSlices and Endpoints of Services with a selector: which addresses serve them now. */
 
 import type { KubeObject, NewObject, ObjectClient } from "../../cluster/embedded/types.ts";
+import { HEADLESS_LABEL } from "../../model/unproxied.ts";
 import { isOwnedBy, isPodOver, isPodReady, type OnError, ownerReference, refOf, runLoop } from "./loop.ts";
 
-const SERVICE_LABEL = "kubernetes.io/service-name";
-const MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by";
-const HEADLESS_LABEL = "service.kubernetes.io/headless";
+/** Of which Service a slice is. */
+export const SERVICE_LABEL = "kubernetes.io/service-name";
+/** Who makes a slice. */
+export const MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by";
 const MANAGER = "endpointslice-controller.lab.twill.dev";
 
 /** As in a real cluster: more endpoints are spread over further slices. */

@@ -1,10 +1,9 @@
 /** Endpoints that somebody writes by hand, for Services without a selector, as the EndpointSlices that are read of them. */
 
 import type { KubeObject, NewObject, ObjectClient } from "../../cluster/embedded/types.ts";
+import { MANAGER_LABEL, SERVICE_LABEL } from "./endpoint-slices.ts";
 import { isOwnedBy, type OnError, ownerReference, refOf, runLoop } from "./loop.ts";
 
-const SERVICE_LABEL = "kubernetes.io/service-name";
-const MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by";
 const MANAGER = "endpointslicemirroring-controller.k8s.io";
 const SKIP_LABEL = "endpointslice.kubernetes.io/skip-mirror";
 /** Endpoints that are a lock, from before there were Leases. */
