@@ -4,6 +4,7 @@ import { ClassSets } from "./class-sets.ts";
 import type { PolicyClass } from "./classes.ts";
 import type { Step } from "./order.ts";
 import type { Action, NamedPort, PeerExpr, Policy, PortExpr, Rule } from "./rule.ts";
+import { SetShapes } from "./set-shapes.ts";
 import { SharedRules } from "./shared-rules.ts";
 import { SharedSets } from "./shared-sets.ts";
 
@@ -45,7 +46,7 @@ const classOf = (steps: readonly Step[], direction: PolicyClass["direction"] = "
 });
 
 function setUp(of = classOf(STEPS)) {
-  const shared = { sets: new SharedSets(1), rules: new SharedRules(1) };
+  const shared = { sets: new SharedSets(1), rules: new SharedRules(1), shapes: new SetShapes() };
   return { shared, sets: new ClassSets(of, shared), other: new ClassSets(of, shared) };
 }
 const pathsOf = (sets: ClassSets, set: number) => [...(sets.get(set)?.rules.values() ?? [])].map((r) => r.path).sort();

@@ -8,7 +8,7 @@ import type { Family } from "../net/addr.ts";
 import { type PolicyClass, policyTag, stepInfo } from "./classes.ts";
 import type { Step } from "./order.ts";
 import type { NamedPort, Rule } from "./rule.ts";
-import { buildSet } from "./set.ts";
+import type { SetShapes } from "./set-shapes.ts";
 import type { NumberedRule, SharedRules } from "./shared-rules.ts";
 import type { BuiltSet, SharedSets } from "./shared-sets.ts";
 import type { RuleInfo } from "./table.ts";
@@ -16,6 +16,7 @@ import type { RuleInfo } from "./table.ts";
 /** What classes share. */
 export interface SharedParts {
   readonly sets: SharedSets;
+  readonly shapes: SetShapes;
   readonly rules: SharedRules;
 }
 
@@ -167,7 +168,7 @@ export class ClassSets {
         return number;
       };
       const steps = places.flatMap((place) => this.#of.steps[place] ?? []);
-      return { rows: buildSet({ steps, family, names, numberOf }), rules };
+      return { rows: this.#shared.shapes.build({ steps, family, names, numberOf }), rules };
     });
   }
 

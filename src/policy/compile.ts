@@ -12,6 +12,7 @@ import { PeerIndex } from "./peer-index.ts";
 import type { IdentityNews } from "./profiles.ts";
 import { type CompileLimits, DEFAULT_LIMITS, findRoom, overText } from "./room.ts";
 import type { PeerExpr } from "./rule.ts";
+import { SetShapes } from "./set-shapes.ts";
 import { type NumberedRule, SharedRules } from "./shared-rules.ts";
 import { SharedSets } from "./shared-sets.ts";
 import type { EndpointClasses, PolicyTables } from "./table.ts";
@@ -83,7 +84,7 @@ class TableCompiler implements Compiler {
     this.#wants = new WantedClasses(limits);
     this.#classNumbers = createNumbers(first.class);
     const [sets, rules] = [new SharedSets(first.set), new SharedRules(first.rule)];
-    this.#parts = { sets, rules, maxRows: limits.setRowsPerClass };
+    this.#parts = { sets, rules, shapes: new SetShapes(), maxRows: limits.setRowsPerClass };
     this.#draft = new TableDraft(rules.current);
   }
 

@@ -39,6 +39,11 @@ const closedStep = remembered((step: Step): Step => {
   return needsClosing(step) ? { ...step, rule: { ...step.rule, ...closedRule(step.rule) } } : step;
 });
 
+/** The steps as the tables can hold them: those that they are made from, where that makes no difference. */
+export function closedSteps(steps: readonly Step[]): readonly Step[] {
+  return steps.some(needsClosing) ? steps.map(closedStep) : steps;
+}
+
 function needsClosing(step: Step): step is Step & { kind: "rule" } {
   return step.kind === "rule" && asksSourcePorts(step.rule);
 }
@@ -175,7 +180,7 @@ function commonest(runs: readonly { readonly count: number; readonly fit: Fit<Ve
 /** The rows, fewest possible for each protocol; one of prefix length 32 is always there. */
 export function buildSet(input: SetInput): SetRow[] {
   const pool: Pool = new Map();
-  const steps = input.steps.some(needsClosing) ? input.steps.map(closedStep) : input.steps;
+  const steps = closedSteps(input.steps);
   const cuts = protocolCuts(input, steps);
   const runs = cuts.map((first, i) => ({
     first,
