@@ -24,6 +24,13 @@ async function status(): Promise<AgentStatus> {
   return JSON.parse(text) as AgentStatus;
 }
 
+function readyStatus(): Promise<AgentStatus> {
+  return waitFor("an agent that is ready", async () => {
+    const s = await status();
+    return s.isReady && s;
+  });
+}
+
 async function resync(): Promise<AgentStatus> {
   const text = await node.run([
     ...["curl", "-sS", "-X", "POST", "--unix-socket", "/run/twill/control.sock"],
@@ -67,11 +74,7 @@ for (const [name, command] of [
     const before = withoutIndexes(await picture());
     await node.run(["sh", "-ec", command]);
     await waitFor(name, async () => withoutIndexes(await picture()) === before);
-    const now = await waitFor("an agent that is ready", async () => {
-      const s = await status();
-      return s.isReady && s;
-    });
-    assert.deepEqual(now.notReady, []);
+    assert.deepEqual((await readyStatus()).notReady, []);
   });
 
 for (const [name, command] of [
@@ -83,8 +86,9 @@ for (const [name, command] of [
     const before = await picture();
     const { drifted } = (await status()).reconcile;
     await node.run(["sh", "-ec", command]);
-    const { reconcile, isReady } = await resync();
-    assert.equal(isReady, true);
+    await resync();
+    // The kernel lets go of a link some time after its pin, and has each program on a hook once.
+    const { reconcile } = await readyStatus();
     assert.ok(reconcile.drifted > drifted);
     assert.equal(await picture(), before);
   });

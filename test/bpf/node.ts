@@ -3,6 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { loadAddon } from "../../src/kernel/linux/addon.ts";
+import { awaitLocalRoutes } from "../fixture/local-routes.ts";
 
 const CLONE_NEWNET = 0x4000_0000;
 
@@ -53,6 +54,7 @@ export function makeUnderlay(): void {
   ip(`-6 addr add ${NODE.node.v6}/64 dev eth0 nodad`);
   ip(`addr add ${NODE.second.v4}/32 dev eth0`);
   ip(`-6 addr add ${NODE.second.v6}/128 dev eth0 nodad`);
+  awaitLocalRoutes([NODE.node.v6, NODE.second.v6]);
   ip(`-6 neigh add ${NODE.remoteNode.v6} lladdr ${NODE.remoteNodeMac} dev eth0 nud permanent`);
   ip(`route add ${NODE.outside.v4}/32 via ${NODE.remoteNode.v4}`);
   ip(`-6 route add ${NODE.outside.v6}/128 via ${NODE.remoteNode.v6}`);

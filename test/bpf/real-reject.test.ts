@@ -6,6 +6,7 @@ import { after, before, describe, it } from "node:test";
 import { loadAddon } from "../../src/kernel/linux/addon.ts";
 import { makeNetns, removeNetns, whyNoKernel } from "../../src/kernel/linux/test-bench.ts";
 import { probe } from "../../src/lab/probe/probe.ts";
+import { awaitLocalRoutes } from "../fixture/local-routes.ts";
 import { NODE } from "./node.ts";
 import { Plane } from "./plane.ts";
 import { putPodA } from "./policy-way.ts";
@@ -33,6 +34,7 @@ function makePod(): string {
       ip(`${family}neigh add ${gateway} lladdr ${GATEWAY_MAC} dev eth0 nud permanent`);
       ip(`${family}route add default via ${gateway} dev eth0 onlink`);
     }
+    awaitLocalRoutes([podA.v6]);
   });
   return netns;
 }

@@ -27,6 +27,7 @@ import {
   type SockMetric,
 } from "../../src/net/gen/bpf-maps.ts";
 import { SOCKET_HOOKS } from "../../src/plan/rows.ts";
+import { awaitLocalRoutes } from "../fixture/local-routes.ts";
 
 const OBJECT = new URL("../../bpf/gen/twill-test.o", import.meta.url);
 const ATTACH_TYPES = [10, 11, 14, 15, 19, 20, 29, 30];
@@ -84,7 +85,9 @@ export class SockBench implements Disposable {
       ...HERE[6].map((a) => `addr add ${a}/128 dev lo nodad`),
     ];
     const input = ["link set lo up", ...addresses, ""].join("\n");
-    await mustRun(["nsenter", `--net=${bench.netns}`, "ip", "-batch", "-"], { input });
+    const enter = ["nsenter", `--net=${bench.netns}`];
+    await mustRun([...enter, "ip", "-batch", "-"], { input });
+    awaitLocalRoutes(HERE[6], enter);
     return bench;
   }
 

@@ -171,6 +171,28 @@ test("what somebody else changed is put back and called drift; a changed wish is
   assert.deepEqual(f.log, ["put thing a=2 (drift)"]);
 });
 
+test("drift that cannot be put back at once is counted when it is", () => {
+  const f = new Fixture();
+  f.want({ a: 1, b: 1 });
+  f.run();
+  f.state.set("a", 7).set("b", 7);
+  f.refused.add("a");
+  f.run();
+  f.run(10_000);
+  assert.equal(f.runner.status().done, 1);
+  f.refused.clear();
+  f.run(100_000);
+  assert.deepEqual([f.log.at(-1), f.runner.drifted], ["put thing a=1 (drift)", 1]);
+  // What is wanted otherwise meanwhile was never there.
+  f.state.set("a", 7);
+  f.refused.add("a");
+  f.run(200_000);
+  f.want({ a: 2, b: 1 });
+  f.refused.clear();
+  f.run(300_000);
+  assert.deepEqual([f.log.at(-1), f.runner.drifted], ["put thing a=2", 0]);
+});
+
 test("a table that cannot be looked at says so, and is looked at again", () => {
   const f = new Fixture();
   f.want({ a: 1 });

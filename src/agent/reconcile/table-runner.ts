@@ -33,6 +33,8 @@ export class TableRunner<D, O> {
   readonly #removeFailures = new Failures();
   /** The rows that were right after the last run, by their keys. */
   #done = new Map<string, D>();
+  /** Those that were right once and that somebody else changed, as long as putting them back fails. */
+  #strayed = new Map<string, D>();
   #surplus: readonly O[] = [];
   #wanted = 0;
   /** The wanted rows that were all there at the end of the last run, or their fingerprint. */
@@ -83,8 +85,15 @@ export class TableRunner<D, O> {
       diff.put.filter((row) => this.#failures.isDue(kind.desiredKey(row), nowMs)),
       nowMs,
     );
+    const strayed = new Map<string, D>();
+    for (const key of rows.keys()) {
+      if (!this.#failures.has(key)) continue;
+      const before = this.#lastRight(key);
+      if (before !== undefined) strayed.set(key, before);
+      rows.delete(key);
+    }
     this.#done = rows;
-    for (const key of rows.keys()) if (this.#failures.has(key)) this.#done.delete(key);
+    this.#strayed = strayed;
     if (this.#failures.size === 0 && this.#surplus.length === 0) this.#settled = mark;
     return written;
   }
@@ -161,11 +170,15 @@ export class TableRunner<D, O> {
   #noteWritten(row: D): void {
     const key = this.#table.kind.desiredKey(row);
     const text = this.#table.print(row);
-    const before = this.#done.get(key);
+    const before = this.#lastRight(key);
     const isDrift = before !== undefined && this.#table.print(before) === text;
     if (isDrift) this.#drifted++;
     this.#failures.clear(key);
     this.#events.wrote(this.#table.name, "put", text, isDrift);
+  }
+
+  #lastRight(key: string): D | undefined {
+    return this.#done.get(key) ?? this.#strayed.get(key);
   }
 
   #removeOne(row: O, nowMs: number): boolean {
