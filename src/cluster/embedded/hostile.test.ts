@@ -183,7 +183,7 @@ test("protobuf: fields that are known come through, others and deep nesting are 
   });
   assert.throws(() => decodeBody(body("Namespace", str(9, "x")), type), /field 9 of Namespace is not known/);
   assert.throws(
-    () => decodeBody(body("Pod", meta), type),
+    () => decodeBody(body("Pot", meta), type),
     (e) => e instanceof ApiError && e.httpStatus === 415,
   );
   assert.throws(() => decodeBody(body("Namespace", Buffer.of(0x0a, 0x7f)), type), /ends within a field/);

@@ -5,6 +5,8 @@ import { parse as parseYaml } from "yaml";
 import { ApiError, badRequest } from "./api-error.ts";
 import { decodeProtobuf } from "./protobuf.ts";
 
+const PROTOBUF = "application/vnd.kubernetes.protobuf";
+
 /** Largest accepted body, bytes: etcd's own limit is in this region. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
@@ -67,7 +69,7 @@ export async function readObjectBody(req: IncomingMessage): Promise<unknown> {
 
 /** Decodes a body by its media type. @throws ApiError 400, 415 */
 export function decodeBody(body: Buffer, type: string): unknown {
-  if (type === "application/vnd.kubernetes.protobuf") return decodeProtobuf(body);
+  if (type === PROTOBUF) return decodeProtobuf(body);
   const isYaml = type === "application/yaml" || type.endsWith("+yaml");
   const isJson = type === "application/json" || type.endsWith("+json");
   if (!isYaml && !isJson)
@@ -92,17 +94,29 @@ export interface Accepted {
   readonly as: "object" | "Table" | "PartialObjectMetadata" | "PartialObjectMetadataList";
 }
 
-/** Chooses the first form of `Accept` that is served. @throws ApiError 406 */
-export function negotiate(accept: string | undefined): Accepted {
-  for (const range of (accept ?? "*/*").split(",")) {
-    const [type, ...params] = range.split(";").map((p) => p.trim());
-    if (type !== "application/json" && type !== "*/*" && type !== "application/*") continue;
+const JSON_RANGES = ["application/json", "application/*", "*/*"];
+
+function firstForm(accept: string, types: readonly string[]): Accepted | undefined {
+  for (const range of accept.split(",")) {
+    const [type = "", ...params] = range.split(";").map((p) => p.trim());
+    if (!types.includes(type)) continue;
     const get = (key: string) => params.find((p) => p.startsWith(`${key}=`))?.slice(key.length + 1);
     const as = get("as");
     if (as === undefined) return { as: "object" };
     if (get("g") !== "meta.k8s.io" || get("v") !== "v1") continue;
     if (as === "Table" || as === "PartialObjectMetadata" || as === "PartialObjectMetadataList") return { as };
   }
+  return undefined;
+}
+
+/**
+ * Chooses the first form of `Accept` that is served. Who names protobuf alone gets JSON: client-go reads an answer by its own
+ * type, and who speaks protobuf knows JSON. @throws ApiError 406
+ */
+export function negotiate(accept: string | undefined): Accepted {
+  const given = accept ?? "*/*";
+  const form = firstForm(given, JSON_RANGES) ?? firstForm(given, [PROTOBUF]);
+  if (form !== undefined) return form;
   throw new ApiError(
     406,
     "NotAcceptable",

@@ -1,165 +1,135 @@
 /**
- * Reading of `application/vnd.kubernetes.protobuf` bodies. kubectl's own commands (`create namespace`, `create token`,
- * `auth can-i`, `drain`, …) send them and accept no refusal, so the kinds that they send are known here.
+ * Reading of `application/vnd.kubernetes.protobuf` bodies: what client-go sends for built-in kinds where it is told to, and
+ * kubectl's own commands, which accept no refusal.
  *
- * Strict: a kind or a field that is not in the tables is refused, never dropped.
+ * Strict: a kind or a field that is not in the tables is refused, never dropped. What comes out is what JSON would have said.
  */
 
-import { ApiError, badRequest } from "./api-error.ts";
-import { type Fields, isFields, setOwn } from "./fields.ts";
-import { type FieldType, KINDS, MESSAGES } from "./protobuf-tables.ts";
+import { ApiError } from "./api-error.ts";
+import { type Fields, setOwn } from "./fields.ts";
+import { type FieldType, fieldsOfMessage, messageOfKind } from "./protobuf-tables.ts";
+import { SPECIAL_VALUES } from "./protobuf-values.ts";
+import { broken, packedVarints, WIRE, type WireEntry, wireEntries } from "./protobuf-wire.ts";
 
 /** `k8s` and a zero byte begin every body. */
-const MAGIC = [0x6b, 0x38, 0x73, 0x00];
-const MAX_DEPTH = 40;
+const MAGIC = Buffer.from("k8s\0", "latin1");
+/** Messages within each other: schemas of custom resources are the deepest. */
+const MAX_DEPTH = 100;
 
-interface Entry {
-  readonly number: number;
-  /** 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes. */
-  readonly wire: number;
-  readonly varint: bigint;
-  readonly bytes: Buffer;
+const WIRE_OF: Readonly<Record<string, number>> = { int: WIRE.varint, bool: WIRE.varint, double: WIRE.eight };
+const NO_ZERO = new Set<unknown>(["", 0, false, undefined]);
+
+function integer(value: number | bigint): number {
+  return typeof value === "number" ? value : Number(BigInt.asIntN(64, value));
 }
 
-function broken(why: string): ApiError {
-  return badRequest(`error decoding the body: ${why}`);
-}
-
-function* entries(buffer: Buffer): Generator<Entry> {
-  let at = 0;
-  const varint = (): bigint => {
-    let value = 0n;
-    for (let shift = 0n; shift < 70n; shift += 7n) {
-      const byte = buffer[at++];
-      if (byte === undefined) throw broken("it ends within a number");
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
-    }
-    throw broken("a number is too long");
-  };
-  const bytes = (length: number): Buffer => {
-    if (at + length > buffer.length) throw broken("it ends within a field");
-    at += length;
-    return buffer.subarray(at - length, at);
-  };
-  while (at < buffer.length) {
-    const tag = Number(varint());
-    const [number, wire] = [tag >>> 3, tag & 7];
-    const none = Buffer.alloc(0);
-    if (wire === 0) yield { number, wire, varint: varint(), bytes: none };
-    else if (wire === 1) yield { number, wire, varint: 0n, bytes: bytes(8) };
-    else if (wire === 2) yield { number, wire, varint: 0n, bytes: bytes(Number(varint())) };
-    else if (wire === 5) yield { number, wire, varint: 0n, bytes: bytes(4) };
-    else throw broken(`wire type ${wire} is not used`);
-  }
-}
-
-function time(buffer: Buffer, isMicro: boolean): string | undefined {
-  let [seconds, nanos] = [undefined as bigint | undefined, 0n];
-  for (const e of entries(buffer)) {
-    if (e.number === 1) seconds = BigInt.asIntN(64, e.varint);
-    else if (e.number === 2) nanos = e.varint;
-  }
-  if (seconds === undefined) return undefined;
-  const iso = new Date(Number(seconds) * 1000).toISOString().slice(0, 19);
-  return isMicro ? `${iso}.${String(nanos / 1000n).padStart(6, "0")}Z` : `${iso}Z`;
-}
-
-function intOrString(buffer: Buffer): number | string {
-  let [kind, int, text] = [0n, 0n, ""];
-  for (const e of entries(buffer)) {
-    if (e.number === 1) kind = e.varint;
-    else if (e.number === 2) int = e.varint;
-    else if (e.number === 3) text = e.bytes.toString("utf8");
-  }
-  return kind === 0n ? Number(BigInt.asIntN(32, int)) : text;
-}
-
-function quantity(buffer: Buffer): string {
-  for (const e of entries(buffer)) if (e.number === 1) return e.bytes.toString("utf8");
-  return "0";
-}
-
-function one(type: FieldType["type"], e: Entry, depth: number): unknown {
+function one(type: string, e: WireEntry, depth: number): unknown {
+  if (e.wire !== (WIRE_OF[type] ?? WIRE.bytes))
+    throw broken(`field ${e.number} has wire type ${e.wire}, not a ${type}'s`);
   switch (type) {
     case "string":
       return e.bytes.toString("utf8");
     case "bytes":
       return e.bytes.toString("base64");
     case "int":
-      return Number(BigInt.asIntN(64, e.varint));
+      return integer(e.varint);
     case "bool":
-      return e.varint !== 0n;
-    case "Time":
-    case "MicroTime":
-      return time(e.bytes, type === "MicroTime");
-    case "IntOrString":
-      return intOrString(e.bytes);
-    case "Quantity":
-      return quantity(e.bytes);
+      return Number(e.varint) !== 0;
+    case "double":
+      return e.bytes.readDoubleLE(0);
     default:
       return message(type, e.bytes, depth + 1);
   }
 }
 
-function mapEntry(type: FieldType["type"], buffer: Buffer, depth: number): readonly [string, unknown] {
+const ABSENT: Readonly<Record<string, unknown>> = { string: "", bytes: "", int: 0, bool: false };
+
+function addToMap(map: Record<string, unknown>, type: string, buffer: Buffer, depth: number): void {
   let key = "";
-  let value: unknown = type === "string" || type === "bytes" ? "" : undefined;
-  for (const e of entries(buffer)) {
-    if (e.number === 1) key = e.bytes.toString("utf8");
+  let value = ABSENT[type];
+  for (const e of wireEntries(buffer)) {
+    if (e.number === 1) key = String(one("string", e, depth));
     else if (e.number === 2) value = one(type, e, depth);
+    else throw broken(`field ${e.number} of an entry of a map is not known to this server`);
   }
-  return [key, value];
+  if (value !== undefined) setOwn(map, key, value);
 }
 
-/** What Go's `omitempty` leaves out. */
-function isEmpty(value: unknown): boolean {
-  return value === "" || value === 0 || value === false || value === undefined;
+function addToList(list: unknown[], type: string, e: WireEntry, depth: number): void {
+  if (type === "int" && e.wire === WIRE.bytes) for (const v of packedVarints(e.bytes)) list.push(integer(v));
+  else list.push(one(type, e, depth));
 }
 
-function message(name: string, buffer: Buffer, depth: number): Fields {
-  const table = MESSAGES[name];
-  if (table === undefined || depth > MAX_DEPTH) throw broken(`${name} is not known`);
+function addField(out: Record<string, unknown>, field: FieldType, e: WireEntry, depth: number): void {
+  const { name, type, shape } = field;
+  if (shape === "map") {
+    if (e.wire !== WIRE.bytes) throw broken(`field ${e.number} has wire type ${e.wire}, not a map's`);
+    out[name] ??= {};
+    addToMap(out[name] as Record<string, unknown>, type, e.bytes, depth);
+  } else if (shape === "list") {
+    out[name] ??= [];
+    addToList(out[name] as unknown[], type, e, depth);
+  } else {
+    const value = one(type, e, depth);
+    const isMessage = !Object.hasOwn(ABSENT, type) && type !== "double";
+    if (isMessage && out[name] !== undefined) throw broken(`field "${name}" stands there twice`);
+    if (name === ".") Object.assign(out, value);
+    else if (field.isKept || (isMessage ? value !== undefined : !NO_ZERO.has(value))) out[name] = value;
+    else delete out[name];
+  }
+}
+
+function shortName(message: string): string {
+  return message.slice(message.indexOf(".") + 1);
+}
+
+function message(name: string, buffer: Buffer, depth: number): unknown {
+  const table = fieldsOfMessage(name);
+  if (table === undefined) throw broken(`${name} is not known`);
+  if (depth > MAX_DEPTH) throw broken(`more than ${MAX_DEPTH} messages stand within each other`);
   const out: Record<string, unknown> = {};
-  for (const e of entries(buffer)) {
+  for (const e of wireEntries(buffer)) {
     const field = table.get(e.number);
-    if (field === undefined) throw broken(`field ${e.number} of ${name} is not known to this server`);
-    if (field.type === "-") continue;
-    if (field.shape === "map") {
-      const [key, value] = mapEntry(field.type, e.bytes, depth);
-      const map = (out[field.name] ?? {}) as Record<string, unknown>;
-      setOwn(map, key, value);
-      out[field.name] = map;
-    } else if (field.shape === "list") {
-      out[field.name] = [...((out[field.name] as unknown[] | undefined) ?? []), one(field.type, e, depth)];
-    } else {
-      const value = one(field.type, e, depth);
-      if (field.name === ".") Object.assign(out, value);
-      else if (field.isKept || !isEmpty(value)) out[field.name] = value;
-    }
+    if (field === undefined) throw broken(`field ${e.number} of ${shortName(name)} is not known to this server`);
+    addField(out, field, e, depth);
+  }
+  const special = SPECIAL_VALUES.get(name);
+  return special === undefined ? out : special(out);
+}
+
+interface Envelope {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly raw: Buffer;
+}
+
+/** `runtime.Unknown`: the kind, and the object's own bytes. */
+function envelope(body: Buffer): Envelope {
+  const out = { apiVersion: "", kind: "", raw: Buffer.alloc(0) as Buffer };
+  for (const e of wireEntries(body)) {
+    if (e.wire !== WIRE.bytes || e.number > 4) throw broken(`field ${e.number} of Unknown is not known to this server`);
+    if (e.number === 1)
+      for (const t of wireEntries(e.bytes)) {
+        if (t.number === 1) out.apiVersion = String(one("string", t, 0));
+        else if (t.number === 2) out.kind = String(one("string", t, 0));
+        else throw broken(`field ${t.number} of TypeMeta is not known to this server`);
+      }
+    else if (e.number === 2) out.raw = e.bytes;
+    else if (e.number === 3 && e.bytes.length > 0) throw broken(`content encoding ${e.bytes} is not read`);
   }
   return out;
 }
 
 /** The JSON form of a body. @throws ApiError 400 for what cannot be read, 415 for a kind that is not in the tables */
 export function decodeProtobuf(body: Buffer): Fields {
-  if (!MAGIC.every((b, i) => body[i] === b)) throw broken("it does not begin as a Kubernetes protobuf message");
-  let [apiVersion, kind, raw] = ["", "", Buffer.alloc(0) as Buffer];
-  for (const e of entries(body.subarray(MAGIC.length))) {
-    if (e.number === 2) raw = e.bytes;
-    if (e.number !== 1) continue;
-    for (const t of entries(e.bytes)) {
-      if (t.number === 1) apiVersion = t.bytes.toString("utf8");
-      else if (t.number === 2) kind = t.bytes.toString("utf8");
-    }
-  }
-  const name = KINDS[`${apiVersion}/${kind}`];
+  if (!body.subarray(0, MAGIC.length).equals(MAGIC)) throw broken("it does not begin as a Kubernetes protobuf message");
+  const { apiVersion, kind, raw } = envelope(body.subarray(MAGIC.length));
+  const name = messageOfKind(apiVersion, kind);
   if (name === undefined)
     throw new ApiError(
       415,
       "UnsupportedMediaType",
       `the body of the request was in an unknown format - ${kind} of ${apiVersion} is not read as protobuf here, accepted media types include: application/json, application/yaml`,
     );
-  const object = message(name, raw, 0);
-  return { apiVersion, kind, ...(isFields(object) ? object : {}) };
+  return { apiVersion, kind, ...(message(name, raw, 0) as Fields) };
 }
