@@ -1,5 +1,6 @@
 /** For tests: a running embedded API, a connection to it, and a proxy whose connections can be cut. */
 
+import { request } from "node:https";
 import { connect, createServer, type Socket } from "node:net";
 import { unwrap } from "../base/result.ts";
 import { createEmbeddedApi } from "./embedded/embedded-api.ts";
@@ -52,6 +53,41 @@ export async function startTestApi(options: EmbeddedApiOptions = {}): Promise<Te
       await api[Symbol.asyncDispose]();
     },
   };
+}
+
+/** A request whose body and answer are bytes. */
+export interface BytesRequest {
+  readonly config: ConnectionConfig;
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly body?: Buffer;
+  /** Of the body; JSON unless said. */
+  readonly type?: string;
+  /** JSON unless said. */
+  readonly accept?: string;
+}
+
+/** The answer's bytes, asked by the client certificate. @throws Error for a refusal, with what it says */
+export function askBytes(a: BytesRequest): Promise<Buffer> {
+  const value = (secret: ConnectionConfig["ca"]) => (secret?.kind === "value" ? secret.text : "");
+  const [ca, cert, key] = [value(a.config.ca), value(a.config.clientCert), value(a.config.clientKey)];
+  const headers = {
+    accept: a.accept ?? "application/json",
+    "content-type": a.type ?? "application/json",
+    "content-length": a.body?.length ?? 0,
+  };
+  const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+  const signal = AbortSignal.timeout(60_000);
+  const req = request(a.config.server + a.path, { method: a.method, ca, cert, key, headers, signal }, (res) => {
+    res.toArray().then((chunks) => {
+      const bytes = Buffer.concat(chunks as Buffer[]);
+      if ((res.statusCode ?? 0) < 300) resolve(bytes);
+      else reject(new Error(`${a.method} ${a.path}: ${res.statusCode} ${bytes.toString("utf8")}`));
+    }, reject);
+  });
+  req.once("error", reject);
+  req.end(a.body);
+  return promise;
 }
 
 /** A TCP proxy that can cut what goes through it. */

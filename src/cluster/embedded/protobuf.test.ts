@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { before, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
+import { askBytes, startTestApi } from "../testing.ts";
 import { ApiError } from "./api-error.ts";
 import { createCore } from "./embedded-api.ts";
 import { type Fields, isFields } from "./fields.ts";
@@ -173,4 +174,46 @@ test("bodies with anything changed are decoded or refused, and what they say is 
     }),
     { numRuns: 3000 },
   );
+});
+
+test("over HTTP: create, replace, status, scale and delete do as with JSON; asked for protobuf the answer is JSON", async () => {
+  await using t = await startTestApi();
+  const PROTOBUF = "application/vnd.kubernetes.protobuf";
+  const ask = async (method: "GET" | "POST" | "PUT" | "DELETE", path: string, body?: Buffer, accept = PROTOBUF) => {
+    const asked = { config: t.config, method, path, accept };
+    const answer = await askBytes(body === undefined ? asked : { ...asked, body, type: PROTOBUF });
+    return JSON.parse(answer.toString("utf8")) as Fields;
+  };
+  const root = "/apis/apps/v1/namespaces/default/deployments";
+  const labels = field(1, str(1, "a"), str(2, "b"));
+  const podSpec = field(2, field(2, str(1, "c"), str(2, "i")));
+  const template = field(3, field(1, field(11, str(1, "a"), str(2, "b"))), podSpec);
+  const deployment = (...more: Buffer[]) =>
+    bodyOf("apps/v1", "Deployment", field(1, str(1, "d")), field(2, int(1, 0), field(2, labels), template), ...more);
+  const made = await ask("POST", root, deployment(field(3, int(7, 4))));
+  assert.deepEqual([made["spec"].replicas, made["spec"].progressDeadlineSeconds, made["status"]], [0, 600, {}]);
+  const spec = {
+    replicas: 0,
+    selector: { matchLabels: { a: "b" } },
+    template: { metadata: { labels: { a: "b" } }, spec: { containers: [{ name: "c", image: "i" }] } },
+  };
+  const json = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "e" }, spec };
+  const path = { method: "POST", path: root, signal: AbortSignal.timeout(20_000), body: json } as const;
+  assert.deepEqual(made["spec"], ((await t.connection.json(path)) as Fields)["spec"]);
+
+  const status = await ask("PUT", `${root}/d/status`, deployment(field(3, int(7, 4), int(8, 0))));
+  assert.deepEqual(status["status"], { readyReplicas: 4, collisionCount: 0 });
+  const scale = bodyOf("autoscaling/v1", "Scale", field(1, str(1, "d")), field(2, int(1, 5)));
+  assert.equal((await ask("PUT", `${root}/d/scale`, scale))["spec"].replicas, 5);
+  const kept = await ask("PUT", `${root}/d`, deployment(field(3, int(7, 9))));
+  assert.deepEqual([kept["spec"].replicas, kept["status"].readyReplicas], [0, 4]);
+
+  const list = await ask("GET", root, undefined, `${PROTOBUF}, */*`);
+  assert.equal(list["kind"], "DeploymentList");
+  const asMetadata = (type: string) => `${type};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1`;
+  for (const accept of [`${asMetadata(PROTOBUF)},${asMetadata("application/json")}`, asMetadata(PROTOBUF)])
+    assert.equal((await ask("GET", root, undefined, accept))["kind"], "PartialObjectMetadataList");
+  await assert.rejects(ask("GET", root, undefined, "application/cbor"), /406/);
+  await ask("DELETE", `${root}/d`, bodyOf("apps/v1", "DeleteOptions", str(4, "Background")));
+  assert.equal((await ask("GET", root))["items"].length, 1);
 });
