@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { after, before, describe, test } from "node:test";
+import type { Fields } from "../../src/cluster/embedded/fields.ts";
 import type { ExecRequest, ExecSession, KubeletStreams } from "../../src/cluster/embedded/types.ts";
 import { eventually, startTestApi, type TestApi } from "../../src/cluster/testing.ts";
 import { debianKubectl, type Kubectl, kubectlOnPath, type Output, runKubectl } from "./kubectl.ts";
@@ -260,6 +261,19 @@ function suite(kubectl: Kubectl): void {
     assert.match(await good("get rolebinding,clusterrolebinding -n made"), /Role\/r[\s\S]*ClusterRole\/cr/);
     await good("delete namespace made");
     await bad("get namespace made", /NotFound/);
+  });
+
+  test("a pod that kubectl makes itself, to look at a node: it comes as protobuf, with volumes and tolerations", async () => {
+    await good("debug node/node-1 --image=busybox --attach=false -- true");
+    const pods = JSON.parse(await good("get pods -o json")) as { items: readonly Fields[] };
+    const made = pods.items.find((p) => p["metadata"].name.startsWith("node-debugger-node-1-"));
+    assert.ok(made);
+    const { volumes, containers, hostNetwork, nodeName, restartPolicy, tolerations } = made["spec"];
+    assert.deepEqual([hostNetwork, nodeName, restartPolicy], [true, "node-1", "Never"]);
+    assert.deepEqual(volumes, [{ name: "host-root", hostPath: { path: "/" } }]);
+    assert.deepEqual(containers[0].volumeMounts, [{ name: "host-root", mountPath: "/host" }]);
+    if (kubectl.minor > 20) assert.deepEqual(tolerations, [{ operator: "Exists" }]);
+    await good(`delete pod ${made["metadata"].name} --wait=false`);
   });
 
   test("server-side apply, and a conflict between two managers", async () => {
