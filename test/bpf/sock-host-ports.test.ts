@@ -28,12 +28,12 @@ describe("host ports at the socket hook", { skip: whyNoSockets() }, () => {
           const server = b.server(protocol, pod, PORT);
           b.hostPort(at, PORT, protocol, pod, PORT);
           const fd = b.socket(protocol, way.socket);
-          const reaches = (from: number, address: string) => {
+          const reaches = (from: number, address: string, count = 0) => {
             outcome(() => b.addon.connect(from, way.prefix + address, PORT));
             if (protocol === "UDP") outcome(() => b.addon.send(from, TEXT));
-            return heard(b, protocol, [server]).length;
+            return heard(b, protocol, [server], count).length;
           };
-          assert.equal(reaches(fd, node), 1);
+          assert.equal(reaches(fd, node, 1), 1);
           assert.deepEqual(b.addon.peerName(fd), { host: way.prefix + node, port: PORT });
           for (const address of [other, HERE[way.family][1], way.family === 4 ? "127.0.0.1" : "::1"])
             assert.equal(reaches(b.socket(protocol, way.socket), address), 0, address);
@@ -47,7 +47,7 @@ describe("host ports at the socket hook", { skip: whyNoSockets() }, () => {
       b.hostPort(any, PORT, "TCP", pod, PORT);
       b.service(any, PORT, "TCP", { backends: [backend] });
       b.addon.connect(b.socket("TCP", way.socket), way.prefix + node, PORT);
-      assert.deepEqual(heard(b, "TCP", [server]), [0]);
+      assert.deepEqual(heard(b, "TCP", [server], 1), [0]);
       b.removeService(any, PORT, "TCP");
       b.removeHostPort(any, PORT, "TCP");
     });

@@ -5,7 +5,7 @@ import { after, afterEach, before, describe, it } from "node:test";
 import { endSockets } from "../../src/kernel/linux/socket-end.ts";
 import { decodeSockReverseKey, IpcacheFlag, ServiceFlag, SockMetric } from "../../src/net/gen/bpf-maps.ts";
 import { CLUSTER_IP, HERE, SockBench, whyNoSockets } from "./sock-bench.ts";
-import { heard, outcome, TEXT, WAYS } from "./sock-way.ts";
+import { heard, outcome, received, TEXT, WAYS } from "./sock-way.ts";
 
 let b: SockBench;
 
@@ -34,7 +34,7 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         b.service(ip, 80, "TCP", { backends: [numbers[0]!] });
         const fd = b.socket("TCP", way.socket);
         b.addon.connect(fd, asked, 80);
-        assert.deepEqual(heard(b, "TCP", servers), [0]);
+        assert.deepEqual(heard(b, "TCP", servers, 1), [0]);
         assert.deepEqual(b.addon.peerName(fd), { host: asked, port: 80 });
       });
 
@@ -44,11 +44,11 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         const fd = b.socket("UDP", way.socket);
         b.addon.connect(fd, asked, 53);
         b.addon.send(fd, TEXT);
-        const question = b.addon.receive(servers[1]!);
+        const question = received(b, servers[1]!);
         assert.deepEqual(b.addon.peerName(fd), { host: asked, port: 53 });
-        b.addon.send(servers[1]!, TEXT, question!.host, question!.port);
-        const answer = b.addon.receive(fd);
-        assert.deepEqual([answer?.host, answer?.port, String(answer?.data)], [asked, 53, "hello"]);
+        b.addon.send(servers[1]!, TEXT, question.host, question.port);
+        const answer = received(b, fd);
+        assert.deepEqual([answer.host, answer.port, String(answer.data)], [asked, 53, "hello"]);
       });
 
       it("sends without a connection, and is answered by whom it asked", () => {
@@ -56,11 +56,11 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         b.service(ip, 53, "UDP", { backends: [numbers[0]!] });
         const fd = b.socket("UDP", way.socket);
         b.addon.send(fd, TEXT, asked, 53);
-        const question = b.addon.receive(servers[0]!);
-        assert.equal(String(question?.data), "hello");
-        b.addon.send(servers[0]!, TEXT, question!.host, question!.port);
-        const answer = b.addon.receive(fd);
-        assert.deepEqual([answer?.host, answer?.port], [asked, 53]);
+        const question = received(b, servers[0]!);
+        assert.equal(String(question.data), "hello");
+        b.addon.send(servers[0]!, TEXT, question.host, question.port);
+        const answer = received(b, fd);
+        assert.deepEqual([answer.host, answer.port], [asked, 53]);
       });
 
       it("goes on as it is where it asks for no service, and is answered under the true name", () => {
@@ -74,9 +74,9 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         );
         const direct = way.prefix + HERE[way.family][0];
         b.addon.send(fd, TEXT, direct, 5353);
-        const question = b.addon.receive(servers[0]!);
-        b.addon.send(servers[0]!, TEXT, question!.host, question!.port);
-        assert.equal(b.addon.receive(fd)?.host, direct);
+        const question = received(b, servers[0]!);
+        b.addon.send(servers[0]!, TEXT, question.host, question.port);
+        assert.equal(received(b, fd).host, direct);
         b.removeService(ip, 53, "TCP");
       });
 
@@ -169,12 +169,12 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
         for (const address of [node, other]) {
           const fd = b.socket("TCP", family);
           b.addon.connect(fd, address, NODE_PORT);
-          assert.deepEqual(heard(b, "TCP", servers), [0]);
+          assert.deepEqual(heard(b, "TCP", servers, 1), [0]);
           assert.deepEqual(b.addon.peerName(fd), { host: address, port: NODE_PORT });
         }
         for (const address of [HERE[family][1], family === 4 ? "127.0.0.1" : "::1"]) {
           outcome(() => b.addon.connect(b.socket("TCP", family), address, NODE_PORT));
-          assert.deepEqual(heard(b, "TCP", servers), [], address);
+          assert.deepEqual(heard(b, "TCP", servers, 0), [], address);
         }
         b.removeService(any, NODE_PORT, "TCP");
       });
@@ -201,14 +201,14 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
     b.service(CLUSTER_IP[4], 53, "UDP", { backends: [numbers[0]!] });
     const fd = b.socket("UDP", 4);
     b.addon.send(fd, TEXT, CLUSTER_IP[4], 53);
-    const question = b.addon.receive(servers[0]!);
+    const question = received(b, servers[0]!);
     b.removeService(CLUSTER_IP[4], 53, "UDP");
     assert.equal(
       outcome(() => b.addon.send(fd, TEXT, CLUSTER_IP[4], 53)),
       "ENETUNREACH",
     );
-    b.addon.send(servers[0]!, TEXT, question!.host, question!.port);
-    assert.equal(b.addon.receive(fd)?.host, CLUSTER_IP[4]);
+    b.addon.send(servers[0]!, TEXT, question.host, question.port);
+    assert.equal(received(b, fd).host, CLUSTER_IP[4]);
   });
 
   it("counts what it does", () => {
@@ -230,10 +230,10 @@ describe("the socket hook", { skip: whyNoSockets() }, () => {
       ["connected"],
     );
     assert.deepEqual(grown(ask), ["sent"]);
-    const { host, port } = b.addon.receive(servers[0]!)!;
+    const { host, port } = received(b, servers[0]!);
     b.addon.send(servers[0]!, TEXT, host, port);
     assert.deepEqual(
-      grown(() => b.addon.receive(loose)),
+      grown(() => received(b, loose)),
       ["received"],
     );
     assert.deepEqual(
