@@ -157,11 +157,13 @@ export async function startProxy(target: number): Promise<CuttableProxy> {
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  deadlineMs = 20_000,
+  deadlineMs = 60_000,
 ): Promise<void> {
   const until = performance.now() + deadlineMs;
-  while (!(await holds())) {
-    if (performance.now() > until) throw new Error(`Not within ${deadlineMs} ms: ${what}`);
+  for (;;) {
+    const isLast = performance.now() > until;
+    if (await holds()) return;
+    if (isLast) throw new Error(`Not within ${deadlineMs} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
