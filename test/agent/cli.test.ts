@@ -21,6 +21,8 @@ before(async () => {
     ipam: { coolDownSeconds: 0 },
     metrics: { listen: "127.0.0.1:9871" },
     health: { listen: "[::1]:9872" },
+    // What a test breaks is not to be put right by an agent that looks at everything now and then.
+    resyncSeconds: 3600,
   };
   const [first] = await startNodes(stack, { count: 1, config });
   assert.ok(first);

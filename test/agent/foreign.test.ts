@@ -38,12 +38,17 @@ async function status(): Promise<AgentStatus | undefined> {
 }
 
 test("status names the device and the route, and the agent is ready as soon as the device is gone", async () => {
-  const stuck = await waitFor("the agent's first look", async () => {
-    const s = await status();
-    return s?.reconcile.lastRunMs !== undefined && s.notReady.some((r) => r.startsWith("links:")) && s;
-  });
+  const messages = (s: AgentStatus) => s.issues.map((i) => i.message).join("\n");
+  const stuck = await waitFor(
+    "the agent's first look",
+    async () => {
+      const s = await status();
+      return s?.notReady.some((r) => r.startsWith("links:")) && /cni0/.test(messages(s)) && s;
+    },
+    120_000,
+  );
   assert.match(stuck.notReady.join("\n"), /links: ip link add twill_vx .*: Cannot .*EADDRINUSE/);
-  const issues = stuck.issues.map((i) => i.message).join("\n");
+  const issues = messages(stuck);
   assert.match(issues, /VXLAN device "flannel\.1" has UDP port 8472 already/);
   assert.match(issues, /Route 10\.244\.1\.0\/24 on "cni0" takes packets of this node away from its pods/);
   await node.run(["ip", "link", "del", "flannel.1"]);

@@ -59,7 +59,7 @@ test("the page's Service leads to a container, from containers and from the host
     assert.equal((await probe({ netns: a.netns, ...to, timeoutMs: 1_000 })).server, "b");
   });
   // As a process of the host's own: its socket is given the backend.
-  assert.match(await node.run(["curl", "-sS", "--noproxy", "*", "--max-time", "5", "http://10.96.0.80/"]), /^b sees /);
+  assert.match(await node.run(["curl", "-sS", "--noproxy", "*", "--max-time", "20", "http://10.96.0.80/"]), /^b sees /);
   assert.match(await node.cli("service", "list"), /^default\/web +ClusterIP +10\.96\.0\.80:80 +TCP +1\/1 +-$/m);
   for (const pod of [a, b]) await deletePod(pod);
 });

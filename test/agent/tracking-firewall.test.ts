@@ -17,7 +17,7 @@ const ASKED = {
   ports: [{ protocol: "TCP", port: 80 }],
   from: ["default/a"],
   to: ["outside"],
-  timeoutMs: 2000,
+  timeoutMs: 10_000,
 } as const;
 
 let lab: Lab;
