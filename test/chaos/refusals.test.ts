@@ -124,10 +124,10 @@ describe("refusals", () => {
       const ask = () => probe({ netns: client.netns, protocol: "TCP", to, port: TEST_PORT, timeoutMs: 5_000 });
       const ends = [client, server].map(({ netns, addresses }) => ({ netns, address: addresses[0]! }));
       using first = await LiveFlow.open("first", "TCP", ends as [LiveEnd, LiveEnd], TEST_PORT + 1);
-      const verdicts: string[] = [];
-      while (verdicts.length < 32 && verdicts.at(-1) !== "timeout") verdicts.push((await ask()).verdict);
-      assert.equal(verdicts.at(-1), "timeout", verdicts.join(" "));
-      assert.ok(verdicts.length > 8, verdicts.join(" "));
+      // At once: flows that have ended make room after ten seconds, in which a slow machine asks few times one after the other.
+      const verdicts = await Promise.all(Array.from({ length: 32 }, async () => (await ask()).verdict));
+      assert.ok(verdicts.includes("timeout"), verdicts.join(" "));
+      assert.ok(verdicts.filter((v) => v === "ok").length > 8, verdicts.join(" "));
       // What was established is not evicted: its packets arrive in both directions.
       first.tick("full");
       await waitFor("the first flow's packets", () => first.lanes.every((lane) => lane.arrived.has(0)), 60_000);
