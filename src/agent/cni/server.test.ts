@@ -170,8 +170,8 @@ test("bounds are answered with code 11 and counted", async () => {
   await Promise.all(held);
 });
 
-test("strangers, liars and the slow are dropped and counted", async () => {
-  const { path, server } = await serve({ handle: () => answer("x"), limits: { requestMs: 50 } });
+test("strangers and liars are dropped and counted", async () => {
+  const { path, server } = await serve({ handle: () => answer("x") });
   await using _ = server;
   const sound = requestFrame("a");
   const liar = sound.slice();
@@ -181,11 +181,18 @@ test("strangers, liars and the slow are dropped and counted", async () => {
   crooked.fill(0xff, 8, 12);
   for (const frame of [new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"), liar, trailing, crooked])
     assert.equal(await ask(path, frame), undefined);
-  const slow = await connect(path);
-  slow.write(sound.subarray(0, 20));
-  assert.equal(await response(slow), undefined);
-  assert.equal(server.counters().malformed, 5);
+  assert.equal(server.counters().malformed, 4);
   assert.equal((await ask(path, sound))?.stdout, "x");
+});
+
+test("the slow are dropped and counted", async () => {
+  // Nobody else is asked for in so short a time: this process may not run for as long.
+  const { path, server } = await serve({ handle: () => answer("x"), limits: { requestMs: 50 } });
+  await using _ = server;
+  const slow = await connect(path);
+  slow.write(requestFrame("a").subarray(0, 20));
+  assert.equal(await response(slow), undefined);
+  assert.equal(server.counters().malformed, 1);
 });
 
 test("ending waits for the call that has begun, and its answer arrives", async () => {
