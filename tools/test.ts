@@ -19,7 +19,7 @@ import { addTallies, formatTally, noTests, type Tally } from "./tally.ts";
 const limitMs = { unit: 8 * 60_000, privileged: 15 * 60_000 } as const;
 
 /** How long processes that were told to end may take before they count as left behind. */
-const graceMs = 10_000;
+const graceMs = 60_000;
 
 interface Report {
   tally: Tally;

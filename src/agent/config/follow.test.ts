@@ -44,7 +44,7 @@ async function start(t: TestApi, run: string) {
   return {
     live,
     learned,
-    synced: () => source.whenSynced(AbortSignal.timeout(20_000)),
+    synced: () => source.whenSynced(AbortSignal.timeout(60_000)),
     mtu: () => live.config.network.mtuBytes,
     async [Symbol.asyncDispose]() {
       ending.abort();

@@ -13,7 +13,7 @@ import type { Log } from "../log.ts";
 import { conditionsFor } from "../policy/object-conditions.ts";
 import { StatusDuty } from "./policy-status.ts";
 
-const deadline = () => AbortSignal.timeout(20_000);
+const deadline = () => AbortSignal.timeout(60_000);
 
 /** A cluster that has all definitions, and writers that follow it as agents do. */
 async function openCluster(change: (d: NewObject) => NewObject = (d) => d) {

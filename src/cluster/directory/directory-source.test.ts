@@ -43,7 +43,7 @@ const write = async (name: string, text: string) => {
 const node = (name: string, cidr: string) =>
   `{apiVersion: v1, kind: Node, metadata: {name: ${name}}, spec: {podCIDRs: [${cidr}]}}\n`;
 const cidrOf = (name: string) => source.snapshot().tables.nodes.get(name)?.podCidrs[0]?.text;
-const synced = () => source.whenSynced(AbortSignal.timeout(20_000));
+const synced = () => source.whenSynced(AbortSignal.timeout(60_000));
 
 test("a policy under a version that nobody has is a problem that is named", async () => {
   await write(

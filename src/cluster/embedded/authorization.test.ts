@@ -42,7 +42,7 @@ after(async () => {
   assert.deepEqual(t.errors, []);
 });
 
-const signal = () => AbortSignal.timeout(20_000);
+const signal = () => AbortSignal.timeout(60_000);
 
 async function accountConfig(name: string) {
   t.api.objects.apply({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name, namespace: "default" } });

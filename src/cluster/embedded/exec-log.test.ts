@@ -199,7 +199,7 @@ describe("logs", () => {
     const res = await t.connection.stream({
       method: "GET",
       path: `${path}/${rest}`,
-      signal: AbortSignal.timeout(20_000),
+      signal: AbortSignal.timeout(60_000),
     });
     return Buffer.concat((await res.toArray()) as Buffer[]).toString();
   };

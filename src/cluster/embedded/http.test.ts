@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => t[Symbol.asyncDispose]());
 
-const signal = () => AbortSignal.timeout(20_000);
+const signal = () => AbortSignal.timeout(60_000);
 const json = async (
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
   path: string,

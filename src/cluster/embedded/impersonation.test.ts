@@ -52,7 +52,7 @@ test("groups alone are nobody", async () => assert.equal(await status(MAPS, { "i
 
 test("only who may acts as another", async () => {
   const path = "/api/v1/namespaces/default/serviceaccounts/default/token";
-  const made = (await t.connection.json({ method: "POST", path, body: {}, signal: AbortSignal.timeout(20_000) })) as {
+  const made = (await t.connection.json({ method: "POST", path, body: {}, signal: AbortSignal.timeout(60_000) })) as {
     status: { token: string };
   };
   const authorization = `Bearer ${made.status.token}`;

@@ -11,7 +11,7 @@ import type { Fields } from "./fields.ts";
 
 const MAPS = "/api/v1/namespaces/default/configmaps";
 const PARTIAL = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
-const signal = () => AbortSignal.timeout(20_000);
+const signal = () => AbortSignal.timeout(60_000);
 
 let t: TestApi;
 let revision = 0;

@@ -152,7 +152,7 @@ describe("refused with the field and the reason", () => {
   test("over HTTP as a Status with causes", async () => {
     const body = { metadata: { name: "http" }, spec: { ports: [{ port: 0 }] } };
     const path = "/api/v1/namespaces/default/services";
-    const e = await t.connection.json({ method: "POST", path, body, signal: AbortSignal.timeout(20_000) }).then(
+    const e = await t.connection.json({ method: "POST", path, body, signal: AbortSignal.timeout(60_000) }).then(
       () => assert.fail("it was accepted"),
       (error: unknown) => error,
     );

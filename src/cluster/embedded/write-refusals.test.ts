@@ -21,7 +21,7 @@ type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 async function ask(method: Method, path: string, body?: object, contentType = "application/json"): Promise<Fields> {
   const sent = body === undefined ? {} : { body, contentType };
-  return (await t.connection.json({ method, path, signal: AbortSignal.timeout(20_000), ...sent })) as Fields;
+  return (await t.connection.json({ method, path, signal: AbortSignal.timeout(60_000), ...sent })) as Fields;
 }
 
 async function status(...request: Parameters<typeof ask>): Promise<number | undefined> {

@@ -6,7 +6,7 @@ import type { ClusterTable } from "../source.ts";
 import { eventually, PLAIN, startTestApi } from "../testing.ts";
 import { createKubeSource, type KubeSourceOptions } from "./kube-source.ts";
 
-const deadline = () => AbortSignal.timeout(20_000);
+const deadline = () => AbortSignal.timeout(60_000);
 
 /** A server that answers lists of some paths, and everything else as it is told. */
 async function serve(answers: Map<string, number>) {

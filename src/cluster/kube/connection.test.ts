@@ -24,7 +24,7 @@ async function serve(
   };
 }
 
-const get = (path: string) => ({ method: "GET", path, signal: AbortSignal.timeout(20_000) }) as const;
+const get = (path: string) => ({ method: "GET", path, signal: AbortSignal.timeout(60_000) }) as const;
 const code =
   (wanted: string, pattern = /./) =>
   (e: unknown) =>

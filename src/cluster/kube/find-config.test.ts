@@ -57,7 +57,7 @@ test("the service account is used at the address that the configuration or the e
     "https://192.0.2.1:443",
   );
   using connection = createConnection({ ...found, token: undefined, clientCert, clientKey }, { userAgent: "x" });
-  const answer = await connection.json({ method: "GET", path: "/version", signal: AbortSignal.timeout(10_000) });
+  const answer = await connection.json({ method: "GET", path: "/version", signal: AbortSignal.timeout(60_000) });
   assert.ok(answer);
 });
 
@@ -70,7 +70,7 @@ test("a kubeconfig's credentials are used there as well, and its certificate may
     using connection = createConnection(await findConnectionConfig({ ...place, tlsServerName }, {}), {
       userAgent: "x",
     });
-    return await connection.json({ method: "GET", path: "/version", signal: AbortSignal.timeout(10_000) });
+    return await connection.json({ method: "GET", path: "/version", signal: AbortSignal.timeout(60_000) });
   };
   assert.ok(await ask());
   assert.ok(await ask("localhost"));

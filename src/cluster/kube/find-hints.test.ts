@@ -12,7 +12,7 @@ function put(t: TestApi, namespace: string, name: string, data: Record<string, s
   t.api.objects.create({ apiVersion: "v1", kind: "ConfigMap", metadata: { namespace, name }, data });
 }
 
-const ask = (t: TestApi) => findHints(t.config, "twill-test", AbortSignal.timeout(20_000));
+const ask = (t: TestApi) => findHints(t.config, "twill-test", AbortSignal.timeout(60_000));
 
 test("a cluster that says nothing gives nothing", async () => {
   await using t = await startTestApi();

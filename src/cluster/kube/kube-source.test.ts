@@ -66,7 +66,7 @@ function start(
 }
 
 const names = (s: ClusterSource) => [...s.snapshot().tables.pods.keys()].sort();
-const deadline = () => AbortSignal.timeout(20_000);
+const deadline = () => AbortSignal.timeout(60_000);
 
 for (const initialList of ["stream", "pages"] as const)
   describe(`against the embedded API, lists by ${initialList}`, () => suite(initialList));

@@ -11,7 +11,7 @@ import { makeNetns, removeNetns, whyNoKernel } from "./test-bench.ts";
 const V4 = addr("192.0.2.10");
 const V6 = addr("2001:db8::10");
 const MAC = mac("02:00:00:00:00:0a");
-const DEADLINE_MS = 20_000;
+const DEADLINE_MS = 60_000;
 
 function ip(netns: string, line: string): string {
   return execFileSync("nsenter", [`--net=${netns}`, "ip", ...line.split(" ")], { encoding: "utf8" });

@@ -15,7 +15,7 @@ const RECORD = EVENT_BYTES + 8;
 /** The smallest ring that the kernel makes. */
 const RING_BYTES = 4096;
 const ALL = 1 << 20;
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 
 function load(bench: KernelBench): void {
   bench.kernel.loadPrograms(bench.realObject, {
