@@ -92,7 +92,7 @@ export interface BoxSpec {
 }
 
 const READY = "box-is-ready";
-const START_DEADLINE_MS = 20_000;
+const START_DEADLINE_MS = 60_000;
 
 /** The box's group is the root of all that it sees of control groups; without one it sees none that it could attach to. */
 function mountGroup(group: BoxGroup | undefined): string[] {

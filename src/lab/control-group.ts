@@ -12,7 +12,7 @@ import { identify } from "./process.ts";
 const PARENT = "twill-lab";
 /** Where processes are: a group that hands out controllers to others must not have processes of its own. */
 const LEAF = "main";
-const GONE_DEADLINE_MS = 5_000;
+const GONE_DEADLINE_MS = 30_000;
 const MAX_TRIES = 10;
 
 let count = 0;

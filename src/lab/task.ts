@@ -97,7 +97,8 @@ export function startTask(spec: TaskSpec): Task {
   // A grandchild that keeps the pipe open must not keep the container alive: the rest of the output has some time.
   child.once("exit", (code, signal) => {
     const end = () => finish(exitStatus(code, signal));
-    const timer = setTimeout(end, DRAIN_MS);
+    // What has come meanwhile is read first, however late this is: timers go before what can be read.
+    const timer = setTimeout(() => setImmediate(end), DRAIN_MS);
     child.once("close", () => {
       clearTimeout(timer);
       end();

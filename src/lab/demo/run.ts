@@ -10,7 +10,8 @@ import { explainFailures } from "./explain.ts";
 
 /** How long parts may take before the demonstration gives up: generous, the machine may be busy. */
 const READY_MS = 60_000;
-const PROBE_MS = 2_000;
+/** Everybody is to answer, so that a network that works is not waited for as long. */
+const PROBE_MS = 5_000;
 const MAX_FAILURES = 200;
 /** MTU of pods when the plugin's result does not say it: Ethernet less VXLAN over IPv4. */
 const USUAL_MTU = 1_450;
