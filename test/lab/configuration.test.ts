@@ -9,7 +9,7 @@ import { definitionsOf } from "../fixture/policy-kinds.ts";
 import { until } from "./wait.ts";
 
 const OWN = "twill.dev/v1alpha1";
-const READY_MS = 90_000;
+const READY_MS = 180_000;
 const CLUSTER = { apiVersion: OWN, kind: "ClusterConfiguration", name: "default" };
 
 let lab: Lab;
@@ -65,7 +65,11 @@ test("what an agent reads at its start waits for it, and the status names it", a
   );
   const set = { apiVersion: "apps/v1", kind: "DaemonSet", namespace: AGENT_SET.namespace, name: AGENT_SET.name };
   lab.objects.patch(set, { spec: { template: { metadata: { annotations: { restarted: "1" } } } } });
-  await until(() => says(CLUSTER) === "Accepted=True Valid,Ready=True InEffect", "restarted agents to have it");
+  await until(
+    () => says(CLUSTER) === "Accepted=True Valid,Ready=True InEffect",
+    "restarted agents to have it",
+    READY_MS,
+  );
 });
 
 test("a node that is told to be not ready for pods by the taint is freed by its agent", async () => {

@@ -9,7 +9,7 @@ import { definitionsOf } from "../fixture/policy-kinds.ts";
 import { addPods } from "./pods.ts";
 import { until } from "./wait.ts";
 
-const READY_MS = 90_000;
+const READY_MS = 180_000;
 const POOL = { apiVersion: "twill.dev/v1alpha1", kind: "IPPool" };
 
 const pool = (name: string, spec: object): NewObject => ({ ...POOL, metadata: { name }, spec });
@@ -42,7 +42,7 @@ async function assertReach(when: string): Promise<void> {
     .endpoints()
     .filter((e) => e.kind !== "outside")
     .map((e) => e.name);
-  const matrix = await lab.probe({ ports: [{ protocol: "TCP", port: 80 }], timeoutMs: 3_000, from: names, to: names });
+  const matrix = await lab.probe({ ports: [{ protocol: "TCP", port: 80 }], timeoutMs: 10_000, from: names, to: names });
   for (const rows of Object.values(matrix))
     for (const [from, row] of Object.entries(rows))
       for (const [to, verdict] of Object.entries(row)) assert.equal(verdict, "ok", `${when}: ${from} → ${to}`);

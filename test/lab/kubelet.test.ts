@@ -19,7 +19,7 @@ import { runProcess } from "../../src/lab/run.ts";
 import { cannotExec, kubectlOnPath } from "../cluster/kubectl.ts";
 import { until } from "./wait.ts";
 
-const READY_MS = 60_000;
+const READY_MS = 180_000;
 let lab: Lab;
 const errors: string[] = [];
 
@@ -138,7 +138,11 @@ test("a container that fails is restarted, its last end is shown", async () => {
 });
 
 test("deletion is graceful: SIGTERM is heard, a deaf container is killed, and nothing stays in the namespace", async () => {
-  pod("polite", { containers: [shell("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done")] });
+  pod("polite", {
+    // It ends by itself, as soon as it gets to it.
+    terminationGracePeriodSeconds: 60,
+    containers: [shell("trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.05; done")],
+  });
   pod("deaf", {
     terminationGracePeriodSeconds: 1,
     containers: [shell("trap '' TERM; setsid sleep 1000 & echo up; while :; do sleep 0.05; done")],
@@ -172,7 +176,7 @@ test("hostPort reaches the pod by portmap; a pod on the node's network has the n
     ["192.168.77.11", "fd00:77::11"],
   );
   const at = (port: number) =>
-    probe({ netns: lab.underlay.outside.netns, protocol: "TCP", to: "192.168.77.11", port, timeoutMs: 5_000 });
+    probe({ netns: lab.underlay.outside.netns, protocol: "TCP", to: "192.168.77.11", port, timeoutMs: 20_000 });
   const [mapped, onhost] = await Promise.all([at(8080), at(9090)]);
   assert.equal(mapped.server, "default/mapped", JSON.stringify(mapped));
   assert.equal(onhost.server, "default/onhost", JSON.stringify(onhost));
@@ -216,20 +220,20 @@ const echoManifest = (name: string) =>
 test("kubectl runs, shows and deletes pods, and prints their logs", async (t) => {
   if (kubectlOnPath() === undefined) return t.skip("no kubectl on PATH");
   await kubectlOk(["apply", "-f", "-"], echoManifest("web"));
-  await kubectlOk(["wait", "--for=condition=Ready", "pod/web", "--timeout=60s"]);
+  await kubectlOk(["wait", "--for=condition=Ready", "pod/web", "--timeout=170s"]);
   const wide = await kubectlOk(["get", "pods", "-o", "wide"]);
   assert.match(wide, /web\s+1\/1\s+Running\s+0\s+\S+\s+10\.244\.1\.\d+\s+node-1/);
   const cidr = await kubectlOk(["get", "node", "node-1", "-o", "jsonpath={.spec.podCIDR}"]);
   assert.equal(cidr, "10.244.1.0/24");
   assert.match(await kubectlOk(["logs", "web"]), /ready: default\/web serves 80\/TCP/);
-  await kubectlOk(["delete", "pod", "web", "--wait=true", "--timeout=60s"]);
+  await kubectlOk(["delete", "pod", "web", "--wait=true", "--timeout=170s"]);
 });
 
 test("kubectl enters pods, with and without a terminal", async (t) => {
   const cannot = cannotExec(kubectlOnPath());
   if (cannot !== undefined) return t.skip(cannot);
   await kubectlOk(["apply", "-f", "-"], echoManifest("entered"));
-  await kubectlOk(["wait", "--for=condition=Ready", "pod/entered", "--timeout=60s"]);
+  await kubectlOk(["wait", "--for=condition=Ready", "pod/entered", "--timeout=170s"]);
   assert.equal(await kubectlOk(["exec", "entered", "--", "cat", "/proc/sys/kernel/hostname"]), "entered\n");
   assert.equal(await kubectlOk(["exec", "-i", "entered", "--", "cat"], "hello"), "hello");
   assert.equal((await kubectl(["exec", "entered", "--", "sh", "-c", "exit 3"])).code, 3);
@@ -238,7 +242,7 @@ test("kubectl enters pods, with and without a terminal", async (t) => {
     env: { PATH: process.env["PATH"] ?? "", KUBECONFIG: lab.kubeconfig, HOME: "/nonexistent", TERM: "xterm" },
   });
   assert.match(tty.stdout, /\/dev\/pts\/\d+/, tty.stderr);
-  await kubectlOk(["delete", "pod", "entered", "--wait=true", "--timeout=60s"]);
+  await kubectlOk(["delete", "pod", "entered", "--wait=true", "--timeout=170s"]);
 });
 
 test("a Deployment runs, scales, rolls and goes with all its pods", async (t) => {
@@ -251,7 +255,7 @@ test("a Deployment runs, scales, rolls and goes with all its pods", async (t) =>
   const image = "twill.dev/echo";
   await ok("create", "deployment", "web", `--image=${image}`);
   await ok("scale", "deployment", "web", "--replicas=3");
-  await ok("rollout", "status", "deployment", "web", "--timeout=60s");
+  await ok("rollout", "status", "deployment", "web", "--timeout=170s");
   const names = async () =>
     (await ok("get", "pods", "-l", "app=web", "-o", "name"))
       .trim()
@@ -260,7 +264,7 @@ test("a Deployment runs, scales, rolls and goes with all its pods", async (t) =>
   const first = await names();
   assert.equal(first.length, 3);
   await ok("rollout", "restart", "deployment", "web");
-  await ok("rollout", "status", "deployment", "web", "--timeout=60s");
+  await ok("rollout", "status", "deployment", "web", "--timeout=170s");
   await lab.until(
     { ...select("x"), fieldSelector: "", labelSelector: "app=web" },
     (l) => l.length === 3,

@@ -18,7 +18,7 @@ import { definitionsOf } from "../fixture/policy-kinds.ts";
 import { addPods } from "./pods.ts";
 import { until } from "./wait.ts";
 
-const READY_MS = 90_000;
+const READY_MS = 180_000;
 const OWN = "twill.dev/v1alpha1";
 const REF = { apiVersion: OWN, kind: "ClusterConfiguration", name: "default" };
 const SECOND = { "node-1": ["10.66.0.1", "fd66::1"], "node-2": ["10.66.0.2", "fd66::2"] } as const;
@@ -59,13 +59,13 @@ function announced(node: string): string | undefined {
 /** The address that a node's own agent sends to another node's. */
 async function tunnelTo(from: string, to: string): Promise<string> {
   const nodes = JSON.parse((await runIn(box(from), ["/opt/twill/bin/twill", "node", "list", "--json"])).stdout);
-  return nodes.find((n: { name: string }) => n.name === to).tunnel as string;
+  return (nodes.find((n: { name: string }) => n.name === to)?.tunnel ?? "") as string;
 }
 
 async function assertPodsReach(when: string): Promise<void> {
   const matrix = await lab.probe({
     ports: [{ protocol: "TCP", port: 80 }],
-    timeoutMs: 3_000,
+    timeoutMs: 10_000,
     from: ["default/a", "default/b"],
     to: ["default/a", "default/b"],
   });
@@ -100,9 +100,12 @@ for (const [ipv4, ipv6] of WAYS)
     }
     await until(async () => (await tunnelTo("node-1", "node-2")).includes("66"), "node-1 to follow node-2");
     await until(async () => (await tunnelTo("node-2", "node-1")).includes("66"), "node-2 to follow node-1");
-    const before = await received("node-2");
-    await assertPodsReach(`by ${ipv4}`);
-    assert.ok((await received("node-2")) > before + 3, "the packets took the second wire");
+    // What agents say of each other is written to the kernel a moment later.
+    await until(async () => {
+      const before = await received("node-2");
+      await assertPodsReach(`by ${ipv4}`);
+      return (await received("node-2")) > before + 3;
+    }, "packets to take the second wire");
     lab.objects.patch(REF, { spec: { nodeAddress: null } });
     await until(
       () => announced("node-1") === undefined && announced("node-2") === undefined,

@@ -23,7 +23,7 @@ const start = () =>
     log: new LogFile(`${box.root}/run/task.log`),
   });
 
-test("kill and stop end a command on its way into the namespaces, too", { timeout: 120_000 }, async () => {
+test("kill and stop end a command on its way into the namespaces, too", { timeout: 300_000 }, async () => {
   for (let i = 0; i < TIMES; i++) {
     assert.equal((await start().kill()).code, 137);
     assert.equal((await start().stop(60_000)).code, 143);

@@ -51,7 +51,7 @@ after(async () => {
 });
 
 function from(more: Omit<ProbeSpec, "netns">): ProbeSpec {
-  return { netns: nodes[0]!.netns, timeoutMs: 2_000, ...more };
+  return { netns: nodes[0]!.netns, timeoutMs: 20_000, ...more };
 }
 
 test("every protocol and size reaches other nodes and the outside host, and the server names both ends", async () => {
@@ -128,8 +128,10 @@ test("a box ends, with all that runs in it, when the process that made it is kil
   child.kill("SIGKILL");
   await until(() => ids.every((id) => !isAlive(id)), "the box's processes to end");
   if (CGROUP2 === undefined) return;
-  const left = () => readdirSync(`${CGROUP2}/twill-lab`).filter((name) => name.startsWith(`${child.pid}.`));
-  assert.equal(left().length, 1, "the group of the box outlives it");
-  sweepBoxGroups();
-  assert.deepEqual(left(), []);
+  const groups = () => (existsSync(`${CGROUP2}/twill-lab`) ? readdirSync(`${CGROUP2}/twill-lab`) : []);
+  // The group outlives its box, unless another lab has swept; who is on the way out of it keeps it for a moment.
+  await until(() => {
+    sweepBoxGroups();
+    return groups().every((name) => !name.startsWith(`${child.pid}.`));
+  }, "the box's group to be swept");
 });
