@@ -24,8 +24,10 @@ const VOLLEYS = 6;
 /** Which address comes next is known once all have had their turn. */
 const UNFORESEEN = 16;
 /** Until everything that was sent has arrived, or is lost. */
-const ARRIVAL_MS = 20_000;
-const START_TIMEOUT_SECONDS = 2;
+const ARRIVAL_MS = 60_000;
+const START_TIMEOUT_SECONDS = 5;
+/** After which a pod that ADD waits for becomes known: well before its time is over. */
+const LATE_MS = 1_000;
 /** CNI specification, "try again later". */
 const TRY_AGAIN_LATER = 11;
 
@@ -281,8 +283,8 @@ describe("pods that start under fire", () => {
     assert.equal(failure.code, TRY_AGAIN_LATER, failure.message);
     assert.match(failure.message, /shows no pod "churn\/unknown", so that nobody knows which policies select it/);
     assert.ok(seconds >= START_TIMEOUT_SECONDS * 0.95, `it waited ${seconds} s only`);
-    // The plugin's own limits are far longer: what ends it here is policy's.
-    assert.ok(seconds < START_TIMEOUT_SECONDS + 20, `it took ${seconds} s`);
+    // The plugin's own limit is 90 seconds: what ends it here is policy's.
+    assert.ok(seconds < START_TIMEOUT_SECONDS + 60, `it took ${seconds} s`);
     const links = await runIn(node.box, ["ip", "-o", "-n", attachment.containerId, "link"]);
     assert.ok(!links.stdout.includes("eth0"), links.stdout);
     assert.deepEqual(seen, []);
@@ -304,10 +306,10 @@ describe("pods that start under fire", () => {
     const list = network();
     const start = performance.now();
     const adding = addNetwork(pluginRunner(node.box), list, attachment);
-    setTimeout(() => createPod("late", "web"), (START_TIMEOUT_SECONDS * 1000) / 2);
+    setTimeout(() => createPod("late", "web"), LATE_MS);
     const result = await adding;
     const seconds = (performance.now() - start) / 1000;
-    assert.ok(seconds >= START_TIMEOUT_SECONDS * 0.45, `ADD came back after ${seconds} s, before the pod was known`);
+    assert.ok(seconds >= (LATE_MS / 1000) * 0.95, `ADD came back after ${seconds} s, before the pod was known`);
     await deleteNetwork(pluginRunner(node.box), list, attachment, result);
     await onNode('ip netns del "$0"', attachment.containerId);
   });

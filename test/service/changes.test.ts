@@ -58,7 +58,7 @@ async function curl(node: string, ip: string, port: number, count: number): Prom
   const found = new Set<string>();
   for (let i = 0; i < count; i++) {
     const url = `http://${bracket(ip)}:${port}/`;
-    const { code, stdout } = await inNode(node, ["curl", "-gsS", "--noproxy", "*", "--max-time", "5", url]);
+    const { code, stdout } = await inNode(node, ["curl", "-gsS", "--noproxy", "*", "--max-time", "20", url]);
     found.add(code === 0 ? (stdout.split(" ")[0] ?? "").replace("default/", "") : `exit ${code}`);
   }
   return [...found].sort();
@@ -75,16 +75,18 @@ class Asker implements Disposable {
   static async open(netns: string, protocol: "TCP" | "UDP", to: string, port: number): Promise<Asker> {
     const type = protocol === "TCP" ? SOCKET.STREAM : SOCKET.DGRAM;
     const socket = new ProbeSocket(netns, to.includes(":") ? 6 : 4, type, 0);
-    await socket.connect(to, port, 5_000);
+    await socket.connect(to, port, 10_000);
     return new Asker(socket);
   }
 
-  async ask(): Promise<string> {
+  /** Who answers; late answers to earlier questions are none. */
+  async ask(timeoutMs = 10_000): Promise<string> {
     const nonce = randomBytes(6).toString("hex");
-    await this.#socket.send(encodeRequest({ nonce, size: 0, want: 0 }), 2_000);
-    const reply = decodeReply(await this.#socket.receive(2_000));
-    assert.equal(reply?.nonce, nonce);
-    return (reply?.name ?? "?").replace("default/", "");
+    await this.#socket.send(encodeRequest({ nonce, size: 0, want: 0 }), timeoutMs);
+    for (;;) {
+      const reply = decodeReply(await this.#socket.receive(timeoutMs));
+      if (reply?.nonce === nonce) return reply.name.replace("default/", "");
+    }
   }
 
   [Symbol.dispose](): void {
@@ -122,11 +124,14 @@ describe("near ones first", () => {
       const ips = s.service("near", { ...WEB, trafficDistribution });
       for (const ip of ips) await s.answeredBy(["web-1"], "default/client-1", "TCP", ip, 8000, 20);
     }
-    const [near] = await twill<ServiceReport[]>("node-1", "service", "get", "near");
-    assert.deepEqual(
-      near?.ports.map((p) => p.narrowedBy),
-      ["node", "node", "node", "node"],
-    );
+    // Nearer than the zone is nobody else here: only the agent says that it has heard of the last change.
+    await eventually(async () => {
+      const [near] = await twill<ServiceReport[]>("node-1", "service", "get", "near");
+      assert.deepEqual(
+        near?.ports.map((p) => p.narrowedBy),
+        ["node", "node", "node", "node"],
+      );
+    });
     const ips = s.service("near", { ...WEB, trafficDistribution: null });
     for (const ip of ips) await s.answeredBy(["web-1", "web-2"], "default/client-1", "TCP", ip, 8000);
   });
@@ -142,13 +147,14 @@ describe("flows whose backend goes", () => {
     for (const [i, ip] of ips.entries()) {
       s.slices("moving", s.endpoints("web-1"));
       await s.answeredBy(["web-1"], "default/client-1", "UDP", ip, 5300);
+      await s.answeredBy(["web-1"], "default/client-1", "TCP", ip, 8000);
       await s.answeredBy(["web-1"], "default/client-1", "UDP", others[i] ?? "", 5300);
       using udp = await Asker.open(netns, "UDP", ip, 5300);
       using tcp = await Asker.open(netns, "TCP", ip, 8000);
       using other = await Asker.open(netns, "UDP", others[i] ?? "", 5300);
       assert.deepEqual([await udp.ask(), await tcp.ask(), await other.ask()], ["web-1", "web-1", "web-1"]);
       s.slices("moving", s.endpoints("web-2"));
-      await eventually(async () => assert.equal(await udp.ask(), "web-2"));
+      await eventually(async () => assert.equal(await udp.ask(1_000), "web-2"));
       assert.deepEqual([await tcp.ask(), await other.ask()], ["web-1", "web-1"]);
     }
   });

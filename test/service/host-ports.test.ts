@@ -75,7 +75,7 @@ async function twill(node: string, ...args: string[]) {
 }
 
 /** Asks by a socket that is connected already. @returns who answers */
-async function askBy(socket: ProbeSocket, timeoutMs = 5_000): Promise<string | undefined> {
+async function askBy(socket: ProbeSocket, timeoutMs = 20_000): Promise<string | undefined> {
   await socket.send(encodeRequest({ nonce: "abcdef", size: 0, want: 0 }), timeoutMs);
   return decodeReply(await socket.receive(timeoutMs))?.name;
 }
@@ -167,19 +167,22 @@ test("a port at one address is at no other", async () => {
 });
 
 test("they are listed beside services, with whom they lead to, and say when a service has them", async () => {
-  const list = (await twill("node-1", "service", "list")) as { name: string; type: string; issues: string[] }[];
-  assert.deepEqual(
-    list.filter((r) => r.type === "HostPort").map((r) => [r.name, r.issues]),
-    [["web", []]],
+  type List = { name: string; type: string; issues: string[] }[];
+  const hostPorts = async () =>
+    ((await twill("node-1", "service", "list")) as List).filter((r) => r.type === "HostPort");
+  await eventually(async () =>
+    assert.deepEqual(
+      (await hostPorts()).map((r) => [r.name, r.issues]),
+      [["web", []]],
+    ),
   );
   const [v4 = ""] = s.at("node-1").addresses;
   s.service("taken", { ports: [{ name: "web", port: PORTS.TCP, targetPort: "web" }], externalIPs: [v4] });
   s.slices("taken", s.endpoints("far"));
   await s.answeredBy(["far"], "outside", "TCP", v4, PORTS.TCP);
   await eventually(async () => {
-    const [found] = ((await twill("node-1", "service", "list")) as typeof list).filter((r) => r.type === "HostPort");
     // Only at that address: all others are the pod's.
-    assert.deepEqual(found?.issues, []);
+    assert.deepEqual((await hostPorts())[0]?.issues, []);
   });
   s.removeService("taken");
   await s.answeredBy(["web"], "outside", "TCP", v4, PORTS.TCP, 1);

@@ -14,6 +14,7 @@ import { addr } from "../../src/net/addr.ts";
 import { definitionsOf, OWN_GROUP } from "../../tools/crds.ts";
 import { Datagrams } from "../fixture/datagrams.ts";
 import { fromNetns, Pacer } from "../fixture/pacer.ts";
+import { waitFor } from "../fixture/sandbox.ts";
 import { type ServiceLab, startServiceLab } from "../fixture/service-lab.ts";
 import { eventually } from "../fixture/service-stage.ts";
 
@@ -22,6 +23,8 @@ const CLIENT = "default/client";
 const PER_SECOND = 100;
 const INTERVAL_MS = 10;
 const FAR_MS = 60_000;
+/** A connection is through sooner, however busy the machine is. */
+const UNDER_WAY_MS = 5_000;
 /** Load before and after what is done, so that a loss can be told from a slow start. */
 const SETTLE_MS = 1_000;
 
@@ -50,7 +53,7 @@ async function setLink(node: string, state: "up" | "down"): Promise<void> {
 
 async function connected(from: string, type: number, to: string, port: number): Promise<ProbeSocket> {
   const socket = s.socket(from, to.includes(":") ? 6 : 4, type);
-  await socket.connect(to, port, 5_000);
+  await socket.connect(to, port, 10_000);
   return socket;
 }
 
@@ -147,10 +150,10 @@ test("all agents are killed and start anew: nothing is lost", async (t) => {
     ([what, x]) => [what, load.use(new Datagrams(x, INTERVAL_MS))] as const,
   );
   using tcp = await connected("outside", SOCKET.STREAM, node, s.nodePort("web", "web"));
-  const who = await askOver(tcp, 5_000);
+  const who = await askOver(tcp, 20_000);
   await Promise.all(Object.values(pacers).map((p) => p.ready));
   await settle();
-  const before = await agentPids();
+  const before = await eventually(agentPids);
   const start = performance.now();
   for (const name of NODES) assert.ok(s.lab.agent(name)?.signal("SIGKILL"));
   await eventually(async () => {
@@ -159,7 +162,7 @@ test("all agents are killed and start anew: nothing is lost", async (t) => {
   }, FAR_MS);
   t.diagnostic(`all agents ready again after ${((performance.now() - start) / 1000).toFixed(1)} s`);
   await settle();
-  assert.equal(await askOver(tcp, 5_000), who, "an established connection");
+  assert.equal(await askOver(tcp, 20_000), who, "an established connection");
   for (const node of NODES) t.diagnostic(`dropped on ${node}: ${await drops(node)}`);
   for (const [what, pacer] of Object.entries(pacers)) {
     const { attempts, failures, p50Ms, slowestMs } = await pacer.stop();
@@ -198,12 +201,12 @@ test("the node that announces an address is lost: another answers", async (t) =>
   await s.answeredBy(["web-1", "web-3"], "outside", "UDP", ip, 5300);
   using load = new DisposableStack();
   const enter = fromNetns(s.at("outside").netns);
-  const pacer = load.use(new Pacer({ enter, to: ip, port: 8000, perSecond: PER_SECOND }));
+  // Who asks is heard with what TCP sends again: after 1, 3, 7, 15 and 31 seconds.
+  const pacer = load.use(new Pacer({ enter, to: ip, port: 8000, perSecond: PER_SECOND, deadlineMs: FAR_MS }));
   const datagrams = load.use(new Datagrams(load.use(await connected("outside", SOCKET.DGRAM, ip, 5300)), INTERVAL_MS));
   await pacer.ready;
   await settle();
-  const known = datagrams.answered;
-  assert.ok(known > 0);
+  const known = await waitFor("the first answers", () => datagrams.answered > 0 && datagrams.answered);
   await setLink("node-2", "down");
   const [start, lostMs] = [performance.now(), monotonicMs()];
   await eventually(async () => assert.equal((await s.ask("outside", "TCP", ip, 8000, 500)).verdict, "ok"), FAR_MS);
@@ -217,7 +220,10 @@ test("the node that announces an address is lost: another answers", async (t) =>
   // Those that were under way through the lost node end: nobody else knows as whom that node spoke to the backend.
   const { ECONNRESET: reset = 0, timeout = 0, ...others } = found.failures;
   assert.deepEqual(others, {});
-  assert.ok(reset + timeout < PER_SECOND / 4, "what was under way");
+  assert.ok(
+    reset + timeout === 0 || lostMs - found.firstFailureMs < UNDER_WAY_MS,
+    `${reset + timeout} that failed had begun up to ${(lostMs - found.firstFailureMs).toFixed(0)} ms before the link was lost`,
+  );
   assert.ok(found.lastFailureMs < lostMs, "who begins then asks again until another node answers");
   const returning = load.use(new Pacer({ enter, to: ip, port: 8000, perSecond: PER_SECOND }));
   await returning.ready;
@@ -253,7 +259,7 @@ test("a node with a backend is lost: nobody new is sent there once its endpoint 
   using seen = await connected(CLIENT, SOCKET.DGRAM, ip, 5300);
   s.isSeen = false;
   using tcp = await connected(CLIENT, SOCKET.STREAM, ip, 8000);
-  assert.deepEqual([await askOver(packets, 5_000), await askOver(tcp, 5_000)], ["web-3", "web-3"]);
+  assert.deepEqual([await askOver(packets, 20_000), await askOver(tcp, 20_000)], ["web-3", "web-3"]);
   await eventually(async () => assert.equal(await askOver(seen, 5_000), "web-3"));
   s.slices("split", [...s.endpoints("web-1"), ...s.endpoints("web-3")]);
   await s.answeredBy(["web-1", "web-3"], CLIENT, "TCP", ip, 8000);
@@ -286,7 +292,8 @@ test("a node with a backend is lost: nobody new is sent there once its endpoint 
     `${attempts} new connections, failed ${JSON.stringify(failures)}; the last one that was sent there began ${lateMs.toFixed(0)} ms after the endpoint went`,
   );
   assert.ok(lateMs < 30_000);
-  assert.deepEqual(await s.answers(CLIENT, "TCP", ip, 8000, 40), ["web-1"]);
+  // Long enough to tell a node that is lost from a backend that has not run.
+  assert.deepEqual(await s.answers(CLIENT, "TCP", ip, 8000, 40, 30_000), ["web-1"]);
   await setLink("node-3", "up");
   await eventually(
     async () => assert.equal(await askOver(tcp, 2_000), "web-3", "it goes on when the node is back"),
