@@ -43,7 +43,7 @@ for (const shortcut of [true, false]) {
         await assertReaches(from.netns, to.addresses, { sizeBytes: SIZES.datagram });
         await assertReaches(from.netns, to.addresses, { sizeBytes: SIZES.segment, fragment: "never" });
         for (const address of to.addresses) {
-          const spec = { netns: from.netns, to: address, port: TEST_PORT, timeoutMs: 5_000 };
+          const spec = { netns: from.netns, to: address, port: TEST_PORT, timeoutMs: 20_000 };
           const result = await probe({ ...spec, protocol: "TCP", sizeBytes: SIZES.stream });
           assert.equal(result.verdict, "ok", JSON.stringify(result));
         }

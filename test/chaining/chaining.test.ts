@@ -55,11 +55,11 @@ describe("chaining", { skip }, () => {
       ["its own node", a.box.netns],
       ["a pod of another node", remote.netns],
     ] as const) {
-      const result = await probe({ netns, protocol: "TCP", to: a.address, port: 18080, timeoutMs: 5_000 });
+      const result = await probe({ netns, protocol: "TCP", to: a.address, port: 18080, timeoutMs: 20_000 });
       assert.equal(result.verdict, "ok", `${who}: ${JSON.stringify(result)}`);
       assert.equal(result.server, "mapped");
     }
-    const udp = await probe({ netns: b.box.netns, protocol: "UDP", to: a.address, port: 18080, timeoutMs: 5_000 });
+    const udp = await probe({ netns: b.box.netns, protocol: "UDP", to: a.address, port: 18080, timeoutMs: 20_000 });
     assert.equal(udp.verdict, "ok", JSON.stringify(udp));
     // portmap 1.1 asks for its IPv4 rules in its IPv6 chain when a pod has both families: its own CHECK is left out.
     await checkPod(pod, { ...network, plugins: network.plugins.filter((plugin) => plugin.type !== "portmap") });
@@ -70,7 +70,7 @@ describe("chaining", { skip }, () => {
   });
 
   const ported = { portMappings: [{ hostPort: 18081, containerPort: TEST_PORT, protocol: "tcp" }] };
-  const askPort = (netns: string) => probe({ netns, protocol: "TCP", to: a.address, port: 18081, timeoutMs: 5_000 });
+  const askPort = (netns: string) => probe({ netns, protocol: "TCP", to: a.address, port: 18081, timeoutMs: 20_000 });
   const rules = async () => (await a.run(["iptables-save", "-t", "nat"])).split("\n").filter((l) => /CNI-DN-/.test(l));
 
   test("Twill alone: a host port that opens and closes while the agent is away, and stays when it comes back", async () => {
@@ -120,12 +120,15 @@ describe("chaining", { skip }, () => {
   const bandwidth = { ingressRate: rate, ingressBurst: 1_000_000, egressRate: rate, egressBurst: 1_000_000 };
 
   const assertLimited = async (what: string, from: { netns: string }, to: Pod) => {
-    const mbit = await measureMbit(from.netns, to.netns, to.addresses[0]!);
-    assert.ok(
-      mbit > LIMIT_MBIT * 0.4 && mbit < LIMIT_MBIT * 1.3,
-      `${what}: ${mbit.toFixed(1)} of ${LIMIT_MBIT} Mbit/s`,
-    );
-    return `${what}: ${mbit.toFixed(1)} of ${LIMIT_MBIT} Mbit/s`;
+    const measured: number[] = [];
+    const says = () => `${what}: ${measured.map((m) => m.toFixed(1)).join(", ")} of ${LIMIT_MBIT} Mbit/s`;
+    // Never more; less where the machine had no time for the sender.
+    do {
+      measured.push(await measureMbit(from.netns, to.netns, to.addresses[0]!));
+      assert.ok((measured.at(-1) ?? 0) < LIMIT_MBIT * 1.3, says());
+    } while ((measured.at(-1) ?? 0) < LIMIT_MBIT * 0.4 && measured.length < 5);
+    assert.ok((measured.at(-1) ?? 0) >= LIMIT_MBIT * 0.4, says());
+    return says();
   };
 
   for (const [name, after] of [

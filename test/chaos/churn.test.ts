@@ -70,7 +70,7 @@ describe("churn", () => {
     await node.whenReady();
     await assertAgrees(node, 0);
     const pod = await addPod(node);
-    const reply = await probe({ netns: pod.netns, protocol: "ICMP", to: node.address, port: 0, timeoutMs: 5_000 });
+    const reply = await probe({ netns: pod.netns, protocol: "ICMP", to: node.address, port: 0, timeoutMs: 20_000 });
     assert.equal(reply.verdict, "ok", JSON.stringify(reply));
     await checkPod(pod);
     await deletePod(pod);
@@ -101,7 +101,7 @@ async function assertAgrees(node: TwillNode, pods: number): Promise<void> {
       ledger.length === pods * 2
     );
   };
-  await waitFor(`${pods} pods everywhere`, holds, 20_000).catch(() => {
+  await waitFor(`${pods} pods everywhere`, holds, 60_000).catch(() => {
     assert.fail(`Expected ${pods} pods everywhere, found ${JSON.stringify(last, null, 1)}\n${node.log().slice(-2000)}`);
   });
 }

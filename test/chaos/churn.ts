@@ -43,6 +43,8 @@ export interface ChurnOptions {
 
 const KILL_WITHIN_MS = 12;
 const DEL_TRIES = 50;
+/** As a kubelet does it goes on trying, however soon each is refused. */
+const DEL_PATIENCE_MS = 120_000;
 
 /** Runs the churn as a kubelet would: a failed ADD is followed by DEL, and DEL is repeated until it succeeds. */
 export class Churn {
@@ -116,12 +118,13 @@ export class Churn {
     const diesFirst = random() < 0.3;
     if (diesFirst) await node.run(["ip", "netns", "del", attachment.containerId]);
     const now = diesFirst ? { ...attachment, netns: random() < 0.5 ? "" : attachment.netns } : attachment;
+    const end = performance.now() + DEL_PATIENCE_MS;
     for (let tries = 1; ; tries++) {
       try {
         await deleteNetwork(this.#exec, node.network(), now);
         break;
       } catch (failure) {
-        if (tries === DEL_TRIES) throw failure;
+        if (tries >= DEL_TRIES && performance.now() > end) throw failure;
         this.#report.delRetries++;
       }
     }

@@ -35,7 +35,7 @@ export class Connections implements Disposable {
   }
 
   async #connect(netns: string, to: string): Promise<void> {
-    const result = await probe({ netns, protocol: "TCP", to, port: this.#port, timeoutMs: 10_000 });
+    const result = await probe({ netns, protocol: "TCP", to, port: this.#port, timeoutMs: 30_000 });
     this.#slowestMs = Math.max(this.#slowestMs, result.ms);
     if (result.verdict !== "ok") this.#failures.push(result);
   }

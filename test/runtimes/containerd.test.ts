@@ -53,10 +53,14 @@ describe("containerd", { skip }, () => {
     for (const plugin of ["twill", "loopback"]) writeIn(node.box, `${RECORDER}/${plugin}`, recorder(plugin), 0o755);
     writeIn(node.box, CALLS, "");
     containerd = await startContainerd(node.box, RECORDER);
-    await waitFor("containerd to find the network", async () => {
-      const conditions = await containerd.client.conditions();
-      return conditions.has("NetworkReady") && conditions.get("NetworkReady") === undefined;
-    });
+    await waitFor(
+      "containerd to find the network",
+      async () => {
+        const conditions = await containerd.client.conditions();
+        return conditions.has("NetworkReady") && conditions.get("NetworkReady") === undefined;
+      },
+      120_000,
+    );
   });
   after(() => stack.disposeAsync());
 
@@ -100,7 +104,7 @@ describe("containerd", { skip }, () => {
     const ids = [await containerd.client.runSandbox(limited), await containerd.client.runSandbox(spec())];
     const [a, b] = await Promise.all(ids.map((id) => sandboxPeer(node, containerd, id)));
     await answerAt(responder, { ...a!, name: "limited" });
-    const result = await probe({ netns: outside, protocol: "TCP", to: "198.51.100.1", port: 18080, timeoutMs: 5_000 });
+    const result = await probe({ netns: outside, protocol: "TCP", to: "198.51.100.1", port: 18080, timeoutMs: 20_000 });
     assert.equal(result.server, "limited", JSON.stringify(result));
     for (const [from, to] of [
       [b!, a!],

@@ -41,7 +41,7 @@ export async function startContainerd(box: Box, pluginDirectory = "/opt/cni/bin"
   const readLog = (): string => readFileSync(box.root + LOG, "utf8");
   const ctr = (...args: string[]): string[] => ["ctr", "--address", SOCKET, "--namespace", "k8s.io", ...args];
   try {
-    await waitFor("containerd's socket", async () => (await runIn(box, ctr("version"))).code === 0);
+    await waitFor("containerd's socket", async () => (await runIn(box, ctr("version"))).code === 0, 120_000);
   } catch (cause) {
     throw new Error(`Cannot start containerd: ${readLog().slice(-3000)}`, { cause });
   }
