@@ -7,10 +7,14 @@ import { askBytes, startTestApi } from "../testing.ts";
 import { ApiError } from "./api-error.ts";
 import { createCore } from "./embedded-api.ts";
 import { type Fields, isFields } from "./fields.ts";
+import { APIEXTENSIONS_MESSAGES } from "./gen/protobuf-apiextensions.ts";
+import { CORE_MESSAGES } from "./gen/protobuf-core.ts";
+import { GROUPS_MESSAGES } from "./gen/protobuf-groups.ts";
 import { PLAIN_WRITE } from "./operation-types.ts";
 import { decodeProtobuf } from "./protobuf.ts";
 import { PROTOBUF_KINDS } from "./protobuf-kinds.ts";
 import { fieldsOfMessage, messageOfKind } from "./protobuf-tables.ts";
+import { OTHER_VERSIONS } from "./protobuf-versions.ts";
 import { apiVersionOf, BUILTIN_RESOURCES } from "./resources.ts";
 
 /** What client-go of Kubernetes 1.20.2 encoded, with Go's JSON of the same object: testdata/protobuf-bodies.go makes them. */
@@ -84,6 +88,16 @@ test("every built-in kind is read, and every message of the tables has its own",
       assert.ok(Number.isInteger(number) && number > 0, name);
       if (!["string", "int", "bool", "double", "bytes"].includes(type)) next.push(type);
     }
+  }
+});
+
+test("fields of other versions have no number that is taken", () => {
+  const numbers = (text: string) => Array.from(text.matchAll(/\b(\d+) /g), ([, n]) => Number(n));
+  const written: Readonly<Record<string, string>> = { ...CORE_MESSAGES, ...GROUPS_MESSAGES, ...APIEXTENSIONS_MESSAGES };
+  for (const [name, more] of Object.entries(OTHER_VERSIONS)) {
+    const taken = numbers(written[name] ?? "");
+    const own = numbers(more);
+    assert.equal(new Set([...taken, ...own]).size, new Set(taken).size + own.length, name);
   }
 });
 
