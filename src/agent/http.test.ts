@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
@@ -129,9 +129,24 @@ describe("HTTP of the agent", () => {
     for (const c of clients) c.destroy();
   });
 
-  it("an address that is taken is an error", async () => {
-    const first = await listenTcp({ host: "127.0.0.1", port: 0 }, ROUTES);
-    await assert.rejects(listenTcp({ host: "127.0.0.1", port: first.port ?? 0 }, ROUTES), /EADDRINUSE/);
-    await first[Symbol.asyncDispose]();
+  for (const [host, shown] of [
+    ["127.0.0.1", "127.0.0.1"],
+    ["::1", "[::1]"],
+  ] as const)
+    it(`an address that is taken is an error that names it: ${host}`, async () => {
+      const { port = 0, ...first } = await listenTcp({ host, port: 0 }, ROUTES);
+      await assert.rejects(listenTcp({ host, port }, ROUTES), ({ message }: Error) =>
+        message.startsWith(`Cannot listen at "${shown}:${port}": listen EADDRINUSE`),
+      );
+      await first[Symbol.asyncDispose]();
+    });
+
+  it("a directory in the socket's place stays, and is named", async () => {
+    const path = join(directory, "directory.sock");
+    mkdirSync(path);
+    await assert.rejects(listenUnix(path, ROUTES), ({ message }: Error) =>
+      message.startsWith(`Cannot listen at "${path}": `),
+    );
+    assert.ok(statSync(path).isDirectory());
   });
 });

@@ -90,11 +90,13 @@ export interface HttpServer extends AsyncDisposable {
   readonly port: number | undefined;
 }
 
-function opened(server: Server, listen: (done: () => void) => void): Promise<HttpServer> {
+/** @throws Error that names where it cannot listen */
+function opened(server: Server, where: string, listen: (done: () => void) => void): Promise<HttpServer> {
   return new Promise((resolve, reject) => {
-    server.once("error", reject);
+    const fail = (cause: Error) => reject(cannotListen(where, cause));
+    server.once("error", fail);
     listen(() => {
-      server.off("error", reject);
+      server.off("error", fail);
       // A client that vanishes is no reason to end.
       server.on("error", () => undefined);
       const address = server.address();
@@ -110,11 +112,22 @@ function opened(server: Server, listen: (done: () => void) => void): Promise<Htt
   });
 }
 
-/** Listens on a Unix socket that only root may use; what a killed predecessor left at the path is replaced. */
+function cannotListen(where: string, cause: Error): Error {
+  return new Error(`Cannot listen at "${where}": ${cause.message}`, { cause });
+}
+
+/**
+ * Listens on a Unix socket that only root may use; what a killed predecessor left at the path is replaced.
+ * @throws Error where it cannot, as where a directory stands
+ */
 export async function listenUnix(path: string, routes: Routes): Promise<HttpServer> {
   const server = makeServer(routes);
-  rmSync(path, { force: true });
-  const http = await opened(server, (done) => server.listen(path, done));
+  try {
+    rmSync(path, { force: true });
+  } catch (cause) {
+    throw cannotListen(path, cause as Error);
+  }
+  const http = await opened(server, path, (done) => server.listen(path, done));
   chmodSync(path, 0o600);
   return http;
 }
@@ -122,5 +135,8 @@ export async function listenUnix(path: string, routes: Routes): Promise<HttpServ
 /** Listens on TCP. @throws Error when the address cannot be had */
 export function listenTcp(address: ListenAddress, routes: Routes): Promise<HttpServer> {
   const server = makeServer(routes);
-  return opened(server, (done) => server.listen({ port: address.port, host: address.host || undefined }, done));
+  const { port, host } = address;
+  return opened(server, `${host.includes(":") ? `[${host}]` : host}:${port}`, (done) =>
+    server.listen({ port, host: host || undefined }, done),
+  );
 }

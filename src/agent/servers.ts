@@ -22,6 +22,7 @@ import { KubeProxyWatch } from "./kube-proxy/watch.ts";
 import type { AgentParts, NodeAgent } from "./node-agent.ts";
 import type { NodeObject } from "./node-object.ts";
 import type { PendingPods } from "./policy/pod-is-known.ts";
+import { messageOf } from "./reconcile/failures.ts";
 import { controlRoutes, healthRoutes, metricsRoutes, type RouteSources } from "./routes.ts";
 import { serviceReports } from "./service/service-report.ts";
 import { collectPolicy, collectStatus, type ProcessFacts } from "./status/collect.ts";
@@ -127,7 +128,12 @@ export async function openServers(stack: AsyncDisposableStack, s: Served, cni: C
   const { config } = parts;
   const sources = routeSources(s, cni, stack.use(new KubeProxyWatch()));
   const open = async (what: string, server: Promise<HttpServer>) => {
-    const http = stack.use(await server);
+    const http = stack.use(
+      await server.catch((cause: unknown) => {
+        const hint = what === "control" ? "" : `: "${what}.listen" of the configuration says where`;
+        throw new Error(`Cannot serve ${what}: ${messageOf(cause)}${hint}`, { cause });
+      }),
+    );
     parts.log.info({ server: what, port: http.port }, "listening");
   };
   await open("control", listenUnix(join(config.paths.run, RUN_FILES.control), controlRoutes(sources)));
