@@ -6,6 +6,7 @@
 import { chmodSync, rmSync } from "node:fs";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { createServer } from "../cluster/node-http.ts";
+import { hostPortText } from "../net/host-port.ts";
 import type { ListenAddress } from "./config/fields.ts";
 
 /** Where the parts of an answer without an end go. */
@@ -136,7 +137,5 @@ export async function listenUnix(path: string, routes: Routes): Promise<HttpServ
 export function listenTcp(address: ListenAddress, routes: Routes): Promise<HttpServer> {
   const server = makeServer(routes);
   const { port, host } = address;
-  return opened(server, `${host.includes(":") ? `[${host}]` : host}:${port}`, (done) =>
-    server.listen({ port, host: host || undefined }, done),
-  );
+  return opened(server, hostPortText(host, port), (done) => server.listen({ port, host: host || undefined }, done));
 }

@@ -1,5 +1,6 @@
 /** What entries of maps are shown as: fields, protocols, sockets. */
 
+import { hostPortText } from "../net/host-port.ts";
 import { addrText } from "../plan/describe.ts";
 import type { MapRow } from "../plan/rows.ts";
 
@@ -23,5 +24,5 @@ export function protocolText(n: number): string {
 /** Address and port, an IPv6 address in brackets. */
 export function socketText(bytes: Uint8Array, port: number): string {
   const text = addrText(bytes);
-  return text.includes(":") ? `[${text}]:${port}` : `${text}:${port}`;
+  return hostPortText(text, port);
 }

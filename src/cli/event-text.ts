@@ -3,6 +3,7 @@
 import type { LostLine } from "../agent/events/follower.ts";
 import type { EventVerdict } from "../flow/event.ts";
 import type { ToldEnd, ToldEvent, ToldRule } from "../flow/told.ts";
+import { hostPortText } from "../net/host-port.ts";
 import type { Palette } from "./colour.ts";
 
 /** Policies at a tier's end that are named; the others are counted. */
@@ -16,7 +17,7 @@ function painter(verdict: EventVerdict, p: Palette): (text: string) => string {
 function endText(end: ToldEnd | undefined): string {
   if (end === undefined) return "?";
   const { address, port } = end;
-  const at = port === undefined ? address : address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  const at = port === undefined ? address : hostPortText(address, port);
   const who = end.pod ?? (end.node === undefined ? undefined : `node ${end.node}`);
   const identity = end.identity === undefined ? "" : ` id ${end.identity}`;
   return who === undefined ? `${at}${identity}` : `${who} (${at}${identity})`;

@@ -5,6 +5,7 @@
  */
 
 import { existsSync } from "node:fs";
+import { hostPortText } from "../../net/host-port.ts";
 import { ClusterError } from "../source.ts";
 import type { ConnectionConfig } from "./credentials.ts";
 import { readKubeconfig } from "./kubeconfig.ts";
@@ -27,7 +28,7 @@ export interface ApiPlace {
 function serverOf(env: Environment): string | undefined {
   const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
   const port = env["KUBERNETES_SERVICE_PORT_HTTPS"] ?? env["KUBERNETES_SERVICE_PORT"] ?? "";
-  return host === "" || port === "" ? undefined : `https://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return host === "" || port === "" ? undefined : `https://${hostPortText(host, port)}`;
 }
 
 /**
