@@ -53,16 +53,10 @@ function shapeOf(input: SetInput): Shape {
 /** Puts the rules' numbers in. @returns undefined: two of the steps are the same rule, which may need fewer rows */
 function name(shape: Shape, { steps, numberOf }: SetInput): SetRow[] | undefined {
   const closed = closedSteps(steps);
-  const numbers: number[] = [0];
-  const given = new Set<number>();
-  let isTwice = false;
+  const numbers = new Map([[0, 0]]);
   const numberAt = (place: number): number => {
-    const known = numbers[place];
-    if (known !== undefined) return known;
-    const number = numberOf(closed[place - 1] as Step);
-    if (given.has(number)) isTwice = true;
-    given.add(number);
-    numbers[place] = number;
+    const number = numbers.get(place) ?? numberOf(closed[place - 1] as Step);
+    numbers.set(place, number);
     return number;
   };
   const verdicts = new Map<Verdict, Verdict>();
@@ -80,7 +74,7 @@ function name(shape: Shape, { steps, numberOf }: SetInput): SetRow[] | undefined
     }
     return { ...row, verdict };
   });
-  return isTwice ? undefined : rows;
+  return new Set(numbers.values()).size < numbers.size ? undefined : rows;
 }
 
 /** Equal for inputs of one shape: of a step only what it does with which traffic counts, and whether a tier begins with it. */
@@ -96,17 +90,17 @@ function keyOf({ steps, family, names }: SetInput): string {
   return names.length === 0 ? key : `${key} ${JSON.stringify(names)}`;
 }
 
-const numbers = new Map<string, number>();
+const numbersOfTexts = new Map<string, number>();
 let nextNumber = 0;
 
 /** Rules of one number do the same with the same traffic. */
 const shapeNumber = remembered(({ action, traffic }: Rule): number => {
   const text = JSON.stringify([action, traffic]);
-  const known = numbers.get(text);
+  const known = numbersOfTexts.get(text);
   if (known !== undefined) return known;
   const number = nextNumber++;
   if (text.length > MAX_TEXT) return number;
-  if (numbers.size >= MAX_TEXTS) numbers.clear();
-  numbers.set(text, number);
+  if (numbersOfTexts.size >= MAX_TEXTS) numbersOfTexts.clear();
+  numbersOfTexts.set(text, number);
   return number;
 });
