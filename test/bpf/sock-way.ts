@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync, readlinkSync } from "node:fs";
+import { soon } from "../fixture/soon.ts";
 import type { Protocol, SockBench } from "./sock-bench.ts";
 
 /** How a socket asks for IPv4 or IPv6: its own family, and what stands before the address. */
@@ -40,22 +41,7 @@ export function outcome(run: () => unknown): string {
   }
 }
 
-/** A busy kernel leaves packets, also those of a loopback, to a thread that gets a CPU in its turn. */
-const ARRIVAL_MS = 30_000;
-const cell = new Int32Array(new SharedArrayBuffer(4));
-
-/** Looks until there is something; nothing after {@link ARRIVAL_MS}. */
-function soon<T>(look: () => T | undefined): T | undefined {
-  const end = performance.now() + ARRIVAL_MS;
-  for (;;) {
-    const isLast = performance.now() > end;
-    const found = look();
-    if (found !== undefined || isLast) return found;
-    Atomics.wait(cell, 0, 0, 1);
-  }
-}
-
-/** The next datagram, which is on its way. */
+/** The next datagram, which is on its way: a busy kernel leaves packets, also those of a loopback, to a thread. */
 export function received(b: SockBench, fd: number) {
   const datagram = soon(() => b.addon.receive(fd));
   assert.ok(datagram !== undefined, "a datagram");
